@@ -1,0 +1,633 @@
+-- The schema as it is after every migration. A test compares the two catalogs.
+-- Sections are in the order of the layers; a table is written only by the feature named above it.
+-- Tables of the sale begin their primary key, and contain in every unique key, the organization:
+-- it is the wall between organizations and the key by which a distributed Postgres shards.
+
+-- infra ------------------------------------------------------------------------------------------
+
+-- Finds the organization of what is asked for by its id alone.
+CREATE TABLE directory (
+    id uuid PRIMARY KEY,
+    organization_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('api_key', 'event', 'session', 'seat_map', 'order', 'payment', 'ticket'))
+);
+
+CREATE TABLE outbox (
+    organization_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    partition smallint NOT NULL CHECK (partition BETWEEN 0 AND 63),
+    key uuid NOT NULL,
+    type text NOT NULL,
+    version smallint NOT NULL,
+    data jsonb NOT NULL,
+    request_id text,
+    occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at timestamptz,
+    attempts smallint NOT NULL DEFAULT 0,
+    retry_at timestamptz,
+    last_error text,
+    parked_at timestamptz,
+    PRIMARY KEY (organization_id, message_id)
+);
+CREATE INDEX outbox_unsent ON outbox (partition, position) WHERE sent_at IS NULL AND parked_at IS NULL;
+CREATE INDEX outbox_sent ON outbox (sent_at) WHERE sent_at IS NOT NULL;
+
+-- One relay at a time holds a partition of keys, until its lease ends or is given back.
+CREATE TABLE outbox_leases (
+    partition smallint PRIMARY KEY,
+    token uuid,
+    leased_until timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+-- The queue of the Postgres broker: one row for each queue that wants the message.
+CREATE TABLE broker_messages (
+    queue text NOT NULL,
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    organization_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    key uuid NOT NULL,
+    body jsonb NOT NULL,
+    attempts smallint NOT NULL DEFAULT 0,
+    visible_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lease_token uuid,
+    enqueued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (queue, position),
+    CONSTRAINT broker_messages_once UNIQUE (organization_id, queue, message_id)
+);
+CREATE INDEX broker_messages_by_key ON broker_messages (queue, key, position);
+
+CREATE TABLE dead_letters (
+    organization_id uuid NOT NULL,
+    dead_letter_id uuid NOT NULL,
+    queue text NOT NULL,
+    message_id uuid NOT NULL,
+    key uuid NOT NULL,
+    body jsonb NOT NULL,
+    reason text NOT NULL,
+    attempts smallint NOT NULL,
+    failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resolved_at timestamptz,
+    resolution text CHECK (resolution IN ('replayed', 'discarded')),
+    PRIMARY KEY (organization_id, dead_letter_id)
+);
+
+-- What has been reacted to; the row is written in the transaction of the reaction.
+CREATE TABLE inbox (
+    organization_id uuid NOT NULL,
+    source text NOT NULL,
+    id text NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, source, id)
+);
+CREATE INDEX inbox_by_age ON inbox (received_at);
+
+CREATE TABLE idempotency_keys (
+    organization_id uuid NOT NULL,
+    scope text NOT NULL,
+    key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    fingerprint bytea NOT NULL,
+    status smallint NOT NULL,
+    answer jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, scope, key)
+);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
+-- identity ---------------------------------------------------------------------------------------
+
+CREATE TABLE users (
+    user_id uuid PRIMARY KEY,
+    email text NOT NULL,
+    name text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE UNIQUE INDEX users_email ON users (lower(email));
+
+-- organizations ----------------------------------------------------------------------------------
+
+CREATE TABLE organizations (
+    organization_id uuid PRIMARY KEY,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    contact_email text,
+    language text NOT NULL DEFAULT 'en',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE members (
+    organization_id uuid NOT NULL REFERENCES organizations,
+    user_id uuid NOT NULL REFERENCES users,
+    role text NOT NULL CHECK (role IN ('owner', 'manager', 'box_office', 'scanner')),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, user_id)
+);
+
+CREATE TABLE api_keys (
+    organization_id uuid NOT NULL REFERENCES organizations,
+    api_key_id uuid NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL CHECK (role IN ('owner', 'manager', 'box_office', 'scanner')),
+    key_hash bytea NOT NULL,
+    key_hint text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    last_used_at timestamptz,
+    PRIMARY KEY (organization_id, api_key_id)
+);
+
+-- events -----------------------------------------------------------------------------------------
+
+CREATE TABLE events (
+    organization_id uuid NOT NULL REFERENCES organizations,
+    event_id uuid NOT NULL,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    description text NOT NULL DEFAULT '',
+    location text NOT NULL DEFAULT '',
+    time_zone text NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'cancelled')),
+    -- The first start and the last end of its sessions, kept for lists; null while it has none.
+    starts_at timestamptz,
+    ends_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at timestamptz,
+    cancelled_at timestamptz,
+    PRIMARY KEY (organization_id, event_id)
+);
+CREATE INDEX events_listed ON events (starts_at, event_id) WHERE status = 'published';
+
+CREATE TABLE sessions (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    name text NOT NULL DEFAULT '',
+    status text NOT NULL DEFAULT 'scheduled' CHECK (status IN ('scheduled', 'postponed', 'moved', 'cancelled')),
+    time_zone text NOT NULL,
+    -- The wall clock is what was announced; the instant is what programs compare.
+    starts_local timestamp NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_local timestamp,
+    ends_at timestamptz,
+    sales_from_local timestamp,
+    sales_from timestamptz,
+    sales_until_local timestamp,
+    sales_until timestamptz,
+    entry_from timestamptz,
+    entry_until timestamptz,
+    seat_map_id uuid,
+    hold_seconds integer NOT NULL DEFAULT 900 CHECK (hold_seconds BETWEEN 60 AND 7200),
+    per_order_max integer NOT NULL DEFAULT 10 CHECK (per_order_max BETWEEN 1 AND 1000),
+    release_on_decline boolean NOT NULL DEFAULT false,
+    reseat_equal boolean NOT NULL DEFAULT true,
+    gates text[] NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    cancelled_at timestamptz,
+    PRIMARY KEY (organization_id, session_id),
+    FOREIGN KEY (organization_id, event_id) REFERENCES events,
+    CONSTRAINT sessions_end_after_start CHECK (ends_at > starts_at),
+    CONSTRAINT sessions_sales_window CHECK (sales_until > sales_from)
+);
+CREATE INDEX sessions_of_event ON sessions (organization_id, event_id, starts_at, session_id);
+
+CREATE TABLE price_categories (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    price_category_id uuid NOT NULL,
+    -- The key that seats and areas of the map name; unique in the session.
+    key text NOT NULL,
+    name text NOT NULL,
+    position smallint NOT NULL,
+    -- Its quota in reservations.
+    quota_id uuid NOT NULL,
+    PRIMARY KEY (organization_id, session_id, price_category_id),
+    CONSTRAINT price_categories_key UNIQUE (organization_id, session_id, key),
+    FOREIGN KEY (organization_id, session_id) REFERENCES sessions
+);
+
+CREATE TABLE ticket_types (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    ticket_type_id uuid NOT NULL,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    description text NOT NULL DEFAULT '',
+    position smallint NOT NULL,
+    per_order_max integer CHECK (per_order_max BETWEEN 1 AND 1000),
+    on_sale boolean NOT NULL DEFAULT true,
+    -- Quotas it draws on besides that of the price category: its own, or shared ones.
+    quota_ids uuid[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (organization_id, session_id, ticket_type_id),
+    FOREIGN KEY (organization_id, session_id) REFERENCES sessions
+);
+
+CREATE TABLE prices (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    ticket_type_id uuid NOT NULL,
+    price_category_id uuid NOT NULL,
+    price_minor bigint NOT NULL CHECK (price_minor >= 0),
+    PRIMARY KEY (organization_id, session_id, ticket_type_id, price_category_id),
+    FOREIGN KEY (organization_id, session_id, ticket_type_id) REFERENCES ticket_types,
+    FOREIGN KEY (organization_id, session_id, price_category_id) REFERENCES price_categories
+);
+
+-- seating ----------------------------------------------------------------------------------------
+
+-- A published map never changes; a new version is a new row with a new id.
+CREATE TABLE seat_maps (
+    organization_id uuid NOT NULL REFERENCES organizations,
+    seat_map_id uuid NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    document jsonb NOT NULL,
+    seat_count integer NOT NULL CHECK (seat_count >= 0),
+    area_count integer NOT NULL CHECK (area_count >= 0),
+    place_count integer NOT NULL CHECK (place_count > 0),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, seat_map_id),
+    CONSTRAINT seat_maps_version UNIQUE (organization_id, name, version)
+);
+
+-- reservations -----------------------------------------------------------------------------------
+
+-- One row a session: the lock under which stock changes, and the number of its latest change.
+CREATE TABLE stock (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    version bigint NOT NULL DEFAULT 1,
+    seat_map_id uuid,
+    ever_held boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (organization_id, session_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE quotas (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    quota_id uuid NOT NULL,
+    -- 'area' counts the room of a standing area of the map; its key stands in name.
+    kind text NOT NULL CHECK (kind IN ('category', 'ticket_type', 'shared', 'area')),
+    name text NOT NULL,
+    capacity integer NOT NULL CHECK (capacity >= 0),
+    held integer NOT NULL DEFAULT 0 CHECK (held >= 0),
+    sold integer NOT NULL DEFAULT 0 CHECK (sold >= 0),
+    blocked integer NOT NULL DEFAULT 0 CHECK (blocked >= 0),
+    PRIMARY KEY (organization_id, session_id, quota_id),
+    CONSTRAINT quotas_not_oversold CHECK (held + sold + blocked <= capacity)
+) WITH (fillfactor = 50);
+
+-- One row a seat of the session's map; seat_index is the seat's permanent index in that map.
+CREATE TABLE seats (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    seat_index integer NOT NULL CHECK (seat_index >= 0),
+    -- 0 available, 1 held, 2 sold, 3 blocked: the two bits of the availability answer.
+    state smallint NOT NULL DEFAULT 0,
+    -- The reservation that holds or bought it; the allocation that blocks it.
+    reservation_id uuid,
+    allocation_id uuid,
+    PRIMARY KEY (organization_id, session_id, seat_index),
+    CONSTRAINT seats_state CHECK (
+        CASE state
+            WHEN 0 THEN reservation_id IS NULL AND allocation_id IS NULL
+            WHEN 1 THEN reservation_id IS NOT NULL
+            WHEN 2 THEN reservation_id IS NOT NULL
+            WHEN 3 THEN reservation_id IS NULL AND allocation_id IS NOT NULL
+            ELSE false
+        END
+    )
+) WITH (fillfactor = 70);
+
+CREATE TABLE reservations (
+    organization_id uuid NOT NULL,
+    reservation_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    status text NOT NULL DEFAULT 'held' CHECK (status IN ('held', 'sold', 'released', 'expired')),
+    token_hash bytea NOT NULL,
+    -- What was held, as it was priced: [{ticket_type_id, ticket_type, price_category_id, price_category, area,
+    -- quantity, seats: [{index, key, label}], price_minor}]. Never changed.
+    items jsonb NOT NULL,
+    total_minor bigint NOT NULL CHECK (total_minor >= 0),
+    currency text NOT NULL,
+    -- What it draws: counts per quota, and seats by index.
+    quota_ids uuid[] NOT NULL,
+    quota_counts integer[] NOT NULL,
+    seats integer[] NOT NULL DEFAULT '{}',
+    allocation_id uuid,
+    held_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    -- extend never goes past this instant; an open payment attempt may.
+    expires_at_max timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, reservation_id)
+) WITH (fillfactor = 80);
+CREATE INDEX reservations_held ON reservations (organization_id, session_id, expires_at) WHERE status = 'held';
+CREATE INDEX reservations_expiring ON reservations (expires_at) WHERE status = 'held';
+
+CREATE TABLE allocations (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    allocation_id uuid NOT NULL,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    reason text NOT NULL DEFAULT '',
+    key_hash bytea,
+    release_at timestamptz,
+    -- What is still blocked of it.
+    quota_ids uuid[] NOT NULL,
+    quota_counts integer[] NOT NULL,
+    seats integer[] NOT NULL DEFAULT '{}',
+    status text NOT NULL DEFAULT 'blocked' CHECK (status IN ('blocked', 'released')),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_at timestamptz,
+    PRIMARY KEY (organization_id, session_id, allocation_id)
+);
+CREATE INDEX allocations_due ON allocations (release_at) WHERE status = 'blocked' AND release_at IS NOT NULL;
+
+-- What each version of a session's stock changed, so that a desk catches up without loading all.
+CREATE TABLE stock_changes (
+    organization_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    version bigint NOT NULL,
+    -- Seats that took a new state, and the counters of the quotas as they became; terms_changed says that
+    -- the session's prices, windows or limits must be read again.
+    seats integer[] NOT NULL DEFAULT '{}',
+    seat_states smallint[] NOT NULL DEFAULT '{}',
+    quota_ids uuid[] NOT NULL DEFAULT '{}',
+    quota_counters integer[] NOT NULL DEFAULT '{}',
+    terms_changed boolean NOT NULL DEFAULT false,
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, session_id, version)
+);
+CREATE INDEX stock_changes_by_age ON stock_changes (changed_at);
+
+-- orders -----------------------------------------------------------------------------------------
+
+CREATE TABLE orders (
+    organization_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    reservation_id uuid NOT NULL,
+    status text NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'paid', 'cancelled', 'expired', 'paid_unseated', 'refunded')),
+    secret_hash bytea NOT NULL,
+    total_minor bigint NOT NULL CHECK (total_minor >= 0),
+    currency text NOT NULL,
+    language text NOT NULL DEFAULT 'en',
+    placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    paid_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, order_id),
+    CONSTRAINT orders_one_per_reservation UNIQUE (organization_id, reservation_id)
+);
+CREATE INDEX orders_of_session ON orders (organization_id, session_id, order_id);
+
+-- Who bought: erasable, referred to by the order's id alone.
+CREATE TABLE order_contacts (
+    organization_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    PRIMARY KEY (organization_id, order_id)
+);
+
+CREATE TABLE order_lines (
+    organization_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    line_number smallint NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('ticket', 'fee', 'discount', 'product')),
+    ticket_type_id uuid,
+    price_category_id uuid,
+    description text NOT NULL,
+    area text,
+    seats integer[] NOT NULL DEFAULT '{}',
+    seat_keys text[] NOT NULL DEFAULT '{}',
+    seat_labels text[] NOT NULL DEFAULT '{}',
+    quantity integer NOT NULL CHECK (quantity > 0),
+    price_minor bigint NOT NULL,
+    PRIMARY KEY (organization_id, order_id, line_number)
+);
+
+CREATE TABLE units (
+    organization_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    line_number smallint NOT NULL,
+    number smallint NOT NULL,
+    session_id uuid NOT NULL,
+    ticket_type_id uuid NOT NULL,
+    price_category_id uuid NOT NULL,
+    area text,
+    seat_index integer,
+    seat_key text,
+    seat_label text,
+    -- What it draws in stock, and goes back when it is cancelled.
+    quota_ids uuid[] NOT NULL,
+    price_minor bigint NOT NULL,
+    status text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'cancelled')),
+    replaces_unit_id uuid,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    cancelled_at timestamptz,
+    PRIMARY KEY (organization_id, unit_id),
+    CONSTRAINT units_once UNIQUE (organization_id, order_id, line_number, number)
+);
+CREATE UNIQUE INDEX units_one_live_per_seat ON units (organization_id, session_id, seat_index)
+    WHERE status = 'live' AND seat_index IS NOT NULL;
+CREATE INDEX units_of_session ON units (organization_id, session_id);
+
+-- payments ---------------------------------------------------------------------------------------
+
+CREATE TABLE payments (
+    organization_id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    attempt smallint NOT NULL,
+    provider text NOT NULL,
+    status text NOT NULL DEFAULT 'started' CHECK (status IN ('started', 'succeeded', 'declined', 'cancelled')),
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency text NOT NULL,
+    -- Sent with the call, so that a repeated call is one payment at the provider.
+    provider_key text NOT NULL,
+    provider_reference text,
+    request jsonb NOT NULL DEFAULT '{}',
+    next_step jsonb,
+    reason text,
+    captured_minor bigint NOT NULL DEFAULT 0 CHECK (captured_minor >= 0),
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    deadline_at timestamptz NOT NULL,
+    cancel_requested_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, payment_id),
+    CONSTRAINT payments_attempt UNIQUE (organization_id, order_id, attempt),
+    CONSTRAINT payments_provider_key UNIQUE (organization_id, provider, provider_key)
+);
+CREATE INDEX payments_open ON payments (deadline_at) WHERE status = 'started';
+
+-- What providers told us: stored once as received, applied by a worker.
+CREATE TABLE payment_notices (
+    organization_id uuid NOT NULL,
+    notice_id uuid NOT NULL,
+    provider text NOT NULL,
+    provider_notice_id text NOT NULL,
+    payment_id uuid NOT NULL,
+    body jsonb NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    applied_at timestamptz,
+    PRIMARY KEY (organization_id, notice_id),
+    CONSTRAINT payment_notices_once UNIQUE (organization_id, provider, provider_notice_id)
+);
+
+CREATE TABLE refunds (
+    organization_id uuid NOT NULL,
+    refund_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    status text NOT NULL DEFAULT 'requested' CHECK (status IN ('requested', 'succeeded', 'failed')),
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency text NOT NULL,
+    reason text NOT NULL,
+    provider_key text NOT NULL,
+    provider_reference text,
+    attempts smallint NOT NULL DEFAULT 0,
+    retry_at timestamptz,
+    last_error text,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, refund_id),
+    CONSTRAINT refunds_provider_key UNIQUE (organization_id, provider_key)
+);
+CREATE INDEX refunds_open ON refunds (requested_at) WHERE status = 'requested';
+CREATE INDEX refunds_of_order ON refunds (organization_id, order_id);
+
+-- Double entry: each entry_id sums to zero per currency. Append-only.
+CREATE TABLE ledger_entries (
+    organization_id uuid NOT NULL,
+    entry_id uuid NOT NULL,
+    line smallint NOT NULL,
+    account text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    order_id uuid NOT NULL,
+    payment_id uuid,
+    refund_id uuid,
+    event_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    entered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, entry_id, line)
+);
+CREATE INDEX ledger_entries_of_order ON ledger_entries (organization_id, order_id);
+
+-- The books of the simulated provider: what a real one would keep on its own machines.
+CREATE TABLE simulated_charges (
+    organization_id uuid NOT NULL,
+    reference text NOT NULL,
+    provider_key text NOT NULL,
+    payment_id uuid NOT NULL,
+    amount_minor bigint NOT NULL,
+    refunded_minor bigint NOT NULL DEFAULT 0 CHECK (refunded_minor BETWEEN 0 AND amount_minor),
+    currency text NOT NULL,
+    outcome text NOT NULL CHECK (outcome IN ('succeed', 'decline', 'late', 'lost_answer')),
+    status text NOT NULL CHECK (status IN ('open', 'captured', 'declined', 'cancelled')),
+    notify_at timestamptz,
+    notified_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, reference),
+    CONSTRAINT simulated_charges_key UNIQUE (organization_id, provider_key)
+);
+CREATE INDEX simulated_charges_due ON simulated_charges (notify_at) WHERE notified_at IS NULL;
+
+CREATE TABLE simulated_refunds (
+    organization_id uuid NOT NULL,
+    reference text NOT NULL,
+    provider_key text NOT NULL,
+    charge_reference text NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, reference),
+    CONSTRAINT simulated_refunds_key UNIQUE (organization_id, provider_key)
+);
+
+-- tickets ----------------------------------------------------------------------------------------
+
+CREATE TABLE ticket_keys (
+    organization_id uuid NOT NULL,
+    key_id integer NOT NULL CHECK (key_id BETWEEN 1 AND 65535),
+    public_key bytea NOT NULL CHECK (length(public_key) = 32),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz,
+    PRIMARY KEY (organization_id, key_id)
+);
+
+CREATE TABLE tickets (
+    organization_id uuid NOT NULL,
+    ticket_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    generation smallint NOT NULL CHECK (generation > 0),
+    status text NOT NULL DEFAULT 'valid' CHECK (status IN ('valid', 'void', 'replaced')),
+    key_id integer NOT NULL,
+    issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, ticket_id),
+    CONSTRAINT tickets_generation UNIQUE (organization_id, unit_id, generation)
+);
+CREATE UNIQUE INDEX tickets_one_valid_per_unit ON tickets (organization_id, unit_id) WHERE status = 'valid';
+CREATE INDEX tickets_of_order ON tickets (organization_id, order_id);
+
+-- What was rendered and where it is kept in the object store.
+CREATE TABLE ticket_documents (
+    organization_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    object_key text NOT NULL,
+    content_type text NOT NULL,
+    size_bytes integer NOT NULL,
+    rendered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, order_id, object_key)
+);
+
+CREATE TABLE mail_deliveries (
+    organization_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    kind text NOT NULL,
+    message_id text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, order_id, kind)
+);
+
+-- aftersales -------------------------------------------------------------------------------------
+
+-- Which units a refund was for; a unit is cancelled, and its stock returned, once.
+CREATE TABLE refunded_units (
+    organization_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    refund_id uuid,
+    order_id uuid NOT NULL,
+    stock_returned boolean NOT NULL,
+    refunded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, unit_id)
+);
+
+-- admission --------------------------------------------------------------------------------------
+
+-- The log of the door, append-only. entry_number counts the entries of a unit; a later line may undo one.
+CREATE TABLE admissions (
+    organization_id uuid NOT NULL,
+    admission_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    unit_id uuid NOT NULL,
+    ticket_id uuid NOT NULL,
+    entry_number smallint NOT NULL CHECK (entry_number > 0),
+    direction text NOT NULL CHECK (direction IN ('in', 'out', 'undone')),
+    gate text,
+    device text,
+    scan_id text NOT NULL,
+    actor_id uuid,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (organization_id, admission_id),
+    CONSTRAINT admissions_scan UNIQUE (organization_id, scan_id),
+    CONSTRAINT admissions_entry UNIQUE (organization_id, unit_id, entry_number, direction)
+);
+CREATE INDEX admissions_of_session ON admissions (organization_id, session_id);

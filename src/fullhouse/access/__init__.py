@@ -1,0 +1,1 @@
+"""Who may do what: permissions of roles, and the actor of a request."""

@@ -1,0 +1,1 @@
+"""The door: scans and the log of admissions."""

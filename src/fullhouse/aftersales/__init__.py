@@ -1,0 +1,1 @@
+"""What happens to a sale afterwards: refunds of orders and sessions."""

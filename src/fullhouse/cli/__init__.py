@@ -1,0 +1,1 @@
+"""The program, a file for each group of commands."""

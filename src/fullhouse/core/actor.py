@@ -1,0 +1,30 @@
+"""The actor: who is asking."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from uuid import UUID
+
+
+class ActorKind(Enum):
+    """How somebody showed who they are."""
+
+    ANONYMOUS = "anonymous"
+    HOLDER = "holder"
+    API_KEY = "api_key"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking, and what they were granted. ``permissions`` are names from ``access/rules.py``."""
+
+    kind: ActorKind
+    organization_id: UUID | None = None
+    """The organization whose API key or member this is; none for buyers."""
+    actor_id: UUID | None = None
+    label: str = "anonymous"
+    """For logs: never a secret, never a name of a person."""
+    permissions: frozenset[str] = field(default_factory=frozenset[str])
+
+
+ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS)

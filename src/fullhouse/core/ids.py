@@ -1,0 +1,34 @@
+"""Ids: UUID version 7 (RFC 9562), made from an injected clock and injected randomness.
+
+Ids sort by the millisecond in which they were made. They name things; they are not secrets.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from fullhouse.core.clock import Clock, Randomness
+
+MakeId = Callable[[], UUID]
+"""Returns a new id, never the same twice."""
+
+_VERSION_7 = 0x7000
+_VARIANT = 0x8000_0000_0000_0000
+_RANDOM_A_MASK = 0x0FFF
+_RANDOM_B_MASK = 0x3FFF_FFFF_FFFF_FFFF
+
+
+def id_maker(clock: Clock, randomness: Randomness) -> MakeId:
+    """Bind a clock and randomness to a function that makes ids."""
+
+    def make_id() -> UUID:
+        return uuid7(int(clock().timestamp() * 1000), randomness(10))
+
+    return make_id
+
+
+def uuid7(unix_ms: int, random_bytes: bytes) -> UUID:
+    """Build the id of one millisecond (48 bits) from ten random bytes, of which 74 bits are used."""
+    random_a = int.from_bytes(random_bytes[:2], "big") & _RANDOM_A_MASK
+    random_b = int.from_bytes(random_bytes[2:10], "big") & _RANDOM_B_MASK
+    high = (unix_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | random_a
+    return UUID(int=high << 64 | _VARIANT | random_b)

@@ -1,0 +1,1 @@
+"""Events and their sessions as data: dates, price categories, ticket types, prices."""

@@ -1,0 +1,1 @@
+"""Adapters to the outside: Postgres, Valkey, brokers, object store, mail, HTTP, telemetry."""

@@ -1,0 +1,99 @@
+"""Idempotency keys: one key, one effect, and the first answer for every repeat.
+
+The row is written in the transaction of the effect. What is kept is the answer without its secrets: they are
+derived from ids, so a replay makes them again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fullhouse.core.errors import Conflict, Invalid
+from fullhouse.core.json import Json
+from fullhouse.infra.postgres import Connection
+
+
+class IdempotencyInFlight(Conflict):
+    """The first request with this key has not ended yet."""
+
+    code = "idempotency_in_flight"
+    title = "The first request with this Idempotency-Key has not ended yet; try again."
+
+
+class IdempotencyKeyReused(Invalid):
+    """The key was used with another body."""
+
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used with another body."
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that a request brought, where it is unique, and what the request was."""
+
+    organization_id: UUID
+    scope: str
+    """The operation and the thing it is about, such as ``orders`` or ``payments:<order id>``."""
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The first answer."""
+
+    status: int
+    answer: Any
+
+
+def fingerprint(body: Json) -> bytes:
+    """Reduce a request's body to 32 bytes that are equal for equal JSON values."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+async def begin(conn: Connection, claim: Claim) -> Kept | None:
+    """Take the key for this transaction. Return the first answer if there is one, else None: go on, then ``keep``.
+
+    Raises ``IdempotencyInFlight`` while another transaction has the key, and ``IdempotencyKeyReused`` where the
+    body differs.
+    """
+    taken = await conn.fetchval(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2 || chr(31) || $3, 0))",
+        str(claim.organization_id),
+        claim.scope,
+        claim.key,
+    )
+    if not taken:
+        raise IdempotencyInFlight
+    row = await conn.fetchrow(
+        """
+        SELECT fingerprint, status, answer FROM idempotency_keys
+        WHERE organization_id = $1 AND scope = $2 AND key = $3
+        """,
+        claim.organization_id,
+        claim.scope,
+        claim.key,
+    )
+    if row is None:
+        return None
+    if row["fingerprint"] != claim.fingerprint:
+        raise IdempotencyKeyReused
+    return Kept(row["status"], row["answer"])
+
+
+async def keep(conn: Connection, claim: Claim, status: int, answer: Json) -> None:
+    """Keep the answer, in the transaction of its effect."""
+    await conn.execute(
+        """
+        INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        claim.organization_id,
+        claim.scope,
+        claim.key,
+        claim.fingerprint,
+        status,
+        answer,
+    )

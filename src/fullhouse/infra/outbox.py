@@ -1,0 +1,37 @@
+"""The outbox: messages written in the transaction of the facts that they tell, sent after commit by the relay."""
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+from fullhouse.core.ids import MakeId
+from fullhouse.core.message import Fact
+from fullhouse.infra.postgres import Connection
+
+PARTITIONS = 64
+"""Keys are spread over this many partitions; one relay at a time sends a partition, so a key keeps its order."""
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request, or the message, that this task works for. Set by the roots, copied into every message."""
+
+
+async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> None:
+    """Write facts into the outbox in the caller's transaction, in this order. Nothing leaves before the commit."""
+    if not facts:
+        return
+    await conn.execute(
+        """
+        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
+        SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8
+        FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[])
+            WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
+        ORDER BY f.ordinal
+        """,
+        [fact.organization_id for fact in facts],
+        [make_id() for _ in facts],
+        [fact.key.int % PARTITIONS for fact in facts],
+        [fact.key for fact in facts],
+        [fact.type for fact in facts],
+        [fact.version for fact in facts],
+        [fact.data() for fact in facts],
+        request_id.get(),
+    )

@@ -1,0 +1,136 @@
+"""Postgres: pools, transactions, and constraints turned into domain errors.
+
+SQL is written as literals; the protocols below accept nothing else, so a built string fails the type check.
+"""
+
+# asyncpg carries few types, so this file, the only one that calls it, says less strictly what it gets from it.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, LiteralString, Protocol, cast
+
+import asyncpg
+
+from fullhouse.core.errors import DomainError, Unavailable
+
+Record = Mapping[str, Any]
+"""A row: columns by name."""
+
+Pool = asyncpg.Pool
+
+STATEMENT_SECONDS_MAX = 30
+"""No statement of the product runs longer; maintenance sets its own limit."""
+
+
+class Connection(Protocol):
+    """What a function that takes ``conn`` may do: run statements inside the caller's transaction."""
+
+    async def execute(self, query: LiteralString, *args: object) -> str:
+        """Run a statement and return its command tag, such as ``UPDATE 1``."""
+        ...
+
+    async def executemany(self, command: LiteralString, args: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each sequence of arguments."""
+        ...
+
+    async def fetch(self, query: LiteralString, *args: object) -> list[Record]:
+        """Return all rows."""
+        ...
+
+    async def fetchrow(self, query: LiteralString, *args: object) -> Record | None:
+        """Return the first row, or None."""
+        ...
+
+    async def fetchval(self, query: LiteralString, *args: object) -> Any:  # noqa: ANN401 (a column of any type)
+        """Return the first column of the first row, or None."""
+        ...
+
+
+async def open_pool(url: str, *, size_min: int = 1, size_max: int = 10, application_name: str = "fullhouse") -> Pool:
+    """Open a pool. Every connection speaks UTC and JSON, and has a limit on each statement and each idle wait."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=size_min,
+        max_size=size_max,
+        init=prepare_connection,
+        command_timeout=STATEMENT_SECONDS_MAX + 5,
+        max_inactive_connection_lifetime=300,
+        server_settings={
+            "application_name": application_name,
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+            "idle_in_transaction_session_timeout": "60s",
+        },
+    )
+
+
+async def prepare_connection(conn: asyncpg.Connection) -> None:
+    """Teach a new connection that ``json`` and ``jsonb`` are Python values."""
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncGenerator[Connection]:
+    """Borrow a connection for statements that each commit by themselves."""
+    with _reachable():
+        async with pool.acquire() as conn:
+            yield cast("Connection", conn)
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
+    """Borrow a connection and run the block in one transaction (read committed), committed at its end."""
+    with _reachable():
+        async with pool.acquire() as conn, conn.transaction():
+            yield cast("Connection", conn)
+
+
+@contextmanager
+def constraint_errors(errors: Mapping[str, Callable[[], DomainError]]):  # noqa: ANN201 (contextmanager infers it)
+    """Raise the domain error named for the constraint that Postgres found broken."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as broken:
+        make_error = errors.get(str(getattr(broken, "constraint_name", "")))
+        if make_error is None:
+            raise
+        raise make_error() from broken
+
+
+class DatabaseUnavailable(Unavailable):
+    """Postgres cannot be reached, or gave up on a statement."""
+
+    code = "database_unavailable"
+    title = "The database cannot be reached for the moment."
+
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    ConnectionError,
+    asyncio.TimeoutError,
+)
+
+
+@contextmanager
+def _reachable():  # noqa: ANN202 (contextmanager infers it)
+    try:
+        yield
+    except _LOST as lost:
+        raise DatabaseUnavailable(retry_after_seconds=1) from lost

@@ -1,0 +1,1 @@
+"""Work on a whole installation: verify, doctor, demo, generated seat maps."""

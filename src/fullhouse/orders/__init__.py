@@ -1,0 +1,1 @@
+"""What buyers agreed to pay for: orders, lines, units."""

@@ -1,0 +1,1 @@
+"""Who sells: organizations, their members and API keys."""

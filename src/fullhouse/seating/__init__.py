@@ -1,0 +1,1 @@
+"""Seat maps: import, immutable versions, and the choice of the best seats."""

@@ -1,0 +1,1 @@
+"""The documents of units: codes, issuing, rendering, mailing, voiding."""

@@ -1,0 +1,1 @@
+"""The HTTP root: the app, the error table, health, and the pages."""

@@ -1,0 +1,1 @@
+"""The background root: relay, consumers, subscriptions, schedule."""
