@@ -1,0 +1,1 @@
+"""The servers shipped in wheels, run as children of this program."""
