@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from secrets import token_urlsafe
 from shutil import rmtree
 from urllib.parse import quote
 
 from fullhouse.infra.embedded import process
 from fullhouse.infra.embedded.process import EmbeddedServerError, Folder, Launch
+from fullhouse.infra.system import random_text
 
 DATABASE = USER = "fullhouse"
 _INIT_SECONDS_MAX = 120
@@ -76,7 +76,9 @@ def start(data_dir: Path, server_settings: Mapping[str, str] | None = None) -> E
         if not (folder.path / "data").exists():
             _create_cluster(programs, folder)
         socket, port = _address(folder)
-        launch = _launch(programs, folder, port, {**_SERVER_SETTINGS, **(server_settings or {})}, on_socket=bool(socket))
+        launch = _launch(
+            programs, folder, port, {**_SERVER_SETTINGS, **(server_settings or {})}, on_socket=bool(socket)
+        )
         child = _run(launch, folder)
     except BaseException:
         folder.release()
@@ -145,7 +147,7 @@ def _create_cluster(programs: Path, folder: Folder) -> None:
         rmtree(aside)
     password = folder.path / "password"
     password.touch(mode=0o600)
-    password.write_text(token_urlsafe(24), encoding="ascii")
+    password.write_text(random_text(), encoding="ascii")
     initdb = [str(programs / "initdb"), "-D", str(aside), "-U", USER, "--encoding=UTF8", "--locale-provider=builtin"]
     initdb += ["--builtin-locale=C.UTF-8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"]
     _run_once([*initdb, f"--pwfile={password}", "--no-instructions"], folder)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullhouse.infra.embedded import child
+from fullhouse.infra.errors import OperatorError
 
 SOCKET_PATH_BYTES_MAX = 107
 LOG_BYTES_MAX = 8_000_000
@@ -26,7 +27,7 @@ _GOING_DOWN_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.01
 
 
-class EmbeddedServerError(RuntimeError):
+class EmbeddedServerError(OperatorError):
     """An embedded server cannot be started; the text is one line for the person at the terminal."""
 
 

@@ -9,11 +9,11 @@ import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from secrets import token_urlsafe
 from urllib.parse import quote
 
 from fullhouse.infra.embedded import process
 from fullhouse.infra.embedded.process import EmbeddedServerError, Folder, Launch
+from fullhouse.infra.system import random_text
 
 _PING_SECONDS_MAX = 1.0
 
@@ -60,7 +60,7 @@ def start(data_dir: Path) -> EmbeddedValkey:
     folder = Folder(data_dir, "valkey")
     try:
         socket, port = _address(folder)
-        password = "" if socket else token_urlsafe(24)
+        password = "" if socket else random_text()
         launch = _launch(program, folder, socket, port, password)
         child = _run(launch, folder, socket, port)
     except BaseException:

@@ -1,0 +1,100 @@
+"""Fixtures for all tests: a migrated database and a Valkey, real ones, for each xdist worker.
+
+``database_url``    a migrated database that the tests of one worker share; every test makes its own organization,
+                    so nothing is ever emptied
+``pool``            an asyncpg pool on it, as the product opens it
+``fresh_database``  the URL of a migrated database that belongs to one test (``fresh_pool``: a pool on it)
+``empty_database``  the URL of a database without a schema, for one test
+``valkey_url``, ``valkey``  a server and a client (answers in bytes), emptied for each module
+``servers``         the embedded servers themselves, for tests that kill them; None where they are external
+``clean_environment``  no FULLHOUSE_ variable is set, here or in child processes
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fullhouse.infra.migrate import migrate
+from fullhouse.infra.postgres import open_pool
+from harness.servers import Databases, Servers, running_servers
+from valkey.asyncio import Valkey
+
+ROOT = Path(__file__).parents[1]
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def worker_number(worker_id: str) -> int:
+    return int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+
+
+@pytest.fixture(scope="session")
+def servers(worker_number: int) -> Iterator[Servers]:
+    folder = ROOT / ".data" / f"test-{os.getpid()}-{worker_number}"
+    with running_servers(folder, worker_number) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def databases(servers: Servers) -> AsyncIterator[Databases]:
+    made = Databases(servers.admin_url, f"fullhouse_test_{os.getpid()}")
+    try:
+        await migrate(await made.create("template", empty=True))
+        yield made
+    finally:
+        await made.drop_all()
+
+
+@pytest.fixture(scope="session")
+async def database_url(databases: Databases) -> str:
+    return await databases.create("shared")
+
+
+@pytest.fixture(scope="session")
+async def pool(database_url: str) -> AsyncIterator[Any]:
+    opened = await open_pool(database_url, size_max=20)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def fresh_database(databases: Databases) -> AsyncIterator[str]:
+    url = await databases.create(f"fresh_{next(_numbers)}")
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+async def fresh_pool(fresh_database: str) -> AsyncIterator[Any]:
+    opened = await open_pool(fresh_database, size_max=20)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def empty_database(databases: Databases) -> AsyncIterator[str]:
+    url = await databases.create(f"empty_{next(_numbers)}", empty=True)
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def valkey_url(servers: Servers) -> str:
+    return servers.valkey_url
+
+
+@pytest.fixture(scope="module")
+async def valkey(valkey_url: str) -> AsyncIterator[Valkey]:
+    client = Valkey.from_url(valkey_url)
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FULLHOUSE_")]:
+        monkeypatch.delenv(name)
