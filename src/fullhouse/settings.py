@@ -1,0 +1,235 @@
+"""Every setting of the product, with its type, default and meaning. Only the roots read it; features get values.
+
+A setting is an environment variable: the field's name in capitals after ``FULLHOUSE_``. A file ``.env`` in the current
+folder is read too; the environment wins. ``FULLHOUSE_TEST_…`` belongs to the test suite and is passed over.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+
+from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.resources import Places
+
+PREFIX = "FULLHOUSE_"
+_TEST_PREFIX = "FULLHOUSE_TEST_"
+SECRET_KEY_BYTES_MIN = 32
+
+SECRET: JsonDict = {"secret": True}
+"""Marks a setting whose value is never shown."""
+
+URL_WITH_PASSWORD: JsonDict = {"url": True}
+"""Marks a setting whose password, if it has one, is never shown."""
+
+
+class SettingsError(OperatorError):
+    """A setting is unknown, invalid or missing; the text names it."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _starts_with(*starts: str) -> AfterValidator:
+    """Check the scheme here, so that the error says what to write."""
+
+    def check(value: str) -> str:
+        if not value.startswith(starts):
+            raise ValueError(f"must start with {' or '.join(starts)}")
+        return value
+
+    return AfterValidator(check)
+
+
+PostgresUrl = Annotated[str, _starts_with("postgresql://", "postgres://")]
+ValkeyUrl = Annotated[str, _starts_with("valkey://", "valkeys://", "redis://", "rediss://", "unix://")]
+WebAddress = Annotated[str, _starts_with("http://", "https://"), AfterValidator(lambda value: value.rstrip("/"))]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """The settings of one process. The table that ``fullhouse settings`` and ``.env.example`` show is made of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: PostgresUrl | None = Field(
+        None,
+        description="PostgreSQL 15 or later. Default: an embedded server in the data folder.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    database_owner_url: PostgresUrl | None = Field(
+        None,
+        description="Signs in as the owner of the tables, for migrations. Default: the database URL.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    database_pool_max: int = Field(
+        20, ge=2, le=500, description="Connections that one process keeps to the database at most."
+    )
+    valkey_url: ValkeyUrl | None = Field(
+        None,
+        description="Valkey 7.2 or Redis 7, or later. Default: an embedded server in the data folder.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    broker_url: Literal["postgres"] = Field(
+        "postgres", description="Where messages travel. 'postgres' is the database itself."
+    )
+    object_store_url: str | None = Field(
+        None,
+        description="Rendered tickets: a folder, or s3://bucket/prefix?endpoint=…&region=…. "
+        "Default: the folder 'objects' in the data folder.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    mail_url: str | None = Field(
+        None,
+        description="Outgoing mail: a folder, or smtp://user:password@host:port. "
+        "Default: the folder 'mailbox' in the data folder.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    mail_from: str = Field("Fullhouse <tickets@fullhouse.example>", description="The sender of mails.")
+    secret_key: str | None = Field(
+        None,
+        description="At least 32 bytes from which secrets and signing keys are derived; the same for all processes, "
+        "and never changed. Default: made once and kept in the data folder, with the embedded database alone.",
+        json_schema_extra=SECRET,
+    )
+    public_url: WebAddress | None = Field(
+        None,
+        description="The address under which buyers reach the product, without a path; it stands in mails and "
+        "tickets. Default: http://HOST:PORT.",
+    )
+    data_dir: Path = Field(
+        Path(".data/fullhouse"), description="The data folder: embedded servers, mailbox, objects, secret key."
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="The address on which the API listens.")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="The port of the API. Default: the first free one from 8000."
+    )
+    workers: int = Field(1, ge=1, le=64, description="API processes of 'fullhouse up' and 'fullhouse api'.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
+    log_format: Literal["json", "text"] = Field("json", description="'json': one object a line; 'text': for people.")
+    rate_limits: bool = Field(default=True, description="'off' is for load tests.")
+    trusted_proxies: Networks = Field(
+        (), description="Networks of proxies whose X-Forwarded-For is believed, with commas between: 10.0.0.0/8."
+    )
+    body_bytes_max: int = Field(
+        262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
+    )
+    seat_map_bytes_max: int = Field(
+        32_000_000, ge=1_024, le=500_000_000, description="The largest body of a seat map's import."
+    )
+    simulated_payments: bool | None = Field(
+        None,
+        description="'on' offers the simulated provider, which takes no money. "
+        "Default: on with the embedded database, else off.",
+    )
+    simulated_late_seconds: float = Field(
+        20, ge=0, le=86_400, description="How late the simulated provider's late success comes."
+    )
+    payment_attempt_seconds: int = Field(
+        600, ge=30, le=86_400, description="How long a payment attempt may stay open before it is cancelled."
+    )
+    payment_margin_seconds: int = Field(
+        60, ge=1, le=3_600, description="How long stock stays held after the deadline of an open payment attempt."
+    )
+    shutdown_grace_seconds: int = Field(
+        20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
+    )
+
+    def places(self) -> Places:
+        """Return where the parts of the product are; raise ``SettingsError`` if one that is needed is missing."""
+        return Places(
+            database_url=_needed("DATABASE_URL", self.database_url),
+            valkey_url=_needed("VALKEY_URL", self.valkey_url),
+            broker_url=self.broker_url,
+            object_store_url=self.object_store_url or str(self.data_dir.absolute() / "objects"),
+            mail_url=self.mail_url or str(self.data_dir.absolute() / "mailbox"),
+            mail_from=self.mail_from,
+            secret_key=_checked_key(_needed("SECRET_KEY", self.secret_key)),
+            public_url=self.public_url or default_public_url(self.host, self.port or 8000),
+            database_pool_max=self.database_pool_max,
+        )
+
+    def offers_simulated_payments(self) -> bool:
+        """Say whether the simulated provider may be used; ``fullhouse up`` turns it on for its embedded database."""
+        return bool(self.simulated_payments)
+
+
+def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Settings:
+    """Read the settings from the environment and from ``.env`` in ``folder``.
+
+    Raises ``SettingsError`` for the first unknown name, or else for all invalid values, in one line.
+    """
+    given = {**(_read_env_file(folder / ".env") if folder else {}), **environ}
+    # An empty variable means the default: that is how one is unset in most tools that pass them on.
+    values = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in given.items()
+        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != ""
+    }
+    for name in values:
+        if name not in Settings.model_fields:
+            raise SettingsError(_unknown(name))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_invalid(problem["loc"][0], problem["msg"]) for problem in error.errors())
+        ) from error
+    if settings.secret_key is not None:
+        _checked_key(settings.secret_key)
+    return settings
+
+
+def variable(field: str) -> str:
+    """Return the name of the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def default_public_url(host: str, port: int) -> str:
+    """Return the address under which a server on this host and port is reached from the same machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{reached}:{port}"
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"{path.name} line {number}: write NAME=value")
+        values[name.strip().removeprefix("export ").strip()] = value.strip().strip("\"'")
+    return values
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, Settings.model_fields, n=1)
+    hint = f"; did you mean {variable(near[0])}?" if near else "; 'fullhouse settings' lists them all"
+    return f"{variable(name)} is not a setting{hint}"
+
+
+def _invalid(field: str, message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{variable(field)}: {text[:1].lower()}{text[1:]}"
+
+
+def _needed(name: str, value: str | None) -> str:
+    if value is None:
+        raise SettingsError(f"{PREFIX}{name} is needed here; only 'fullhouse up' does without it")
+    return value
+
+
+def _checked_key(text: str) -> bytes:
+    key = text.encode()
+    if len(key) < SECRET_KEY_BYTES_MIN:
+        raise SettingsError(f"{PREFIX}SECRET_KEY has {len(key)} bytes; it needs at least {SECRET_KEY_BYTES_MIN}")
+    return key
