@@ -14,13 +14,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import open_pool
 from harness.servers import Databases, Servers, running_servers
 from valkey.asyncio import Valkey
+
+from fullhouse.infra.migrate import migrate
+from fullhouse.infra.postgres import Pool, open_pool
 
 ROOT = Path(__file__).parents[1]
 _numbers = count(1)
@@ -54,7 +54,7 @@ async def database_url(databases: Databases) -> str:
 
 
 @pytest.fixture(scope="session")
-async def pool(database_url: str) -> AsyncIterator[Any]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened = await open_pool(database_url, size_max=20)
     yield opened
     await opened.close()
@@ -68,7 +68,7 @@ async def fresh_database(databases: Databases) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def fresh_pool(fresh_database: str) -> AsyncIterator[Any]:
+async def fresh_pool(fresh_database: str) -> AsyncIterator[Pool]:
     opened = await open_pool(fresh_database, size_max=20)
     yield opened
     await opened.close()

@@ -177,9 +177,9 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(
-            "; ".join(_invalid(problem["loc"][0], problem["msg"]) for problem in error.errors())
-        ) from error
+        # A value that could be one of several types has a problem for each; the first says enough.
+        problems = {str(problem["loc"][0]): problem["msg"] for problem in reversed(error.errors())}
+        raise SettingsError("; ".join(_invalid(field, problems[field]) for field in sorted(problems))) from None
     if settings.secret_key is not None:
         _checked_key(settings.secret_key)
     return settings

@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+
 from fullhouse.infra.embedded import postgres, valkey
 
 EXTERNAL_DATABASE_URL = "FULLHOUSE_TEST_DATABASE_URL"
@@ -31,7 +31,7 @@ class Servers:
 
 
 @contextmanager
-def running_servers(folder: Path, worker: int) -> Iterator[Servers]:
+def running_servers(folder: Path, worker: int) -> Generator[Servers]:
     """Start what is not given from outside; stop it and remove its folder at the end."""
     admin_url = os.environ.get(EXTERNAL_DATABASE_URL)
     valkey_url = os.environ.get(EXTERNAL_VALKEY_URL)
@@ -87,9 +87,9 @@ class Databases:
         for name in reversed(self.made.copy()):
             await self.drop(self.url(name))
 
-    async def run(self, statement: str) -> Any:
+    async def run(self, statement: str) -> None:
         conn = await asyncpg.connect(self.admin_url)
         try:
-            return await conn.execute(statement)
+            await conn.execute(statement)
         finally:
             await conn.close()

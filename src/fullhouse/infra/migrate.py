@@ -11,6 +11,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -32,23 +33,25 @@ class MigrationError(OperatorError):
     """The schema cannot be brought up to date; the text is one line for the person at the terminal."""
 
 
-async def migrate(owner_url: str) -> list[str]:
+async def migrate(owner_url: str, folder: Path | None = None) -> list[str]:
     """Run what is missing and return the revisions that were run, oldest first.
 
-    ``owner_url`` signs in as the owner of the tables. Raises ``MigrationError`` if the database cannot be reached, is
-    newer than this program, or a migration fails (its transaction then left nothing behind).
+    ``owner_url`` signs in as the owner of the tables; ``folder`` has other migrations than this version's. Raises
+    ``MigrationError`` if the database cannot be reached, is newer than this program, or a migration fails (its
+    transaction then left nothing behind).
     """
+    driver: Any = asyncpg  # it carries few types
 
-    async def connect() -> Any:  # noqa: ANN401  # the driver carries few types
-        return await asyncpg.connect(owner_url, timeout=CONNECT_SECONDS_MAX)
+    async def connect() -> Any:  # noqa: ANN401  # the same
+        return await driver.connect(owner_url, timeout=CONNECT_SECONDS_MAX)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(_migrate)
+            return await connection.run_sync(_migrate, folder or migrations_folder())
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         raise MigrationError(f"the database was not migrated: {_one_line(error)}") from error
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise MigrationError(f"the database does not fit this version of Fullhouse: {error}") from error
     finally:
         await engine.dispose()
@@ -58,7 +61,7 @@ async def missing_revisions(conn: Conn) -> list[str]:
     """Return the revisions that this program has and the database has not, oldest first; changes nothing."""
     has_table = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     current = await conn.fetchval("SELECT version_num FROM alembic_version") if has_table else None
-    return _revisions_after(_config(), current)
+    return _revisions_after(_config(migrations_folder()), current)
 
 
 def run_sql_beside(revision_file: str) -> None:
@@ -81,12 +84,12 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _migrate(connection: Connection) -> list[str]:
+def _migrate(connection: Connection, folder: Path) -> list[str]:
     connection.execute(text(f"SET lock_timeout = '{TURN_SECONDS_MAX}s'"))
     connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
     connection.commit()
     try:
-        config = _config(connection)
+        config = _config(folder, connection)
         before = _current(connection)
         command.upgrade(config, "head")
         return _revisions_after(config, before)
@@ -96,9 +99,9 @@ def _migrate(connection: Connection) -> list[str]:
         connection.commit()
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(folder: Path, connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
@@ -115,7 +118,7 @@ def _revisions_after(config: Config, current: str | None) -> list[str]:
     scripts = ScriptDirectory.from_config(config)
     try:
         found = [script.revision for script in scripts.iterate_revisions("head", current or "base")]
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise MigrationError(f"the database does not fit this version of Fullhouse: {error}") from error
     return [revision for revision in reversed(found) if revision != current]
 
