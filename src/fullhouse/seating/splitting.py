@@ -1,0 +1,130 @@
+"""A party that no row can hold together: two groups, in one row or in a row and the next."""
+
+from math import hypot
+from typing import Final
+
+from fullhouse.seating.free_seats import FreeSeats
+from fullhouse.seating.lane_heap import Offer, Part
+from fullhouse.seating.pool import Pool
+from fullhouse.seating.room import COST_PER_PITCH, Lane, Room
+from fullhouse.seating.windows import (
+    Window,
+    best_window,
+    closest_start,
+    fewest_orphans,
+    longest_run,
+    opposite_positions,
+    window_starts,
+)
+
+COST_BITS: Final = 44
+"""A thousand seats at the highest cost fit below."""
+GRADES: Final = 16
+_GRADES_PER_LONELY: Final = 5
+
+
+def offer_key(rank: int, grade: int, cost: int) -> int:
+    """Return the order of offers: the section's rank, then what is wrong with the seats, then what they cost."""
+    return (rank * GRADES + grade << COST_BITS) + cost
+
+
+class Splitter:
+    """Finds two groups. Remembers what never changes: ideal starts, and which positions face each other."""
+
+    def __init__(self, free: FreeSeats) -> None:
+        """Work on these free seats."""
+        self._room: Room = free.room
+        self._free = free.lanes
+        self._ideal: dict[tuple[int, int], int] = {}
+        self._opposite: dict[int, list[int]] = {}
+
+    def offer(self, pool: Pool, count: int, lane: int) -> Offer | None:
+        """Return the best split of a party over a lane alone, or over it and the next lane of its section."""
+        longest = longest_run(self._free[lane] & pool.ordinary[lane])
+        best: Offer | None = None
+        if 2 * longest >= count:
+            for first in self._sizes(count, longest, longest):
+                best = self._better(best, self._pair(pool, (lane, first), (lane, count - first)))
+        after = lane + 1
+        lanes = self._room.lanes
+        if longest and after < len(lanes) and lanes[after].section == lanes[lane].section:
+            longest_after = longest_run(self._free[after] & pool.ordinary[after])
+            if longest + longest_after >= count:
+                for first in self._sizes(count, longest, longest_after):
+                    best = self._better(best, self._pair(pool, (lane, first), (after, count - first)))
+        return best
+
+    @staticmethod
+    def _better(one: Offer | None, other: Offer | None) -> Offer | None:
+        """Return the better offer, the first of equals."""
+        if one is None or other is None:
+            return other if one is None else one
+        return other if other.key < one.key else one
+
+    @staticmethod
+    def _sizes(count: int, longest: int, longest_after: int) -> set[int]:
+        """Return up to four sizes for the first group: in halves, and as uneven as can be without a lonely one."""
+        low = max(1, count - longest_after)
+        high = min(count - 1, longest)
+        if low == 1 and high > 1:
+            low = 2
+        if high == count - 1 and high > low:
+            high -= 1
+        half = count // 2
+        return {low, high, min(max(half, low), high), min(max(count - half, low), high)}
+
+    def _pair(self, pool: Pool, one: tuple[int, int], other: tuple[int, int]) -> Offer | None:
+        """Place the first group (lane, size) nearest to the best place, the second nearest to the first."""
+        (lane, size), (lane_2, size_2) = one, other
+        row = self._room.lanes[lane]
+        free = self._free[lane]
+        window = best_window(row, free, free & pool.ordinary[lane], size, self._ideal_start(lane, size))
+        if window is None:
+            return None
+        middle = window.start + size // 2
+        free_2 = self._free[lane_2]
+        target = middle
+        if lane_2 == lane:
+            free_2 &= ~(((1 << size) - 1) << window.start)
+        else:
+            target = self._facing(lane)[middle]
+        near = self._nearest(self._room.lanes[lane_2], free_2, pool.ordinary[lane_2], size_2, target - size_2 // 2)
+        if near is None:
+            return None
+        apart = _apart(row, middle, self._room.lanes[lane_2], near.start + size_2 // 2, self._room.pitch)
+        lonely = (size == 1) + (size_2 == 1) if size + size_2 > 2 else 0  # noqa: PLR2004
+        grade = lonely * _GRADES_PER_LONELY + window.orphans + near.orphans
+        cost = window.cost + near.cost + (size + size_2) * apart
+        parts: tuple[Part, ...] = ((lane, window.start, size), (lane_2, near.start, size_2))
+        return Offer(offer_key(row.rank, grade, cost), parts)
+
+    @staticmethod
+    def _nearest(lane: Lane, free: int, allowed: int, size: int, target: int) -> Window | None:
+        """Return the window nearest to a start, of those that leave the fewest seats alone."""
+        starts = window_starts(free & allowed, size)
+        if not starts:
+            return None
+        orphans, starts = fewest_orphans(free, starts, size)
+        start = closest_start(starts, target)
+        return Window(orphans, lane.window_cost(start, size), start)
+
+    def _ideal_start(self, lane: int, size: int) -> int:
+        """Return the lane's ideal start, worked out once."""
+        start = self._ideal.get((lane, size))
+        if start is None:
+            start = self._ideal[lane, size] = self._room.lanes[lane].ideal_start(size)
+        return start
+
+    def _facing(self, lane: int) -> list[int]:
+        """Return the positions of the next lane that face those of a lane, worked out once."""
+        facing = self._opposite.get(lane)
+        if facing is None:
+            lanes = self._room.lanes
+            facing = self._opposite[lane] = opposite_positions(lanes[lane], lanes[lane + 1])
+        return facing
+
+
+def _apart(lane: Lane, position: int, other: Lane, position_2: int, pitch: float) -> int:
+    """Return how far two seats are apart, in the unit of costs."""
+    far = hypot(lane.xs[position] - other.xs[position_2], lane.ys[position] - other.ys[position_2])
+    return round(far * COST_PER_PITCH / pitch)
