@@ -173,11 +173,8 @@ async def test_sign_in_over_starttls(inbox: Inbox, tls: ssl.SSLContext, certific
         await mailer.check()
         await mailer.send(a_mail())
         assert len(inbox.mails) == 1
-        wrong_password = f"smtp://box:wrong@{address}&ca={certificate}"
-        unknown_authority = f"smtp://box:p%40ss%2Fword@{address}"
-        for url in (wrong_password, unknown_authority):
-            with pytest.raises(MailUnavailable):
-                await open_mailer(url, SENDER).send(a_mail())
+        with pytest.raises(MailUnavailable):
+            await open_mailer(f"smtp://box:wrong@{address}&ca={certificate}", SENDER).send(a_mail())
         assert len(inbox.mails) == 1
 
 
@@ -190,6 +187,8 @@ async def test_required_starttls_sends_nothing_in_the_clear(inbox: Inbox, smtp_p
 async def test_smtps(inbox: Inbox, tls: ssl.SSLContext, certificate: Path) -> None:
     async with served(inbox, ssl=tls) as port:
         await open_mailer(f"smtps://127.0.0.1:{port}?ca={certificate}", SENDER).send(a_mail())
+        with pytest.raises(MailUnavailable, match="certificate"):
+            await open_mailer(f"smtps://127.0.0.1:{port}", SENDER).send(a_mail())
     assert len(inbox.mails) == 1
 
 
@@ -215,7 +214,8 @@ async def test_a_strange_message_id_stays_inside_the_folder(tmp_path: Path, mess
     mailer = open_mailer(str(tmp_path / "mail"), SENDER)
     await mailer.send(a_mail(message_id))
     assert [path.name for path in (tmp_path / "mail").glob("*.eml")] == [file_name(message_id)]
-    assert not list(tmp_path.glob("*.eml"))
+    outside = await asyncio.to_thread(lambda: [path.name for path in tmp_path.iterdir()])
+    assert outside == ["mail"]
 
 
 async def test_a_mailbox_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
