@@ -1,0 +1,60 @@
+"""Telling whose API key was presented."""
+
+from datetime import datetime, timedelta
+
+from fullhouse.core.clock import Clock
+from fullhouse.core.secrets import hash_secret, same_hash
+from fullhouse.infra.directory import find_organization
+from fullhouse.infra.postgres import Pool, connection
+from fullhouse.organizations.queries import StoredKey, load_live_key
+from fullhouse.organizations.rules import read_api_key_id
+from fullhouse.organizations.writes import note_use
+
+REMEMBERED_SECONDS_MAX = 5
+REMEMBERED_COUNT_MAX = 10_000
+
+
+class ApiKeys:
+    """The keys that this process has seen in the last seconds, so that a request does not ask Postgres again.
+
+    A key revoked elsewhere is refused here at most five seconds later. Only good keys are remembered, by their hash.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        """Start with none."""
+        self._pool = pool
+        self._clock = clock
+        self._seen: dict[bytes, tuple[StoredKey, datetime]] = {}
+
+    async def find_api_key(self, text: str) -> StoredKey | None:
+        """Return the live key that a text is, or None. Raises ``DatabaseUnavailable``."""
+        api_key_id = read_api_key_id(text)
+        if api_key_id is None:
+            return None
+        key_hash = hash_secret(text)
+        now = self._clock()
+        remembered = self._seen.get(key_hash)
+        if remembered is not None and now < remembered[1]:
+            return remembered[0]
+        self._seen.pop(key_hash, None)
+        async with connection(self._pool) as conn:
+            organization_id = await find_organization(conn, "api_key", api_key_id)
+            if organization_id is None:
+                return None
+            stored = await load_live_key(conn, organization_id, api_key_id)
+            if stored is None or not same_hash(text, stored.key_hash):
+                return None
+            if not stored.use_is_noted:
+                await note_use(conn, organization_id, api_key_id)
+        self._remember(stored, now)
+        return stored
+
+    def forget(self, key_hash: bytes) -> None:
+        """Ask Postgres again when this key comes next."""
+        self._seen.pop(key_hash, None)
+
+    def _remember(self, stored: StoredKey, now: datetime) -> None:
+        while len(self._seen) >= REMEMBERED_COUNT_MAX:
+            del self._seen[next(iter(self._seen))]
+        until = now + timedelta(seconds=REMEMBERED_SECONDS_MAX)
+        self._seen[stored.key_hash] = (stored, min(until, stored.expires_at or until))

@@ -1,0 +1,97 @@
+"""Reading organizations and their API keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.organizations.rules import ApiKey, Organization, Role
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What is needed to tell whether a presented key is good."""
+
+    organization_id: UUID
+    api_key_id: UUID
+    role: Role
+    key_hash: bytes
+    key_hint: str
+    expires_at: datetime | None
+    use_is_noted: bool
+    """Whether its last use was written down less than a minute ago."""
+
+
+async def load_organization(conn: Connection, organization_id: UUID) -> Organization | None:
+    """Load an organization, or None."""
+    row = await conn.fetchrow(
+        """
+        SELECT organization_id, name, contact_email, language, created_at
+        FROM organizations WHERE organization_id = $1
+        """,
+        organization_id,
+    )
+    return None if row is None else Organization(**dict(row))
+
+
+async def find_role(conn: Connection, organization_id: UUID, user_id: UUID) -> Role | None:
+    """Return a user's role in an organization, or None for who is not a member."""
+    role = await conn.fetchval(
+        "SELECT role FROM members WHERE organization_id = $1 AND user_id = $2", organization_id, user_id
+    )
+    return None if role is None else Role(role)
+
+
+async def load_live_key(conn: Connection, organization_id: UUID, api_key_id: UUID) -> StoredKey | None:
+    """Load a key that is neither revoked nor expired, or None."""
+    row = await conn.fetchrow(
+        """
+        SELECT organization_id, api_key_id, role, key_hash, key_hint, expires_at,
+               coalesce(last_used_at > clock_timestamp() - interval '60 seconds', false) AS use_is_noted
+        FROM api_keys
+        WHERE organization_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
+          AND (expires_at IS NULL OR expires_at > clock_timestamp())
+        """,
+        organization_id,
+        api_key_id,
+    )
+    return None if row is None else StoredKey(**_with_role(row))
+
+
+async def load_api_key(conn: Connection, organization_id: UUID, api_key_id: UUID) -> ApiKey | None:
+    """Load a key, live or not, or None."""
+    row = await conn.fetchrow(
+        """
+        SELECT organization_id, api_key_id, name, role, key_hint, created_at, expires_at, revoked_at, last_used_at
+        FROM api_keys WHERE organization_id = $1 AND api_key_id = $2
+        """,
+        organization_id,
+        api_key_id,
+    )
+    return None if row is None else _api_key(row)
+
+
+async def list_api_keys(conn: Connection, organization_id: UUID, *, after: UUID | None, limit: int) -> Sequence[ApiKey]:
+    """List an organization's keys, oldest first, those after an id."""
+    rows = await conn.fetch(
+        """
+        SELECT organization_id, api_key_id, name, role, key_hint, created_at, expires_at, revoked_at, last_used_at
+        FROM api_keys
+        WHERE organization_id = $1 AND ($2::uuid IS NULL OR api_key_id > $2)
+        ORDER BY api_key_id LIMIT $3
+        """,
+        organization_id,
+        after,
+        limit,
+    )
+    return [_api_key(row) for row in rows]
+
+
+def _api_key(row: Record) -> ApiKey:
+    return ApiKey(**_with_role(row))
+
+
+def _with_role(row: Record) -> dict[str, Any]:
+    return {**row, "role": Role(row["role"])}
