@@ -164,7 +164,7 @@ async def test_a_server_that_is_away_is_unavailable(inbox: Inbox) -> None:
 
 async def test_sign_in_over_starttls(inbox: Inbox, tls: ssl.SSLContext, certificate: Path) -> None:
     def authenticate(_s: Any, _session: Any, _e: Any, _mechanism: str, data: Any) -> AuthResult:  # noqa: ANN401
-        return AuthResult(success=(data.login, data.password) == (b"box", b"p@ss/word"))
+        return AuthResult(success=(data.login, data.password) == (b"box", b"p@ss/word"), handled=False)
 
     options: dict[str, Any] = {"tls_context": tls, "require_starttls": True, "auth_required": True}
     async with served(inbox, authenticator=authenticate, **options) as port:
