@@ -1,9 +1,19 @@
 """Reading events and sessions."""
 
 from collections import defaultdict
+from datetime import datetime
 from uuid import UUID
 
-from fullhouse.events.rules import EventStatus, PriceCategory, SessionStatus, SessionTerms, TicketType
+from fullhouse.events.rules import (
+    Event,
+    EventStatus,
+    LocalDates,
+    PriceCategory,
+    SessionStatus,
+    SessionTerms,
+    TicketType,
+)
+from fullhouse.events.wall_clock import to_wall_clock
 from fullhouse.infra.postgres import Connection, Record
 
 
@@ -41,6 +51,71 @@ async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) 
     return _terms(session, categories, types)
 
 
+async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id: UUID) -> list[SessionTerms]:
+    """Load the terms of all sessions of an event, by start, in three statements whatever their number."""
+    sessions = await conn.fetch(
+        """
+        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency
+        FROM sessions s JOIN events e USING (organization_id, event_id)
+        WHERE s.organization_id = $1 AND s.event_id = $2 ORDER BY s.starts_at, s.session_id
+        """,
+        organization_id,
+        event_id,
+    )
+    ids = [session["session_id"] for session in sessions]
+    categories = await conn.fetch(
+        """
+        SELECT session_id, price_category_id, key, name, quota_id FROM price_categories
+        WHERE organization_id = $1 AND session_id = ANY ($2::uuid[]) ORDER BY position
+        """,
+        organization_id,
+        ids,
+    )
+    types = await conn.fetch(
+        """
+        SELECT t.session_id, t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids,
+               p.price_category_id, p.price_minor
+        FROM ticket_types t LEFT JOIN prices p USING (organization_id, session_id, ticket_type_id)
+        WHERE t.organization_id = $1 AND t.session_id = ANY ($2::uuid[]) ORDER BY t.position
+        """,
+        organization_id,
+        ids,
+    )
+    categories_of, types_of = _by_session(categories), _by_session(types)
+    return [_terms(row, categories_of[row["session_id"]], types_of[row["session_id"]]) for row in sessions]
+
+
+async def load_event(conn: Connection, organization_id: UUID, event_id: UUID) -> Event | None:
+    """Load an event, or None where the organization has none of that id."""
+    row = await conn.fetchrow(
+        """
+        SELECT organization_id, event_id, name, description, location, time_zone, currency, status, starts_at, ends_at,
+               created_at, updated_at, published_at, cancelled_at
+        FROM events WHERE organization_id = $1 AND event_id = $2
+        """,
+        organization_id,
+        event_id,
+    )
+    return None if row is None else event_from(row)
+
+
+async def session_ids_of(conn: Connection, organization_id: UUID, event_id: UUID) -> list[UUID]:
+    """Return the ids of all sessions of an event, in order of id, which is the order in which they are locked."""
+    rows = await conn.fetch(
+        "SELECT session_id FROM sessions WHERE organization_id = $1 AND event_id = $2 ORDER BY session_id",
+        organization_id,
+        event_id,
+    )
+    return [row["session_id"] for row in rows]
+
+
+def event_from(row: Record) -> Event:
+    """Make an event of a row that has its columns."""
+    columns = dict(row)
+    columns["status"] = EventStatus(row["status"])
+    return Event(**columns)
+
+
 def _terms(session: Record, categories: list[Record], types: list[Record]) -> SessionTerms:
     return SessionTerms(
         organization_id=session["organization_id"],
@@ -65,9 +140,36 @@ def _terms(session: Record, categories: list[Record], types: list[Record]) -> Se
         per_order_max=session["per_order_max"],
         release_on_decline=session["release_on_decline"],
         reseat_equal=session["reseat_equal"],
-        price_categories=tuple(PriceCategory(**dict(row)) for row in categories),
+        price_categories=tuple(_category(row) for row in categories),
         ticket_types=_ticket_types(types),
+        local=_local_dates(session),
     )
+
+
+def _category(row: Record) -> PriceCategory:
+    return PriceCategory(row["price_category_id"], row["key"], row["name"], row["quota_id"])
+
+
+def _by_session(rows: list[Record]) -> defaultdict[UUID, list[Record]]:
+    grouped: defaultdict[UUID, list[Record]] = defaultdict(list)
+    for row in rows:
+        grouped[row["session_id"]].append(row)
+    return grouped
+
+
+def _local_dates(session: Record) -> LocalDates:
+    return LocalDates(
+        starts=session["starts_local"],
+        ends=session["ends_local"],
+        sales_from=session["sales_from_local"],
+        sales_until=session["sales_until_local"],
+        entry_from=_shown(session["entry_from"], session["time_zone"]),
+        entry_until=_shown(session["entry_until"], session["time_zone"]),
+    )
+
+
+def _shown(instant: datetime | None, time_zone: str) -> datetime | None:
+    return None if instant is None else to_wall_clock(instant, time_zone).local
 
 
 def _ticket_types(rows: list[Record]) -> tuple[TicketType, ...]:

@@ -25,3 +25,13 @@ async def find_organization(conn: Connection, kind: Kind, thing_id: UUID) -> UUI
         "SELECT organization_id FROM directory WHERE id = $1 AND kind = $2", thing_id, kind
     )
     return found
+
+
+async def forget(conn: Connection, kind: Kind, organization_id: UUID, ids: Sequence[UUID]) -> None:
+    """Strike things of one kind out, in the transaction that deletes them."""
+    await conn.execute(
+        "DELETE FROM directory WHERE id = ANY ($1::uuid[]) AND organization_id = $2 AND kind = $3",
+        ids,
+        organization_id,
+        kind,
+    )
