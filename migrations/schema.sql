@@ -31,6 +31,8 @@ CREATE TABLE outbox (
     PRIMARY KEY (organization_id, message_id)
 );
 CREATE INDEX outbox_unsent ON outbox (partition, position) WHERE sent_at IS NULL AND parked_at IS NULL;
+CREATE INDEX outbox_waiting ON outbox (partition, key, retry_at)
+    WHERE retry_at IS NOT NULL AND sent_at IS NULL AND parked_at IS NULL;
 CREATE INDEX outbox_sent ON outbox (sent_at) WHERE sent_at IS NOT NULL;
 
 -- One relay at a time holds a partition of keys, until its lease ends or is given back.
@@ -457,6 +459,8 @@ CREATE TABLE payments (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     deadline_at timestamptz NOT NULL,
     cancel_requested_at timestamptz,
+    -- When the provider was last asked how it ended.
+    asked_at timestamptz,
     ended_at timestamptz,
     PRIMARY KEY (organization_id, payment_id),
     CONSTRAINT payments_attempt UNIQUE (organization_id, order_id, attempt),

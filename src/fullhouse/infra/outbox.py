@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Fact
@@ -28,10 +29,15 @@ async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> No
         """,
         [fact.organization_id for fact in facts],
         [make_id() for _ in facts],
-        [fact.key.int % PARTITIONS for fact in facts],
+        [partition_of(fact.key) for fact in facts],
         [fact.key for fact in facts],
         [fact.type for fact in facts],
         [fact.version for fact in facts],
         [fact.data() for fact in facts],
         request_id.get(),
     )
+
+
+def partition_of(key: UUID) -> int:
+    """Return the partition of a key; it never changes."""
+    return key.int % PARTITIONS

@@ -24,6 +24,8 @@ Pool = asyncpg.Pool
 STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
 
+CONNECT_SECONDS_MAX = 10
+
 
 class Connection(Protocol):
     """What a function that takes ``conn`` may do: run statements inside the caller's transaction."""
@@ -66,6 +68,50 @@ async def open_pool(url: str, *, size_min: int = 1, size_max: int = 10, applicat
             "idle_in_transaction_session_timeout": "60s",
         },
     )
+
+
+class OwnConnection(Connection, Protocol):
+    """A connection outside any pool, for what lasts: listening, or an advisory lock held for the life of a process."""
+
+    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None:
+        """Call back at each NOTIFY of a channel with (connection, pid, channel, payload)."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Say whether the connection was closed, by us or by the other side."""
+        ...
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (the driver's own signature)
+        """Close it in order."""
+        ...
+
+    def terminate(self) -> None:
+        """Close it at once."""
+        ...
+
+
+async def open_connection(url: str, *, application_name: str = "fullhouse") -> OwnConnection:
+    """Open a connection that is not pooled. A peer that is gone without a word is noticed within half a minute.
+
+    Raises ``DatabaseUnavailable``.
+    """
+    try:
+        conn = await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS_MAX,
+            command_timeout=STATEMENT_SECONDS_MAX + 5,
+            server_settings={
+                "application_name": application_name,
+                "timezone": "UTC",
+                "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as lost:
+        raise DatabaseUnavailable(retry_after_seconds=1) from lost
+    return cast("OwnConnection", conn)
 
 
 async def prepare_connection(conn: asyncpg.Connection) -> None:

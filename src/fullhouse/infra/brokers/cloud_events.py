@@ -1,0 +1,62 @@
+"""How a message looks on a broker: a CloudEvent 1.0 in its JSON format.
+
+``type`` carries the version (``order.paid.v1``); ``partitionkey`` is the extension of that name; ``organizationid``
+and ``requestid`` are our own.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+from uuid import UUID
+
+from fullhouse.core.errors import Malformed
+from fullhouse.core.json import Json
+from fullhouse.core.message import Message
+
+SOURCE = "/fullhouse"
+
+
+class NotOurCloudEvent(Malformed):
+    """A body lacks what every message has."""
+
+    code = "not_our_cloud_event"
+    title = "This is not a message of Fullhouse."
+
+
+def to_cloud_event(message: Message) -> dict[str, Json]:
+    """Write a message as a CloudEvent."""
+    event: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": str(message.message_id),
+        "source": SOURCE,
+        "type": f"{message.type}.v{message.version}",
+        "time": message.occurred_at,
+        "datacontenttype": "application/json",
+        "organizationid": str(message.organization_id),
+        "partitionkey": str(message.key),
+        "data": dict(message.data),
+    }
+    if message.request_id is not None:
+        event["requestid"] = message.request_id
+    return event
+
+
+def from_cloud_event(event: Mapping[str, Json]) -> Message:
+    """Read a message back. Raises ``NotOurCloudEvent``."""
+    try:
+        name, _, version = cast("str", event["type"]).rpartition(".v")
+        data = event["data"]
+        if event["specversion"] != "1.0" or not name or not isinstance(data, Mapping):
+            raise NotOurCloudEvent
+        request_id = event.get("requestid")
+        return Message(
+            organization_id=UUID(cast("str", event["organizationid"])),
+            message_id=UUID(cast("str", event["id"])),
+            type=name,
+            version=int(version),
+            key=UUID(cast("str", event["partitionkey"])),
+            data=data,
+            request_id=request_id if isinstance(request_id, str) else None,
+            occurred_at=cast("str", event["time"]),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as wrong:
+        raise NotOurCloudEvent from wrong

@@ -1,0 +1,94 @@
+"""Dead letters: messages that a consumer could not deal with, kept until somebody replays or discards them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fullhouse.core.errors import NotFound
+from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
+
+
+class DeadLetterNotFound(NotFound):
+    """There is no such dead letter, or it was replayed or discarded already."""
+
+    code = "dead_letter_not_found"
+    title = "There is no such dead letter waiting."
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was put away, why, and after how many tries."""
+
+    organization_id: UUID
+    dead_letter_id: UUID
+    queue: str
+    message_id: UUID
+    key: UUID
+    body: dict[str, Any]
+    reason: str
+    attempts: int
+    failed_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+async def list_dead_letters(pool: Pool, *, queue: str | None = None, count_max: int = 100) -> list[DeadLetter]:
+    """Return what waits for somebody, the newest first, of all queues or one."""
+    async with connection(pool) as conn:
+        rows = await conn.fetch(
+            """
+            SELECT * FROM dead_letters
+            WHERE resolved_at IS NULL AND ($1::text IS NULL OR queue = $1)
+            ORDER BY failed_at DESC, dead_letter_id DESC LIMIT $2
+            """,
+            queue,
+            count_max,
+        )
+    return [_dead_letter(row) for row in rows]
+
+
+async def load_dead_letter(pool: Pool, dead_letter_id: UUID) -> DeadLetter:
+    """Return one, resolved or not. Raises ``DeadLetterNotFound``."""
+    async with connection(pool) as conn:
+        row = await conn.fetchrow("SELECT * FROM dead_letters WHERE dead_letter_id = $1", dead_letter_id)
+    if row is None:
+        raise DeadLetterNotFound
+    return _dead_letter(row)
+
+
+async def replay_dead_letter(pool: Pool, broker: Broker, dead_letter_id: UUID) -> DeadLetter:
+    """Put the message back into its queue and mark the letter as replayed. Raises ``DeadLetterNotFound``.
+
+    The message is handed over before the mark commits: a crash between the two leaves a letter that can be replayed
+    again, and a message that its consumer takes for a repeat.
+    """
+    async with transaction(pool) as conn:
+        letter = await _resolve(conn, dead_letter_id, "replayed")
+        await broker.requeue(letter.queue, letter.body)
+    return letter
+
+
+async def discard_dead_letter(pool: Pool, dead_letter_id: UUID) -> DeadLetter:
+    """Mark the letter as discarded; the row stays. Raises ``DeadLetterNotFound``."""
+    async with transaction(pool) as conn:
+        return await _resolve(conn, dead_letter_id, "discarded")
+
+
+async def _resolve(conn: Connection, dead_letter_id: UUID, resolution: str) -> DeadLetter:
+    row = await conn.fetchrow(
+        """
+        UPDATE dead_letters SET resolved_at = clock_timestamp(), resolution = $2
+        WHERE dead_letter_id = $1 AND resolved_at IS NULL RETURNING *
+        """,
+        dead_letter_id,
+        resolution,
+    )
+    if row is None:
+        raise DeadLetterNotFound
+    return _dead_letter(row)
+
+
+def _dead_letter(row: Record) -> DeadLetter:
+    return DeadLetter(**dict(row))

@@ -1,0 +1,196 @@
+"""The broker that needs no server of its own: queues as rows of Postgres, leased with a token, woken by NOTIFY."""
+
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import LiteralString
+from uuid import UUID
+
+import asyncpg
+
+from fullhouse.core.errors import Unavailable
+from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.core.message import Message
+from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
+from fullhouse.infra.brokers.port import BrokerUnavailable, Delivery, MessageRefused, QueueDepth
+from fullhouse.infra.postgres import Pool, Record, connection
+from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
+
+# A subquery for the first of a key, and not an anti-join: it stays an index probe whatever the statistics of a
+# table that is empty one minute and full the next.
+_RECEIVE: LiteralString = """
+    WITH ready AS MATERIALIZED (
+        SELECT m.position FROM broker_messages m
+        WHERE m.queue = $1 AND m.visible_at <= clock_timestamp()
+          AND m.position = (SELECT min(e.position) FROM broker_messages e WHERE e.queue = $1 AND e.key = m.key)
+        ORDER BY m.position LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    ), leased AS (
+        UPDATE broker_messages m
+        SET lease_token = $3, attempts = least(attempts + 1, 32767),
+            visible_at = clock_timestamp() + make_interval(secs => $4)
+        FROM ready WHERE m.queue = $1 AND m.position = ready.position
+        RETURNING m.*
+    )
+    SELECT position, organization_id, message_id, key, body, attempts FROM leased ORDER BY position
+    """
+
+_PUBLISH: LiteralString = """
+    WITH added AS (
+        INSERT INTO broker_messages (queue, organization_id, message_id, key, body)
+        SELECT m.queue, m.organization_id, m.message_id, m.key, m.body
+        FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::jsonb[])
+            WITH ORDINALITY AS m(queue, organization_id, message_id, key, body, ordinal)
+        ORDER BY m.ordinal
+        ON CONFLICT ON CONSTRAINT broker_messages_once DO NOTHING
+        RETURNING queue
+    )
+    SELECT pg_notify($6, queue) FROM added GROUP BY queue
+    """
+
+_DEAD_LETTER: LiteralString = """
+    WITH gone AS (
+        DELETE FROM broker_messages WHERE queue = $1 AND position = $2 AND lease_token = $3
+        RETURNING organization_id, queue, message_id, key, body, attempts
+    )
+    INSERT INTO dead_letters (organization_id, dead_letter_id, queue, message_id, key, body, reason, attempts)
+    SELECT organization_id, $4, queue, message_id, key, body, $5, attempts FROM gone
+    """
+
+_REASON_LENGTH_MAX = 2_000
+
+
+class PostgresBroker:
+    """Queues in the tables ``broker_messages`` and ``dead_letters``."""
+
+    def __init__(self, pool: Pool, database_url: str, make_id: MakeId) -> None:
+        """Take the pool that statements go through, and the URL of the connection that listens."""
+        self._pool = pool
+        self._make_id = make_id
+        self._listener = Listener(database_url, QUEUES_CHANNEL)
+        self._queues: Collection[str] = ()
+        self._queues_of_type: defaultdict[str, list[str]] = defaultdict(list)
+
+    async def declare(self, queues: Mapping[str, Collection[str]]) -> None:
+        """Remember who wants what; a queue of rows needs no making."""
+        self._queues = tuple(queues)
+        self._queues_of_type.clear()
+        for queue, types in queues.items():
+            for name in types:
+                self._queues_of_type[name].append(queue)
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Insert the batch in one statement. A message that still waits in a queue is not entered there again."""
+        pairs = [(queue, message) for message in messages for queue in self._queues_of_type.get(message.type, ())]
+        if pairs:
+            await self._insert(pairs)
+
+    async def receive(self, queue: str, *, count_max: int, lease_seconds: float) -> list[Delivery]:
+        """Lease the first message of each key that is ready, in the order of their publishing."""
+        await self._listener.arm(queue)
+        token = self._make_id()
+        with _broker_errors():
+            async with connection(self._pool) as conn:
+                rows = await conn.fetch(_RECEIVE, queue, count_max, token, lease_seconds)
+        return [_delivery(queue, token, row) for row in rows]
+
+    async def wait(self, queue: str, seconds_max: float) -> None:
+        """Wait for the NOTIFY of a publishing into the queue."""
+        await self._listener.wait(seconds_max, queue)
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Delete what this consumer still has on lease."""
+        await self._execute(
+            """
+            DELETE FROM broker_messages m
+            USING unnest($1::text[], $2::bigint[], $3::uuid[]) AS d(queue, position, token)
+            WHERE m.queue = d.queue AND m.position = d.position AND m.lease_token = d.token
+            """,
+            [delivery.queue for delivery in deliveries],
+            [delivery.receipt[0] for delivery in deliveries],
+            [delivery.receipt[1] for delivery in deliveries],
+        )
+
+    async def retry_later(self, delivery: Delivery, delay_seconds: float) -> None:
+        """End the lease and hide the message for the delay."""
+        await self._execute(
+            """
+            UPDATE broker_messages SET lease_token = NULL, visible_at = clock_timestamp() + make_interval(secs => $4)
+            WHERE queue = $1 AND position = $2 AND lease_token = $3
+            """,
+            delivery.queue,
+            *delivery.receipt,
+            delay_seconds,
+        )
+
+    async def dead_letter(self, delivery: Delivery, reason: str) -> None:
+        """Move the message to the dead letters in one statement."""
+        await self._execute(
+            _DEAD_LETTER, delivery.queue, *delivery.receipt, self._make_id(), reason[:_REASON_LENGTH_MAX]
+        )
+
+    async def requeue(self, queue: str, body: Mapping[str, Json]) -> None:
+        """Insert the body at the end of the queue."""
+        await self._insert([(queue, from_cloud_event(body))])
+
+    async def depth(self) -> list[QueueDepth]:
+        """Count the rows of each queue."""
+        with _broker_errors():
+            async with connection(self._pool) as conn:
+                rows = await conn.fetch(
+                    """
+                    SELECT q.queue, count(m.position) AS count,
+                           coalesce(extract(epoch FROM clock_timestamp() - min(m.enqueued_at)), 0)::float8 AS oldest
+                    FROM unnest($1::text[]) AS q(queue) LEFT JOIN broker_messages m USING (queue)
+                    GROUP BY q.queue ORDER BY q.queue
+                    """,
+                    list(self._queues),
+                )
+        return [QueueDepth(row["queue"], row["count"], row["oldest"]) for row in rows]
+
+    async def close(self) -> None:
+        """Stop listening; the pool belongs to who opened it."""
+        await self._listener.close()
+
+    async def _insert(self, pairs: Sequence[tuple[str, Message]]) -> None:
+        with _broker_errors():
+            async with connection(self._pool) as conn:
+                await conn.fetch(
+                    _PUBLISH,
+                    [queue for queue, _ in pairs],
+                    [message.organization_id for _, message in pairs],
+                    [message.message_id for _, message in pairs],
+                    [message.key for _, message in pairs],
+                    [to_cloud_event(message) for _, message in pairs],
+                    QUEUES_CHANNEL,
+                )
+
+    async def _execute(self, query: LiteralString, *args: object) -> None:
+        with _broker_errors():
+            async with connection(self._pool) as conn:
+                await conn.execute(query, *args)
+
+
+@contextmanager
+def _broker_errors() -> Generator[None]:
+    try:
+        yield
+    except Unavailable as lost:
+        raise BrokerUnavailable(retry_after_seconds=1) from lost
+    except (asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError) as lost:
+        raise BrokerUnavailable(str(lost), retry_after_seconds=1) from lost
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError) as refused:
+        raise MessageRefused(str(refused)) from refused
+
+
+def _delivery(queue: str, token: UUID, row: Record) -> Delivery:
+    return Delivery(
+        queue=queue,
+        body=row["body"],
+        organization_id=row["organization_id"],
+        message_id=row["message_id"],
+        key=row["key"],
+        attempts=row["attempts"],
+        receipt=(row["position"], token),
+    )

@@ -1,0 +1,172 @@
+"""What the relay asks of the outbox: leases on partitions of keys, batches to send, and marks of what became of them.
+
+Whoever holds a partition's lease is alone in sending it, so that the messages of a key leave in their order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.core.message import Message
+from fullhouse.infra.outbox import PARTITIONS
+from fullhouse.infra.postgres import Connection, Record
+
+_SHARE_MIN = 8
+"""How many messages a partition gives to a batch at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxDepth:
+    """What has not been sent yet, how long the oldest has waited, and how many were parked."""
+
+    count: int
+    oldest_seconds: float
+    parked_count: int
+
+
+async def prepare_leases(conn: Connection) -> None:
+    """Make the rows of the leases, once for ever."""
+    await conn.execute(
+        "INSERT INTO outbox_leases (partition) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING", PARTITIONS
+    )
+
+
+async def take_leases(conn: Connection, token: UUID, *, count_max: int, lease_seconds: float) -> list[int]:
+    """Lease partitions that have something to send and that nobody holds."""
+    rows = await conn.fetch(
+        """
+        WITH free AS MATERIALIZED (
+            SELECT l.partition FROM outbox_leases l
+            WHERE l.leased_until < clock_timestamp()
+              AND EXISTS (
+                SELECT FROM outbox o
+                WHERE o.partition = l.partition AND o.sent_at IS NULL AND o.parked_at IS NULL
+                  AND NOT EXISTS (
+                    SELECT FROM outbox w
+                    WHERE w.partition = o.partition AND w.key = o.key AND w.retry_at > clock_timestamp()
+                      AND w.sent_at IS NULL AND w.parked_at IS NULL
+                  )
+              )
+            ORDER BY l.leased_until, l.partition LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE outbox_leases l SET token = $1, leased_until = clock_timestamp() + make_interval(secs => $3)
+        FROM free WHERE l.partition = free.partition
+        RETURNING l.partition
+        """,
+        token,
+        count_max,
+        lease_seconds,
+    )
+    return [row["partition"] for row in rows]
+
+
+async def renew_leases(conn: Connection, token: UUID, partitions: Sequence[int], lease_seconds: float) -> list[int]:
+    """Prolong leases, and return those that are still ours. One that ran out is not, even if nobody took it."""
+    rows = await conn.fetch(
+        """
+        UPDATE outbox_leases SET leased_until = clock_timestamp() + make_interval(secs => $3)
+        WHERE partition = ANY($2::smallint[]) AND token = $1 AND leased_until > clock_timestamp()
+        RETURNING partition
+        """,
+        token,
+        partitions,
+        lease_seconds,
+    )
+    return [row["partition"] for row in rows]
+
+
+async def return_leases(conn: Connection, token: UUID) -> None:
+    """Give back what this relay holds."""
+    await conn.execute("UPDATE outbox_leases SET token = NULL, leased_until = '-infinity' WHERE token = $1", token)
+
+
+async def load_batch(conn: Connection, partitions: Sequence[int], count_max: int) -> list[Message]:
+    """Return messages to send, in the order of each key; those of a key with a message that waits, wait too.
+
+    Every partition gives its share, so that a long one does not keep the others waiting.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT b.* FROM unnest($1::smallint[]) AS p(partition) CROSS JOIN LATERAL (
+            SELECT o.position, o.organization_id, o.message_id, o.type, o.version, o.key, o.data, o.request_id,
+                   to_char(o.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS occurred_at
+            FROM outbox o
+            WHERE o.partition = p.partition AND o.sent_at IS NULL AND o.parked_at IS NULL
+              AND NOT EXISTS (
+                SELECT FROM outbox w
+                WHERE w.partition = o.partition AND w.key = o.key AND w.retry_at > clock_timestamp()
+                  AND w.sent_at IS NULL AND w.parked_at IS NULL
+              )
+            ORDER BY o.position LIMIT $2
+        ) AS b
+        ORDER BY b.position
+        """,
+        partitions,
+        max(_SHARE_MIN, count_max // max(1, len(partitions))),
+    )
+    return [_message(row) for row in rows]
+
+
+async def mark_sent(conn: Connection, messages: Sequence[Message]) -> None:
+    """Mark what the broker has confirmed. It was sent, whoever holds the lease by now."""
+    await conn.execute(
+        """
+        UPDATE outbox o SET sent_at = clock_timestamp(), retry_at = NULL
+        FROM unnest($1::uuid[], $2::uuid[]) AS m(organization_id, message_id)
+        WHERE o.organization_id = m.organization_id AND o.message_id = m.message_id AND o.sent_at IS NULL
+        """,
+        [message.organization_id for message in messages],
+        [message.message_id for message in messages],
+    )
+
+
+async def mark_refused(
+    conn: Connection, message: Message, error: str, *, delay_seconds: float, attempts_max: int
+) -> bool:
+    """Count a refusal of one message: it waits, and with it its key, or it is parked and its key goes on.
+
+    Returns whether it was parked.
+    """
+    parked = await conn.fetchval(
+        """
+        UPDATE outbox SET attempts = attempts + 1, last_error = $3,
+               retry_at = CASE WHEN attempts + 1 < $5 THEN clock_timestamp() + make_interval(secs => $4) END,
+               parked_at = CASE WHEN attempts + 1 >= $5 THEN clock_timestamp() END
+        WHERE organization_id = $1 AND message_id = $2 AND sent_at IS NULL
+        RETURNING parked_at IS NOT NULL
+        """,
+        message.organization_id,
+        message.message_id,
+        error,
+        delay_seconds,
+        attempts_max,
+    )
+    return bool(parked)
+
+
+async def refusal_count(conn: Connection, message: Message) -> int:
+    """Return how often a message was refused."""
+    count: int | None = await conn.fetchval(
+        "SELECT attempts FROM outbox WHERE organization_id = $1 AND message_id = $2",
+        message.organization_id,
+        message.message_id,
+    )
+    return count or 0
+
+
+async def measure_outbox(conn: Connection) -> OutboxDepth:
+    """Count what has not been sent."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE parked_at IS NULL) AS count, count(parked_at) AS parked,
+               coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at) FILTER (WHERE parked_at IS NULL)), 0)
+               ::float8 AS oldest
+        FROM outbox WHERE sent_at IS NULL
+        """
+    )
+    return OutboxDepth(row["count"], row["oldest"], row["parked"]) if row else OutboxDepth(0, 0.0, 0)
+
+
+def _message(row: Record) -> Message:
+    return Message(**{name: value for name, value in row.items() if name != "position"})

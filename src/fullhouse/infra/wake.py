@@ -1,0 +1,94 @@
+"""Wake-ups: NOTIFY and LISTEN on connections of their own, outside the transactions of the sale.
+
+A wake-up is a hint that saves waiting. It may be lost, so who waits also looks by itself from time to time.
+"""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+
+from fullhouse.infra.postgres import DatabaseUnavailable, OwnConnection, open_connection
+
+OUTBOX_CHANNEL = "fullhouse_outbox"
+QUEUES_CHANNEL = "fullhouse_queues"
+
+_TOGETHER_SECONDS = 0.002
+"""Wake-ups asked for within this time become one."""
+
+_RECONNECT_SECONDS = 1.0
+
+
+class Notifier:
+    """Tells the relays that the outbox has something to send. Roots call ``wake`` after their commits."""
+
+    def __init__(self, database_url: str) -> None:
+        """Connect when it is first needed."""
+        self._url = database_url
+        self._conn: OwnConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = False
+
+    def wake(self) -> None:
+        """Ask for a wake-up and return at once; it never fails, since the relays also look by themselves."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._notify(), name="notify-outbox")
+
+    async def close(self) -> None:
+        """Send what was asked for, and close the connection."""
+        if self._task is not None:
+            await self._task
+        if self._conn is not None and not self._conn.is_closed():
+            await self._conn.close(timeout=1)
+
+    async def _notify(self) -> None:
+        while self._wanted:
+            await asyncio.sleep(_TOGETHER_SECONDS)
+            self._wanted = False
+            # Whatever is wrong with this connection is not the business of who asked.
+            with suppress(Exception):
+                if self._conn is None or self._conn.is_closed():
+                    self._conn = await open_connection(self._url, application_name="fullhouse-notify")
+                await self._conn.execute("SELECT pg_notify($1, '')", OUTBOX_CHANNEL)
+
+
+class Listener:
+    """Waits for wake-ups of one channel, told apart by their payload (the topic)."""
+
+    def __init__(self, database_url: str, channel: str) -> None:
+        """Connect when it is first waited for."""
+        self._url = database_url
+        self._channel = channel
+        self._conn: OwnConnection | None = None
+        self._connecting = asyncio.Lock()
+        self._retry_at = 0.0
+        self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def arm(self, topic: str = "") -> None:
+        """Forget earlier wake-ups. Call it before looking for work: one that comes while looking is then kept."""
+        await self._connect()
+        self._events[topic].clear()
+
+    async def wait(self, seconds_max: float, topic: str = "") -> None:
+        """Return at a wake-up of the topic since it was armed, or after that many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await self._events[topic].wait()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._conn is not None and not self._conn.is_closed():
+            await self._conn.close(timeout=1)
+
+    async def _connect(self) -> None:
+        async with self._connecting:
+            clock = asyncio.get_running_loop().time
+            if (self._conn is not None and not self._conn.is_closed()) or clock() < self._retry_at:
+                return
+            self._retry_at = clock() + _RECONNECT_SECONDS
+            with suppress(DatabaseUnavailable):
+                self._conn = await open_connection(self._url, application_name="fullhouse-listen")
+                await self._conn.add_listener(self._channel, self._on_notify)
+
+    def _on_notify(self, _conn: object, _pid: int, _channel: str, payload: str) -> None:
+        self._events[payload].set()

@@ -1,0 +1,160 @@
+"""Consumers: take messages from a queue, react, and tell the broker what became of them.
+
+Two kinds of handler. One takes ``conn``: its inbox row and its effect commit together, so it reacts exactly once.
+The other takes no transaction, talks to the outside, and is written so that doing it again changes nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from fullhouse.core.clock import Randomness
+from fullhouse.core.errors import DomainError
+from fullhouse.core.message import Message
+from fullhouse.infra.brokers.cloud_events import from_cloud_event
+from fullhouse.infra.brokers.port import Broker, Delivery
+from fullhouse.infra.inbox import first_time
+from fullhouse.infra.outbox import request_id
+from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.wake import Notifier
+from fullhouse.workers.backoff import backoff_seconds
+from fullhouse.workers.errors import Failure, Verdict, judge
+
+POLL_SECONDS = 0.5
+"""How often an empty queue is looked at when no wake-up comes."""
+
+LEASE_MARGIN_SECONDS = 15.0
+"""How much longer than its handler may run a message stays hidden from other consumers."""
+
+_log = structlog.stdlib.get_logger("fullhouse.workers.consume")
+
+ConnHandler = Callable[[Connection, Message], Awaitable[object]]
+"""Reacts inside the given transaction; never touches the network."""
+
+PoolHandler = Callable[[Message], Awaitable[object]]
+"""Owns its transactions, may talk outside, and does nothing the second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One line of the table of who reacts to what: a queue, the types it wants, and exactly one of two handlers."""
+
+    queue: str
+    types: frozenset[str]
+    in_transaction: ConnHandler | None = field(default=None, kw_only=True)
+    outside: PoolHandler | None = field(default=None, kw_only=True)
+    concurrency_max: int = field(default=4, kw_only=True)
+    seconds_max: float = field(default=30.0, kw_only=True)
+    """How long the handler may take for one message."""
+
+    def __post_init__(self) -> None:
+        """Refuse a line with no handler, or two."""
+        if (self.in_transaction is None) == (self.outside is None):
+            raise ValueError(f"{self.queue}: a subscription has exactly one handler")
+
+
+class Consumer:
+    """Consumes one queue with bounded concurrency. Messages of one key are never handled at the same time."""
+
+    def __init__(
+        self, pool: Pool, broker: Broker, subscription: Subscription, notifier: Notifier, randomness: Randomness
+    ) -> None:
+        """Take what it needs; ``run_until`` does the work."""
+        self._pool = pool
+        self._broker = broker
+        self._subscription = subscription
+        self._notifier = notifier
+        self._randomness = randomness
+        self._busy: set[asyncio.Task[None]] = set()
+
+    @property
+    def queue(self) -> str:
+        """The queue that it consumes."""
+        return self._subscription.queue
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Consume until ``stop`` is set, then finish the messages in hand. A cancellation gives them up."""
+        try:
+            while not stop.is_set():
+                await self._step()
+            await asyncio.gather(*self._busy)
+        finally:
+            for task in self._busy:
+                task.cancel()
+            await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def consume_due(self) -> int:
+        """Handle what is ready, one round of at most ``concurrency_max`` messages; return how many there were."""
+        deliveries = await self._receive(self._subscription.concurrency_max)
+        await asyncio.gather(*(self._handle(delivery) for delivery in deliveries))
+        return len(deliveries)
+
+    async def _step(self) -> None:
+        free = self._subscription.concurrency_max - len(self._busy)
+        deliveries = await self._receive(free) if free else []
+        for delivery in deliveries:
+            task = asyncio.create_task(self._handle(delivery), name=f"{delivery.queue}:{delivery.message_id}")
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+        if len(deliveries) < free:
+            await self._wait()
+        elif self._busy:
+            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _wait(self) -> None:
+        """Wait for a wake-up, or for a message in hand: its key may have a next one."""
+        woken = asyncio.create_task(self._broker.wait(self._subscription.queue, POLL_SECONDS))
+        try:
+            await asyncio.wait({woken, *self._busy}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+
+    async def _receive(self, count_max: int) -> list[Delivery]:
+        return await self._broker.receive(
+            self._subscription.queue,
+            count_max=count_max,
+            lease_seconds=self._subscription.seconds_max + LEASE_MARGIN_SECONDS,
+        )
+
+    async def _handle(self, delivery: Delivery) -> None:
+        structlog.contextvars.bind_contextvars(queue=delivery.queue, message_id=str(delivery.message_id))
+        try:
+            await self._react(delivery)
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
+            await self._settle_failure(delivery, error)
+        else:
+            # What the handler announced should leave before the broker is told: it is what somebody waits for.
+            self._notifier.wake()
+            await self._quietly(self._broker.acknowledge([delivery]))
+
+    async def _react(self, delivery: Delivery) -> None:
+        message = from_cloud_event(delivery.body)
+        request_id.set(message.request_id)
+        structlog.contextvars.bind_contextvars(type=message.type, request_id=message.request_id)
+        async with asyncio.timeout(self._subscription.seconds_max):
+            if self._subscription.outside is not None:
+                await self._subscription.outside(message)
+            elif self._subscription.in_transaction is not None:
+                async with transaction(self._pool) as conn:
+                    if await first_time(conn, message.organization_id, delivery.queue, str(message.message_id)):
+                        await self._subscription.in_transaction(conn, message)
+
+    async def _settle_failure(self, delivery: Delivery, error: Exception) -> None:
+        failure: Failure = judge(error, delivery.attempts)
+        surprise = None if isinstance(error, DomainError) else error
+        if failure.verdict is Verdict.DEAD_LETTER:
+            _log.error("message_dead_lettered", reason=failure.reason, attempts=delivery.attempts, exc_info=surprise)
+            await self._quietly(self._broker.dead_letter(delivery, failure.reason))
+            return
+        delay_seconds = backoff_seconds(delivery.attempts, self._randomness)
+        _log.warning("message_retried", reason=failure.reason, attempts=delivery.attempts, exc_info=surprise)
+        await self._quietly(self._broker.retry_later(delivery, delay_seconds))
+
+    async def _quietly(self, telling: Awaitable[None]) -> None:
+        """Tell the broker. If it cannot be told, the lease runs out and the message comes again."""
+        try:
+            await telling
+        except DomainError as error:
+            _log.warning("broker_not_told", reason=str(error))

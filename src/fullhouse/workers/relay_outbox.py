@@ -1,0 +1,137 @@
+"""The relay: sends what the outbox holds to the broker, in order per key, whatever dies on the way.
+
+A batch is published, then marked as sent; a crash between the two sends it again, which the inbox of each consumer
+notices. Sequence order is not commit order, so rows are marked one by one and never passed over by number.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from fullhouse.core.clock import Randomness
+from fullhouse.core.ids import MakeId
+from fullhouse.core.message import Message
+from fullhouse.infra.brokers.port import Broker, MessageRefused
+from fullhouse.infra.outbox import partition_of
+from fullhouse.infra.outbox_leases import (
+    load_batch,
+    mark_refused,
+    mark_sent,
+    prepare_leases,
+    refusal_count,
+    renew_leases,
+    return_leases,
+    take_leases,
+)
+from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.wake import Listener
+from fullhouse.workers.backoff import backoff_seconds
+
+BATCH_COUNT_MAX = 256
+LEASED_COUNT_MAX = 32
+"""Half of the partitions, so that two relays share them."""
+
+LEASE_SECONDS = 5.0
+"""How long the partitions of a relay that died wait for another."""
+
+POLL_SECONDS = 0.5
+"""How often the outbox is looked at when no wake-up comes."""
+
+REFUSALS_MAX = 8
+
+_log = structlog.stdlib.get_logger("fullhouse.workers.relay")
+
+
+class Relay:
+    """One relay of one process. Several may run; leases keep them apart."""
+
+    def __init__(self, pool: Pool, broker: Broker, make_id: MakeId, randomness: Randomness) -> None:
+        """Take what it needs; ``run_until`` does the work."""
+        self._pool = pool
+        self._broker = broker
+        self._make_id = make_id
+        self._randomness = randomness
+
+    async def run_until(self, stop: asyncio.Event, listener: Listener) -> None:
+        """Send what there is, wait for a wake-up, and again, until ``stop`` is set. The batch in hand is finished."""
+        async with connection(self._pool) as conn:
+            await prepare_leases(conn)
+        while not stop.is_set():
+            await listener.arm()
+            sent = await self.send_due()
+            if not sent and not stop.is_set():
+                await listener.wait(POLL_SECONDS)
+
+    async def send_due(self) -> int:
+        """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent."""
+        token = self._make_id()
+        async with connection(self._pool) as conn:
+            partitions = await take_leases(conn, token, count_max=LEASED_COUNT_MAX, lease_seconds=LEASE_SECONDS)
+        if not partitions:
+            return 0
+        try:
+            return await self._send_leased(token, partitions)
+        finally:
+            async with connection(self._pool) as conn:
+                await return_leases(conn, token)
+
+    async def _send_leased(self, token: UUID, partitions: Sequence[int]) -> int:
+        sent = 0
+        while partitions:
+            async with connection(self._pool) as conn:
+                batch = await load_batch(conn, partitions, BATCH_COUNT_MAX)
+                partitions = await renew_leases(conn, token, partitions, LEASE_SECONDS) if batch else []
+            held = frozenset(partitions)
+            batch = [message for message in batch if partition_of(message.key) in held]
+            if not batch:
+                break
+            sent += await self._send(batch)
+        return sent
+
+    async def _send(self, batch: Sequence[Message]) -> int:
+        try:
+            await self._broker.publish(batch)
+        except MessageRefused:
+            return await self._send_one_by_one(batch)
+        async with connection(self._pool) as conn:
+            await mark_sent(conn, batch)
+        return len(batch)
+
+    async def _send_one_by_one(self, batch: Sequence[Message]) -> int:
+        """Find the message that is refused; it holds up its own key alone."""
+        waiting: set[UUID] = set()
+        sent = 0
+        for message in batch:
+            if message.key in waiting:
+                continue
+            try:
+                await self._broker.publish([message])
+            except MessageRefused as refused:
+                if not await self._put_off(message, str(refused)):
+                    waiting.add(message.key)
+                continue
+            async with connection(self._pool) as conn:
+                await mark_sent(conn, [message])
+            sent += 1
+        return sent
+
+    async def _put_off(self, message: Message, error: str) -> bool:
+        async with connection(self._pool) as conn:
+            attempts = await refusal_count(conn, message) + 1
+            parked = await mark_refused(
+                conn,
+                message,
+                error,
+                delay_seconds=backoff_seconds(attempts, self._randomness),
+                attempts_max=REFUSALS_MAX,
+            )
+        _log.warning(
+            "message_parked" if parked else "message_refused",
+            message_id=str(message.message_id),
+            type=message.type,
+            attempts=attempts,
+            error=error,
+        )
+        return parked

@@ -1,0 +1,90 @@
+"""The worker: the relay, the consumers and the schedule, or any of them, under one supervisor."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fullhouse.infra.brokers import open_broker
+from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.resources import Resources
+from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
+from fullhouse.workers.consume import Consumer, Subscription
+from fullhouse.workers.relay_outbox import Relay
+from fullhouse.workers.run_schedule import Job, Schedule
+from fullhouse.workers.supervise import Loop, supervise
+
+PARTS = frozenset({"relay", "consume", "schedule"})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The two tables that a worker works off: who reacts to what, and what runs when."""
+
+    subscriptions: Sequence[Subscription]
+    jobs: Sequence[Job]
+
+    def queues(self) -> dict[str, frozenset[str]]:
+        """Return the message types that each queue wants."""
+        return {subscription.queue: subscription.types for subscription in self.subscriptions}
+
+
+async def run_worker(
+    resources: Resources,
+    work: Work,
+    stop: asyncio.Event,
+    *,
+    parts: frozenset[str] = PARTS,
+    grace_seconds: float = 20.0,
+) -> None:
+    """Run the named parts until ``stop`` is set, then finish what is in hand, for as long as the grace lasts.
+
+    Raises ``ValueError`` for a part that does not exist.
+    """
+    if unknown := parts - PARTS:
+        raise ValueError(
+            f"no part of a worker is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(PARTS))}"
+        )
+    broker = open_broker(
+        resources.broker_url, pool=resources.pool, database_url=resources.database_url, make_id=resources.make_id
+    )
+    notifier = Notifier(resources.database_url)
+    listener = Listener(resources.database_url, OUTBOX_CHANNEL)
+    try:
+        await broker.declare(work.queues())
+        loops = _loops(resources, work, stop, broker=broker, notifier=notifier, listener=listener)
+        chosen = {name: loop for name, loop in loops.items() if name.partition(":")[0] in parts}
+        await supervise(chosen, stop, randomness=resources.randomness, grace_seconds=grace_seconds)
+    finally:
+        await notifier.close()
+        await listener.close()
+        await broker.close()
+
+
+def _loops(
+    resources: Resources, work: Work, stop: asyncio.Event, *, broker: Broker, notifier: Notifier, listener: Listener
+) -> dict[str, Loop]:
+    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness)
+    schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
+    consumers = [
+        Consumer(resources.pool, broker, subscription, notifier, resources.randomness)
+        for subscription in work.subscriptions
+    ]
+
+    async def run_relay() -> None:
+        await relay.run_until(stop, listener)
+
+    async def run_schedule() -> None:
+        await schedule.run_until(stop)
+
+    return {
+        "relay": run_relay,
+        "schedule": run_schedule,
+        **{f"consume:{consumer.queue}": _consuming(consumer, stop) for consumer in consumers},
+    }
+
+
+def _consuming(consumer: Consumer, stop: asyncio.Event) -> Loop:
+    async def run_consumer() -> None:
+        await consumer.run_until(stop)
+
+    return run_consumer
