@@ -6,6 +6,7 @@ derived from ids, so a replay makes them again.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,7 @@ class Kept:
 
     status: int
     answer: Any
+    fingerprint: bytes = b""
 
 
 def fingerprint(body: Json) -> bytes:
@@ -80,7 +82,7 @@ async def begin(conn: Connection, claim: Claim) -> Kept | None:
         return None
     if row["fingerprint"] != claim.fingerprint:
         raise IdempotencyKeyReused
-    return Kept(row["status"], row["answer"])
+    return Kept(row["status"], row["answer"], row["fingerprint"])
 
 
 async def keep(conn: Connection, claim: Claim, status: int, answer: Json) -> None:
@@ -96,4 +98,42 @@ async def keep(conn: Connection, claim: Claim, status: int, answer: Json) -> Non
         claim.fingerprint,
         status,
         answer,
+    )
+
+
+async def find_many(conn: Connection, organization_id: UUID, scope: str, keys: Sequence[str]) -> dict[str, Kept]:
+    """Find the first answers to several keys of one scope, for a batch that holds a lock of its own on the scope."""
+    if not keys:
+        return {}
+    rows = await conn.fetch(
+        """
+        SELECT k.key, k.fingerprint, k.status, k.answer
+        FROM unnest($3::text[]) AS asked(key)
+        CROSS JOIN LATERAL (
+            SELECT key, fingerprint, status, answer FROM idempotency_keys
+            WHERE organization_id = $1 AND scope = $2 AND key = asked.key
+        ) k
+        """,
+        organization_id,
+        scope,
+        keys,
+    )
+    return {row["key"]: Kept(row["status"], row["answer"], row["fingerprint"]) for row in rows}
+
+
+async def keep_many(conn: Connection, answers: Sequence[tuple[Claim, int, Json]]) -> None:
+    """Keep the answers of a batch, in the transaction of their effects."""
+    if not answers:
+        return
+    await conn.execute(
+        """
+        INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::jsonb[])
+        """,
+        [claim.organization_id for claim, _, _ in answers],
+        [claim.scope for claim, _, _ in answers],
+        [claim.key for claim, _, _ in answers],
+        [claim.fingerprint for claim, _, _ in answers],
+        [status for _, status, _ in answers],
+        [answer for _, _, answer in answers],
     )

@@ -1,0 +1,234 @@
+"""Routes of reservations: place, look, give back, ask for more time."""
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field, model_validator
+
+from fullhouse.access.http import holder_of, public
+from fullhouse.infra.http import (
+    REPLAYED_HEADER,
+    ApiModel,
+    IdempotencyKey,
+    Instant,
+    KeptRefusal,
+    Quantity,
+    ResourcesDep,
+    ShortName,
+    Whole,
+    problems,
+    refusal,
+)
+from fullhouse.infra.idempotency import Kept, fingerprint
+from fullhouse.infra.postgres import transaction
+from fullhouse.reservations.extend_reservation import extend_reservation
+from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal
+from fullhouse.reservations.release_reservation import release_reservation
+from fullhouse.reservations.rules import (
+    ITEMS_MAX,
+    BestAvailable,
+    HeldItem,
+    ItemRequest,
+    Reservation,
+    ReservationExpired,
+    ReservationStatus,
+)
+from fullhouse.reservations.shield import Shield
+
+router = APIRouter(tags=["reservations"])
+
+SEATS_PER_ITEM_MAX = 1_000
+
+
+async def get_box_office(request: Request) -> BoxOffice:
+    """Hand a route the desks of this process."""
+    box_office: BoxOffice = request.app.state.box_office
+    return box_office
+
+
+async def get_shield(request: Request) -> Shield:
+    """Hand a route what Valkey remembers of reservations."""
+    shield: Shield = request.app.state.shield
+    return shield
+
+
+BoxOfficeDep = Annotated[BoxOffice, Depends(get_box_office)]
+ShieldDep = Annotated[Shield, Depends(get_shield)]
+TokenDep = Annotated[str, holder_of("Reservation")]
+
+
+class BestAvailableWish(ApiModel):
+    """The best seats that are left: together if possible, accessible ones only for those who ask."""
+
+    count: Quantity
+    section: ShortName | None = None
+    accessible: Annotated[Whole, Field(le=100)] = 0
+    companions: Annotated[Whole, Field(le=100)] = 0
+
+    @model_validator(mode="after")
+    def fits(self) -> Self:
+        """Check that accessible and companion seats are among those counted."""
+        if self.accessible + self.companions > self.count:
+            raise ValueError("accessible and companions are part of count, and may not be more")
+        if self.companions and not self.accessible:
+            raise ValueError("companions sit beside accessible seats; ask for both")
+        return self
+
+
+class ItemWish(ApiModel):
+    """One ticket type, by quantity (of an area), by named seats, or by the best that is available."""
+
+    ticket_type_id: UUID
+    quantity: Quantity | None = None
+    area: ShortName | None = None
+    seats: Annotated[list[ShortName], Field(min_length=1, max_length=SEATS_PER_ITEM_MAX)] | None = None
+    best_available: Quantity | BestAvailableWish | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> Self:
+        """Exactly one of the three ways to ask."""
+        ways = [self.quantity, self.seats, self.best_available]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give exactly one of quantity, seats and best_available")
+        if self.area is not None and self.quantity is None:
+            raise ValueError("area goes with quantity")
+        return self
+
+    def to_request(self) -> ItemRequest:
+        """Translate to the domain."""
+        best = self.best_available
+        if isinstance(best, int):
+            best = BestAvailableWish(count=best)
+        return ItemRequest(
+            ticket_type_id=self.ticket_type_id,
+            quantity=self.quantity,
+            area=self.area,
+            seats=None if self.seats is None else tuple(self.seats),
+            best_available=None if best is None else BestAvailable(**best.model_dump()),
+        )
+
+
+class PlaceReservation(ApiModel):
+    """What to hold, all or nothing."""
+
+    session_id: UUID
+    items: Annotated[list[ItemWish], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class SeatAnswer(ApiModel):
+    """A seat: its permanent key, and what people read."""
+
+    key: str
+    label: str
+
+
+class ItemAnswer(ApiModel):
+    """Places that are held, with the price of each."""
+
+    ticket_type_id: UUID
+    ticket_type: str
+    price_category_id: UUID
+    price_category: str
+    area: str | None
+    quantity: int
+    seats: list[SeatAnswer]
+    price_minor: int
+
+
+class ReservationAnswer(ApiModel):
+    """A reservation; ``token`` is shown when it is placed, and opens it from then on."""
+
+    id: UUID
+    session_id: UUID
+    status: ReservationStatus
+    expires_at: Instant
+    items: list[ItemAnswer]
+    total_minor: int
+    currency: str
+
+
+class PlacedReservation(ReservationAnswer):
+    """A reservation with its secret."""
+
+    token: str
+
+
+def item_answer(item: HeldItem) -> ItemAnswer:
+    """Show one held item."""
+    return ItemAnswer(
+        ticket_type_id=item.ticket_type_id,
+        ticket_type=item.ticket_type,
+        price_category_id=item.price_category_id,
+        price_category=item.price_category,
+        area=item.area,
+        quantity=item.quantity,
+        seats=[SeatAnswer(key=seat.key, label=seat.label) for seat in item.seats],
+        price_minor=item.price_minor,
+    )
+
+
+def reservation_answer(reservation: Reservation) -> ReservationAnswer:
+    """Show a reservation without its secret."""
+    return ReservationAnswer(
+        id=reservation.reservation_id,
+        session_id=reservation.session_id,
+        status=reservation.status,
+        expires_at=reservation.expires_at,
+        items=[item_answer(item) for item in reservation.items],
+        total_minor=reservation.total_minor,
+        currency=reservation.currency,
+    )
+
+
+@router.post("/reservations", status_code=201, dependencies=[public()], responses=problems(404, 409))
+async def post_reservation(
+    body: PlaceReservation, response: Response, box_office: BoxOfficeDep, key: IdempotencyKey = None
+) -> PlacedReservation:
+    """Hold places of one session for a while. All of it or nothing; the price is fixed from here on."""
+    items = [item.to_request() for item in body.items]
+    body_fingerprint = fingerprint(body.model_dump(mode="json")) if key else b""
+    try:
+        placed = await box_office.place_reservation(body.session_id, items, key, body_fingerprint)
+    except RepeatedRefusal as repeated:
+        raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
+    if placed.replayed:
+        response.headers[REPLAYED_HEADER] = "true"
+    return PlacedReservation(token=placed.token, **dict(reservation_answer(placed.reservation)))
+
+
+@router.get("/reservations/{reservation_id}", responses=problems(404))
+async def get_reservation(
+    reservation_id: UUID, token: TokenDep, box_office: BoxOfficeDep, shield: ShieldDep
+) -> ReservationAnswer:
+    """Look at a reservation."""
+    reservation = await box_office.open_reservation(reservation_id, token)
+    await shield.remember_reservations([reservation])
+    return reservation_answer(reservation)
+
+
+@router.delete("/reservations/{reservation_id}", status_code=204, responses=problems(404, 409))
+async def delete_reservation(
+    reservation_id: UUID, token: TokenDep, box_office: BoxOfficeDep, resources: ResourcesDep, shield: ShieldDep
+) -> None:
+    """Give a reservation back. Giving back what has expired or was given back before changes nothing."""
+    reservation = await box_office.open_reservation(reservation_id, token)
+    async with transaction(resources.pool) as conn:
+        await release_reservation(conn, resources.make_id, reservation.organization_id, reservation_id)
+    await shield.forget_reservation(reservation)
+    reservation = await box_office.open_reservation(reservation_id, token)
+    if reservation.status is ReservationStatus.SOLD:
+        raise ReservationExpired("It is sold; cancel or refund its order.", status=str(reservation.status))
+
+
+@router.post("/reservations/{reservation_id}/extend", responses=problems(404, 409))
+async def post_extend(
+    reservation_id: UUID, token: TokenDep, box_office: BoxOfficeDep, resources: ResourcesDep, shield: ShieldDep
+) -> ReservationAnswer:
+    """Ask for more time: the session's hold again from now, up to 120 minutes from the first hold."""
+    reservation = await box_office.open_reservation(reservation_id, token)
+    seconds = await box_office.hold_seconds(reservation)
+    async with transaction(resources.pool) as conn:
+        reservation = await extend_reservation(conn, reservation.organization_id, reservation_id, seconds=seconds)
+    await shield.remember_reservations([reservation])
+    return reservation_answer(reservation)

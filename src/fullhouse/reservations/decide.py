@@ -1,0 +1,120 @@
+"""The decision who gets the stock: a pure function of stock, terms and a batch of requests in order of arrival.
+
+Each request gets all that it asks for or nothing. One that cannot be met takes nothing, so it does not stand in the
+way of a smaller one behind it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fullhouse.core.errors import DomainError
+from fullhouse.events.rules import SessionTerms, TicketType
+from fullhouse.reservations.choose_places import choose_places
+from fullhouse.reservations.rules import (
+    Draw,
+    HeldItem,
+    ItemRequest,
+    NotOnSale,
+    NotSold,
+    SeatTaken,
+    SoldOut,
+    draw_of,
+    limit_error,
+)
+from fullhouse.reservations.stock import Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One wish for a reservation. Its id is made before the first try, so that a retry finds what it did."""
+
+    reservation_id: UUID
+    items: tuple[ItemRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The stock has been taken for it."""
+
+    request: Request
+    items: tuple[HeldItem, ...]
+    draw: Draw
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing has been taken for it. ``short`` says that stock which comes back could have changed the answer."""
+
+    request: Request
+    error: DomainError
+
+    @property
+    def short(self) -> bool:
+        """Say whether it was refused for want of stock."""
+        return isinstance(self.error, SoldOut | SeatTaken)
+
+
+Decision = Granted | Refused
+
+
+def decide(stock: Stock, terms: SessionTerms, requests: Sequence[Request], now: datetime) -> list[Decision]:
+    """Decide on requests in order of arrival, taking from ``stock`` what is granted.
+
+    ``now`` is the database's time, read after the stock was locked. An unforeseen error takes nothing either.
+    """
+    decisions: list[Decision] = []
+    for request in requests:
+        try:
+            decisions.append(_grant(stock, terms, request, now))
+        except DomainError as error:
+            decisions.append(Refused(request, error))
+    return decisions
+
+
+def undo(stock: Stock, decisions: Sequence[Decision]) -> None:
+    """Give back what decisions took, because they were not written."""
+    for decision in reversed(decisions):
+        if isinstance(decision, Granted):
+            stock.give_back(decision.draw)
+
+
+def _grant(stock: Stock, terms: SessionTerms, request: Request, now: datetime) -> Granted:
+    if not terms.on_sale_at(now):
+        raise NotOnSale(
+            sales_from=terms.sales_from.isoformat() if terms.sales_from else None,
+            sales_until=(terms.sales_until or terms.starts_at).isoformat(),
+        )
+    types = _check_limits(terms, request.items)
+    taken: list[HeldItem] = []
+    try:
+        for number, (item, ticket_type) in enumerate(zip(request.items, types, strict=True)):
+            places = choose_places(stock, terms, ticket_type, item, number)
+            for held in places:
+                stock.take(draw_of((held,)))
+                taken.append(held)
+    except BaseException:
+        stock.give_back(draw_of(taken))
+        raise
+    return Granted(request, tuple(taken), draw_of(taken), sum(held.total_minor for held in taken))
+
+
+def _check_limits(terms: SessionTerms, items: Sequence[ItemRequest]) -> list[TicketType]:
+    by_id = {ticket_type.ticket_type_id: ticket_type for ticket_type in terms.ticket_types}
+    counts: dict[UUID, int] = {}
+    for number, item in enumerate(items):
+        found = by_id.get(item.ticket_type_id)
+        if found is None or not found.on_sale:
+            field = f"items[{number}].ticket_type_id"
+            raise NotSold(errors=[{"field": field, "message": "is not a ticket type on sale here"}])
+        counts[item.ticket_type_id] = counts.get(item.ticket_type_id, 0) + item.place_count
+    asked = sum(counts.values())
+    if asked > terms.per_order_max:
+        raise limit_error(terms.per_order_max, asked)
+    for ticket_type_id, count in counts.items():
+        ticket_type = by_id[ticket_type_id]
+        if ticket_type.per_order_max is not None and count > ticket_type.per_order_max:
+            raise limit_error(ticket_type.per_order_max, count, ticket_type.name)
+    return [by_id[item.ticket_type_id] for item in items]

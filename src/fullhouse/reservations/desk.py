@@ -1,0 +1,168 @@
+"""The desk: decides who gets the stock of a session, in batches.
+
+Whatever arrived while the previous batch was being committed is the next batch: nothing waits for company. One batch
+of a session is in flight in each process; Postgres orders those of several processes.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from fullhouse.core.errors import DomainError
+from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.postgres import DatabaseUnavailable, Pool, transaction
+from fullhouse.reservations.hold_batch import HoldTools, Memory, Outcome, Wish, hold_batch
+from fullhouse.reservations.rules import DeskFull, Reservation
+from fullhouse.reservations.stock import Stock
+
+BATCH_MAX = 128
+WAITING_MAX = 4_096
+DESKS_MAX = 500
+"""Desks that keep a session's stock in memory while nobody asks; the longest idle is closed first."""
+
+OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
+"""Told after each commit; must not wait."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    wish: Wish
+    answer: asyncio.Future[Outcome]
+
+
+@dataclass(slots=True)
+class _Desk:
+    memory: Memory
+    waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
+    task: asyncio.Task[None] | None = None
+
+
+class Desks:
+    """The desks of one process."""
+
+    def __init__(self, pool: Pool, tools: HoldTools, on_held: OnHeld | None = None) -> None:
+        """Desks open by themselves when they are asked."""
+        self._pool = pool
+        self._tools = tools
+        self._on_held = on_held
+        self._desks: OrderedDict[UUID, _Desk] = OrderedDict()
+        self._closing = False
+
+    @property
+    def waiting_count(self) -> int:
+        """How many wishes wait for a decision."""
+        return sum(len(desk.waiting) for desk in self._desks.values())
+
+    @property
+    def open_count(self) -> int:
+        """How many sessions' stock is kept in memory."""
+        return len(self._desks)
+
+    async def decide(self, organization_id: UUID, session_id: UUID, wish: Wish) -> Outcome:
+        """Wait for the decision on one wish, committed if it was granted.
+
+        Raises ``DeskFull`` at once where too many wait, ``SessionNotFound``, and ``DatabaseUnavailable`` where
+        Postgres does not answer. A caller that is cancelled before its batch begins takes nothing.
+        """
+        desk = self._open(organization_id, session_id)
+        if self._closing or len(desk.waiting) >= WAITING_MAX:
+            raise DeskFull(retry_after_seconds=1)
+        waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
+        desk.waiting.append(waiting)
+        if desk.task is None:
+            desk.task = asyncio.create_task(self._serve(desk), name=f"desk {session_id}")
+        return await waiting.answer
+
+    async def close(self) -> None:
+        """Take no more wishes and wait until those that wait have their answers."""
+        self._closing = True
+        tasks = [desk.task for desk in self._desks.values() if desk.task]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _open(self, organization_id: UUID, session_id: UUID) -> _Desk:
+        desk = self._desks.get(session_id)
+        if desk is None:
+            desk = self._desks[session_id] = _Desk(Memory(organization_id, session_id))
+            self._close_idle()
+        self._desks.move_to_end(session_id)
+        return desk
+
+    def _close_idle(self) -> None:
+        excess = len(self._desks) - DESKS_MAX
+        if excess > 0:
+            idle = [key for key, desk in self._desks.items() if desk.task is None and not desk.waiting]
+            for key in idle[:excess]:
+                del self._desks[key]
+
+    async def _serve(self, desk: _Desk) -> None:
+        # The queue is checked and the task cleared without an await between, else a wake-up could be lost.
+        while True:
+            batch = self._next_batch(desk)
+            if not batch:
+                desk.task = None
+                return
+            await self._serve_batch(desk, batch)
+
+    def _next_batch(self, desk: _Desk) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        while desk.waiting and len(batch) < BATCH_MAX:
+            waiting = desk.waiting.popleft()
+            if not waiting.answer.done():
+                batch.append(waiting)
+        return batch
+
+    async def _serve_batch(self, desk: _Desk, batch: list[_Waiting]) -> None:
+        """Try the batch; then once more whole; then one by one, so that a bad request fails alone."""
+        try:
+            outcomes = await self._try(desk, batch, retried=False)
+        except DomainError as error:
+            if not isinstance(error, DatabaseUnavailable):
+                _fail(batch, error)
+                return
+            outcomes = await self._try_again(desk, batch)
+        except Exception:  # noqa: BLE001 (whatever it was, each request gets its own try below)
+            outcomes = await self._try_again(desk, batch)
+        if outcomes is not None:
+            self._answer(desk, batch, outcomes)
+
+    async def _try(self, desk: _Desk, batch: list[_Waiting], *, retried: bool) -> list[Outcome]:
+        try:
+            async with transaction(self._pool) as conn:
+                wishes = [waiting.wish for waiting in batch]
+                return await hold_batch(conn, self._tools, desk.memory, wishes, retried=retried)
+        except BaseException:
+            desk.memory.stock = None
+            raise
+
+    async def _try_again(self, desk: _Desk, batch: list[_Waiting]) -> list[Outcome] | None:
+        try:
+            return await self._try(desk, batch, retried=True)
+        except DomainError as error:
+            _fail(batch, error)
+            return None
+        except Exception as error:  # noqa: BLE001 (handed to the one who asked)
+            if len(batch) == 1:
+                _fail(batch, error)
+                return None
+        for waiting in batch:
+            outcomes = await self._try_again(desk, [waiting])
+            if outcomes is not None:
+                self._answer(desk, [waiting], outcomes)
+        return None
+
+    def _answer(self, desk: _Desk, batch: list[_Waiting], outcomes: list[Outcome]) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(outcome)
+        stock, terms = desk.memory.stock, desk.memory.terms
+        if self._on_held and stock and terms:
+            held = [one.result for one in outcomes if isinstance(one.result, Reservation) and not one.replayed]
+            self._on_held(stock, terms, held)
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

@@ -1,0 +1,59 @@
+"""Expiry: an expired reservation counts as free inside the transaction that claims its stock; the sweeper tidies up."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra import outbox
+from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
+from fullhouse.reservations import queries, writes
+from fullhouse.reservations.messages import ReservationExpired
+from fullhouse.reservations.rules import SeatState
+from fullhouse.reservations.writes import SeatMove, StockMove
+
+EXPIRED_PER_BATCH_MAX = 5_000
+SESSIONS_PER_SWEEP_MAX = 200
+
+
+async def expire_reservations(pool: Pool, make_id: MakeId) -> int:
+    """Sweep: end what has run out, a transaction for each session and batch. Returns how many ended."""
+    async with connection(pool) as conn:
+        due = await queries.sessions_with_expired(conn, SESSIONS_PER_SWEEP_MAX)
+    count = 0
+    for organization_id, session_id in due:
+        async with transaction(pool) as conn:
+            await writes.lock_stock(conn, organization_id, session_id)
+            count += await expire_in_session(conn, make_id, organization_id, session_id)
+    return count
+
+
+async def expire_in_session(conn: Connection, make_id: MakeId, organization_id: UUID, session_id: UUID) -> int:
+    """End a session's reservations whose time has run out and free their stock. Returns how many.
+
+    The caller holds the stock's lock. A reservation that is extended at the same time is either ended here first
+    or has its new deadline already.
+    """
+    rows = await writes.expire_due(conn, organization_id, session_id, EXPIRED_PER_BATCH_MAX)
+    if not rows:
+        return 0
+    version = await writes.move_stock(
+        conn,
+        StockMove(
+            organization_id,
+            session_id,
+            seats=[SeatMove([seat for row in rows for seat in row["seats"]], SeatState.HELD, SeatState.AVAILABLE)],
+            held=sum_counts(rows, -1),
+        ),
+    )
+    ids = tuple(row["reservation_id"] for row in rows)
+    await outbox.append(conn, make_id, [ReservationExpired(organization_id, session_id, version, ids)])
+    return len(rows)
+
+
+def sum_counts(rows: Iterable[Record], sign: int) -> dict[UUID, int]:
+    """Add up what rows of reservations draw on each quota, times ``sign``."""
+    counts: dict[UUID, int] = {}
+    for row in rows:
+        for quota_id, count in zip(row["quota_ids"], row["quota_counts"], strict=True):
+            counts[quota_id] = counts.get(quota_id, 0) + sign * count
+    return counts

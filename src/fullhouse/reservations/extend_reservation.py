@@ -1,0 +1,55 @@
+"""Asking for more time."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection
+from fullhouse.reservations import queries, writes
+from fullhouse.reservations.queries import reservation_of
+from fullhouse.reservations.rules import Reservation, ReservationExpired, ReservationNotFound, ReservationStatus
+
+
+async def extend_reservation(
+    conn: Connection, organization_id: UUID, reservation_id: UUID, *, seconds: int
+) -> Reservation:
+    """Hold a reservation for so many seconds from now, never shorter than before and never past its longest.
+
+    Raises ``ReservationExpired`` where it is no longer held or its time has run out, and ``ReservationNotFound``.
+    """
+    row, now = await _lock_held(conn, organization_id, reservation_id)
+    wanted = min(now + timedelta(seconds=seconds), row.expires_at_max)
+    return await _move_deadline(conn, row, wanted)
+
+
+async def hold_until(conn: Connection, organization_id: UUID, reservation_id: UUID, until: datetime) -> Reservation:
+    """Hold a reservation until an instant, for an open payment attempt: it may pass the longest hold.
+
+    Never shortens. Raises as ``extend_reservation`` does.
+    """
+    row, _ = await _lock_held(conn, organization_id, reservation_id)
+    return await _move_deadline(conn, row, until)
+
+
+async def _move_deadline(conn: Connection, reservation: Reservation, until: datetime) -> Reservation:
+    if until <= reservation.expires_at:
+        return reservation
+    await writes.set_expiry(conn, reservation.organization_id, reservation.reservation_id, until)
+    row = await writes.lock_reservation(conn, reservation.organization_id, reservation.reservation_id)
+    if row is None:
+        raise ReservationNotFound
+    return reservation_of(row)
+
+
+async def _lock_held(conn: Connection, organization_id: UUID, reservation_id: UUID) -> tuple[Reservation, datetime]:
+    session_id = await queries.find_session(conn, organization_id, reservation_id)
+    if session_id is None:
+        raise ReservationNotFound
+    await writes.lock_stock(conn, organization_id, session_id)
+    row = await writes.lock_reservation(conn, organization_id, reservation_id)
+    now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+    if row is None:
+        raise ReservationNotFound
+    if row["status"] != ReservationStatus.HELD or row["expires_at"] <= now:
+        status = row["status"] if row["status"] != ReservationStatus.HELD else ReservationStatus.EXPIRED
+        raise ReservationExpired(status=str(status))
+    return reservation_of(row), now

@@ -1,0 +1,258 @@
+"""One batch of the desk: lock, catch up, decide, write. Everything in the caller's transaction.
+
+A constant number of statements whatever the size of the session and of the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from fullhouse.core.errors import DomainError
+from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.core.secrets import derive_secret, hash_secret
+from fullhouse.events.queries import load_terms
+from fullhouse.events.rules import SessionTerms
+from fullhouse.infra import idempotency, outbox
+from fullhouse.infra.idempotency import Claim, IdempotencyKeyReused, Kept
+from fullhouse.infra.postgres import Connection
+from fullhouse.reservations import queries, writes
+from fullhouse.reservations.decide import Decision, Granted, Request, decide, undo
+from fullhouse.reservations.expire_reservations import expire_in_session
+from fullhouse.reservations.messages import ReservationHeld
+from fullhouse.reservations.rules import (
+    HOLD_SECONDS_TOTAL_MAX,
+    LimitPerOrder,
+    NotOnSale,
+    Reservation,
+    ReservationStatus,
+    SeatState,
+    SeatTaken,
+    SessionNotFound,
+    SoldOut,
+    draw_of,
+)
+from fullhouse.reservations.stock import Stock, StockChange
+from fullhouse.reservations.writes import NewReservation, SeatMove, StockMove
+
+_KEPT_REFUSALS = {error.code: error for error in (SoldOut, SeatTaken, NotOnSale, LimitPerOrder)}
+"""Refusals that a repeated idempotency key hears again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A request as it came to the desk, with its idempotency key if it has one."""
+
+    request: Request
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a wish. ``replayed`` says that it is the answer to an earlier request with the same key."""
+
+    result: Reservation | DomainError
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTools:
+    """What a batch needs besides the database: ids, and the key that secrets of reservations are derived from."""
+
+    make_id: MakeId
+    token_key: bytes
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a desk remembers between batches of one session."""
+
+    organization_id: UUID
+    session_id: UUID
+    stock: Stock | None = None
+    terms: SessionTerms | None = None
+
+
+def idempotency_scope(session_id: UUID) -> str:
+    """Name the scope of the idempotency keys of a session's reservations."""
+    return f"reservations:{session_id}"
+
+
+async def hold_batch(
+    conn: Connection, tools: HoldTools, memory: Memory, wishes: Sequence[Wish], *, retried: bool = False
+) -> list[Outcome]:
+    """Decide on wishes in order of arrival, and write what they get.
+
+    If it raises, or the transaction does not commit, the caller forgets ``memory.stock``. ``retried`` says that an
+    earlier try may have been committed without an answer: what it wrote is looked up by id first.
+    """
+    version = await writes.lock_stock(conn, memory.organization_id, memory.session_id)
+    now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+    outcomes = await _earlier_outcomes(conn, memory, wishes, retried=retried)
+    leaders: dict[str, Wish] = {}
+    followers: list[tuple[Wish, Wish]] = []
+    fresh: list[Wish] = []
+    for wish in wishes:
+        if wish.request.reservation_id in outcomes:
+            continue
+        leader = leaders.setdefault(wish.claim.key, wish) if wish.claim else wish
+        if leader is wish:
+            fresh.append(wish)
+        else:
+            followers.append((wish, leader))
+    if fresh:
+        decisions = await _decide(conn, tools, memory, version, [wish.request for wish in fresh], now)
+        decided = _outcomes(memory, tools.token_key, decisions, now)
+        await _write(conn, tools.make_id, memory, fresh, decided)
+        outcomes |= {wish.request.reservation_id: one for wish, one in zip(fresh, decided, strict=True)}
+    for wish, leader in followers:
+        outcomes[wish.request.reservation_id] = _repeat(wish, leader, outcomes[leader.request.reservation_id])
+    return [outcomes[wish.request.reservation_id] for wish in wishes]
+
+
+def _repeat(wish: Wish, leader: Wish, outcome: Outcome) -> Outcome:
+    """Answer a second request with the same key in the same batch."""
+    assert wish.claim is not None  # noqa: S101 (only wishes with a key follow)
+    assert leader.claim is not None  # noqa: S101
+    if wish.claim.fingerprint != leader.claim.fingerprint:
+        return Outcome(IdempotencyKeyReused())
+    return replace(outcome, replayed=True)
+
+
+async def _earlier_outcomes(
+    conn: Connection, memory: Memory, wishes: Sequence[Wish], *, retried: bool
+) -> dict[UUID, Outcome]:
+    """Find what earlier requests with the same keys got, and after a retry what the first try wrote."""
+    outcomes: dict[UUID, Outcome] = {}
+    if retried:
+        for wish in wishes:
+            written = await queries.load_reservation(conn, memory.organization_id, wish.request.reservation_id)
+            if written is not None:
+                outcomes[wish.request.reservation_id] = Outcome(written)
+    keys = [wish.claim.key for wish in wishes if wish.claim]
+    scope = idempotency_scope(memory.session_id)
+    kept = await idempotency.find_many(conn, memory.organization_id, scope, keys)
+    for wish in wishes:
+        if wish.claim and wish.claim.key in kept and wish.request.reservation_id not in outcomes:
+            earlier = kept[wish.claim.key]
+            outcomes[wish.request.reservation_id] = await _kept_outcome(conn, memory, wish.claim, earlier)
+    return outcomes
+
+
+async def _kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Kept) -> Outcome:
+    if kept.fingerprint != claim.fingerprint:
+        return Outcome(IdempotencyKeyReused())
+    answer = kept.answer
+    if "code" in answer:
+        return Outcome(_KEPT_REFUSALS[answer["code"]](answer["detail"], **answer["fields"]), replayed=True)
+    reservation = await queries.load_reservation(conn, memory.organization_id, UUID(answer["reservation_id"]))
+    assert reservation is not None  # noqa: S101 (written in the same transaction as the key)
+    expires_at = datetime.fromisoformat(answer["expires_at"])
+    return Outcome(replace(reservation, status=ReservationStatus.HELD, expires_at=expires_at), replayed=True)
+
+
+async def _decide(
+    conn: Connection, tools: HoldTools, memory: Memory, version: int, requests: Sequence[Request], now: datetime
+) -> list[Decision]:
+    stock, terms = await _catch_up(conn, memory, version)
+    decisions = decide(stock, terms, requests, now)
+    if any(not isinstance(one, Granted) and one.short for one in decisions):
+        undo(stock, decisions)
+        expired = await expire_in_session(conn, tools.make_id, memory.organization_id, memory.session_id)
+        if expired:
+            stock, terms = await _catch_up(conn, memory, version + 1)
+        decisions = decide(stock, terms, requests, now)
+    return decisions
+
+
+async def _catch_up(conn: Connection, memory: Memory, version: int) -> tuple[Stock, SessionTerms]:
+    """Bring memory to the version that is locked: by what changed since, or by loading all."""
+    stock, terms = memory.stock, memory.terms
+    changes = None
+    if stock is not None:
+        changes = await _changes(conn, memory, stock.version, version)
+        if changes is None or any(change.counters.keys() - stock.counters.keys() for change in changes):
+            stock = None
+    if stock is None or terms is None or any(change.terms_changed for change in changes or ()):
+        stock = await queries.load_stock(conn, memory.organization_id, memory.session_id)
+        terms = await load_terms(conn, memory.organization_id, memory.session_id)
+        if terms is None:
+            raise SessionNotFound
+    else:
+        for change in changes or ():
+            stock.apply(change)
+    memory.stock, memory.terms = stock, terms
+    return stock, terms
+
+
+async def _changes(conn: Connection, memory: Memory, after: int, until: int) -> Sequence[StockChange] | None:
+    if after == until:
+        return ()
+    return await queries.load_changes(conn, memory.organization_id, memory.session_id, after, until)
+
+
+def _outcomes(memory: Memory, token_key: bytes, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
+    terms = memory.terms
+    assert terms is not None  # noqa: S101 (loaded by _catch_up)
+    outcomes: list[Outcome] = []
+    for decision in decisions:
+        if not isinstance(decision, Granted):
+            outcomes.append(Outcome(decision.error))
+            continue
+        reservation_id = decision.request.reservation_id
+        outcomes.append(
+            Outcome(
+                Reservation(
+                    organization_id=memory.organization_id,
+                    reservation_id=reservation_id,
+                    session_id=memory.session_id,
+                    status=ReservationStatus.HELD,
+                    token_hash=hash_secret(derive_secret(token_key, reservation_id)),
+                    items=decision.items,
+                    total_minor=decision.total_minor,
+                    currency=terms.currency,
+                    held_at=now,
+                    expires_at=now + timedelta(seconds=terms.hold_seconds),
+                    expires_at_max=now + timedelta(seconds=HOLD_SECONDS_TOTAL_MAX),
+                )
+            )
+        )
+    return outcomes
+
+
+async def _write(
+    conn: Connection, make_id: MakeId, memory: Memory, wishes: Sequence[Wish], outcomes: Sequence[Outcome]
+) -> None:
+    """Write stock, reservations, the message and the kept answers of one batch."""
+    held = [outcome.result for outcome in outcomes if isinstance(outcome.result, Reservation)]
+    if held:
+        drawn = [NewReservation(reservation, draw_of(reservation.items)) for reservation in held]
+        counts = draw_of([item for reservation in held for item in reservation.items]).quota_counts
+        moves = [
+            SeatMove(one.draw.seats, SeatState.AVAILABLE, SeatState.HELD, one.reservation.reservation_id)
+            for one in drawn
+            if one.draw.seats
+        ]
+        version = await writes.move_stock(
+            conn, StockMove(memory.organization_id, memory.session_id, seats=moves, held=counts)
+        )
+        assert memory.stock is not None  # noqa: S101 (loaded by _catch_up)
+        memory.stock.version = version
+        await writes.insert_reservations(conn, drawn)
+        ids = tuple(reservation.reservation_id for reservation in held)
+        fact = ReservationHeld(memory.organization_id, memory.session_id, version, ids)
+        await outbox.append(conn, make_id, [fact])
+    kept = [(wish.claim, *_kept(one)) for wish, one in zip(wishes, outcomes, strict=True) if wish.claim and _final(one)]
+    await idempotency.keep_many(conn, kept)
+
+
+def _final(outcome: Outcome) -> bool:
+    return isinstance(outcome.result, Reservation) or outcome.result.code in _KEPT_REFUSALS
+
+
+def _kept(outcome: Outcome) -> tuple[int, Json]:
+    if isinstance(outcome.result, Reservation):
+        result = outcome.result
+        return 201, {"reservation_id": str(result.reservation_id), "expires_at": result.expires_at.isoformat()}
+    return 409, {"code": outcome.result.code, "detail": outcome.result.detail, "fields": dict(outcome.result.fields)}

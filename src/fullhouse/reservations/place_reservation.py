@@ -1,0 +1,114 @@
+"""Placing a reservation: the one way to claim stock for the public, through the session's desk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.core.errors import DomainError
+from fullhouse.core.ids import MakeId
+from fullhouse.core.secrets import same_hash
+from fullhouse.events.queries import load_terms
+from fullhouse.infra.directory import find_organization
+from fullhouse.infra.idempotency import Claim
+from fullhouse.infra.postgres import Pool, connection
+from fullhouse.reservations import queries
+from fullhouse.reservations.decide import Request
+from fullhouse.reservations.desk import Desks, OnHeld
+from fullhouse.reservations.hold_batch import HoldTools, Wish, idempotency_scope
+from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
+from fullhouse.reservations.tokens import make_token, read_token, reservation_key
+
+ORGANIZATIONS_REMEMBERED_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A reservation and the token that opens it."""
+
+    reservation: Reservation
+    token: str
+    replayed: bool
+
+
+class RepeatedRefusal(Exception):
+    """The request repeats one that was refused, and hears the same again; ``error`` is the refusal."""
+
+    def __init__(self, error: DomainError) -> None:
+        """Keep the refusal."""
+        super().__init__(str(error))
+        self.error = error
+
+
+class BoxOffice:
+    """What one process needs to place reservations: its desks, and whose session is whose."""
+
+    def __init__(self, pool: Pool, make_id: MakeId, server_key: bytes, on_held: OnHeld | None = None) -> None:
+        """Open without desks; ``on_held`` is told of every batch that was held."""
+        self._pool = pool
+        self._make_id = make_id
+        self._token_key = reservation_key(server_key)
+        self._organizations: dict[UUID, UUID] = {}
+        self.desks = Desks(pool, HoldTools(make_id, self._token_key), on_held)
+
+    async def place_reservation(
+        self, session_id: UUID, items: Sequence[ItemRequest], key: str | None = None, fingerprint: bytes = b""
+    ) -> Placed:
+        """Hold what is asked for, all or nothing, and answer after the commit.
+
+        ``key`` is the request's idempotency key and ``fingerprint`` its body's. Raises the refusals of ``rules``
+        (``SoldOut``, ``SeatTaken``, ``NotOnSale``, ``LimitPerOrder``, ``NotSold``), ``SessionNotFound``,
+        ``DeskFull``, ``IdempotencyKeyReused``, and ``RepeatedRefusal`` around a refusal that a key had before.
+        """
+        organization_id = await self.organization_of(session_id)
+        claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
+        wish = Wish(Request(self._make_id(), tuple(items)), claim)
+        outcome = await self.desks.decide(organization_id, session_id, wish)
+        if isinstance(outcome.result, DomainError):
+            if outcome.replayed:
+                raise RepeatedRefusal(outcome.result)
+            raise outcome.result
+        token = make_token(self._token_key, session_id, outcome.result.reservation_id)
+        return Placed(outcome.result, token, outcome.replayed)
+
+    async def open_reservation(self, reservation_id: UUID, token: str) -> Reservation:
+        """Return the reservation that a token opens. Raises ``ReservationNotFound`` for every other token."""
+        session_id, secret = read_token(token)
+        try:
+            organization_id = await self.organization_of(session_id)
+        except SessionNotFound as error:
+            raise ReservationNotFound from error
+        async with connection(self._pool) as conn:
+            reservation = await queries.load_reservation(conn, organization_id, reservation_id)
+        if reservation is None or not same_hash(secret, reservation.token_hash):
+            raise ReservationNotFound
+        return reservation
+
+    async def hold_seconds(self, reservation: Reservation) -> int:
+        """Return how long the reservation's session holds, in seconds."""
+        async with connection(self._pool) as conn:
+            terms = await load_terms(conn, reservation.organization_id, reservation.session_id)
+        if terms is None:
+            raise SessionNotFound
+        return terms.hold_seconds
+
+    def token_of(self, reservation: Reservation) -> str:
+        """Make the token of a reservation again."""
+        return make_token(self._token_key, reservation.session_id, reservation.reservation_id)
+
+    async def organization_of(self, session_id: UUID) -> UUID:
+        """Find whose session it is; that never changes, so it is remembered. Raises ``SessionNotFound``."""
+        known = self._organizations.get(session_id)
+        if known is not None:
+            return known
+        async with connection(self._pool) as conn:
+            found = await find_organization(conn, "session", session_id)
+        if found is None:
+            raise SessionNotFound
+        if len(self._organizations) >= ORGANIZATIONS_REMEMBERED_MAX:
+            self._organizations.clear()
+        self._organizations[session_id] = found
+        return found
+
+    async def close(self) -> None:
+        """Take no more wishes, and wait for the decisions that are being made."""
+        await self.desks.close()

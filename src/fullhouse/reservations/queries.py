@@ -1,0 +1,166 @@
+"""Reading stock and reservations, without locks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.reservations.rules import Reservation, ReservationStatus, SessionNotFound, held_item_from_json
+from fullhouse.reservations.stock import Counter, Stock, StockChange
+from fullhouse.seating.queries import load_seat_map
+
+
+async def load_stock(conn: Connection, organization_id: UUID, session_id: UUID) -> Stock:
+    """Load the stock of a session as of one version; inside the stock's lock it is the latest.
+
+    One snapshot: version, counters and seats come from one statement.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT st.version, st.seat_map_id,
+               (SELECT jsonb_agg(jsonb_build_array(quota_id, kind, name, capacity, held, sold, blocked))
+                FROM quotas q WHERE q.organization_id = $1 AND q.session_id = $2) AS counters,
+               (SELECT string_agg(state::text, '' ORDER BY seat_index)
+                FROM seats s WHERE s.organization_id = $1 AND s.session_id = $2) AS seat_states
+        FROM stock st WHERE st.organization_id = $1 AND st.session_id = $2
+        """,
+        organization_id,
+        session_id,
+    )
+    if row is None:
+        raise SessionNotFound
+    counters = {UUID(quota_id): Counter(*numbers) for quota_id, *numbers in row["counters"] or ()}
+    seat_map = None
+    if row["seat_map_id"] is not None:
+        seat_map = await load_seat_map(conn, organization_id, row["seat_map_id"])
+    states = (row["seat_states"] or "").encode().translate(_DIGITS_TO_NUMBERS)
+    return Stock(row["version"], counters, seat_map, states)
+
+
+_DIGITS_TO_NUMBERS = bytes.maketrans(b"0123", bytes(range(4)))
+
+
+async def load_stock_version(conn: Connection, organization_id: UUID, session_id: UUID) -> int | None:
+    """Return the number of the latest change of a session's stock, or None where there is no such session."""
+    version: int | None = await conn.fetchval(
+        "SELECT version FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
+    )
+    return version
+
+
+async def load_changes(
+    conn: Connection, organization_id: UUID, session_id: UUID, after: int, until: int
+) -> list[StockChange] | None:
+    """Load what changed after one version until another, or None where some of it has been pruned."""
+    rows = await conn.fetch(
+        """
+        SELECT version, seats, seat_states, quota_ids, quota_counters, terms_changed FROM stock_changes
+        WHERE organization_id = $1 AND session_id = $2 AND version > $3 AND version <= $4 ORDER BY version
+        """,
+        organization_id,
+        session_id,
+        after,
+        until,
+    )
+    return [_change(row) for row in rows] if len(rows) == until - after else None
+
+
+def _change(row: Record) -> StockChange:
+    numbers: Sequence[int] = row["quota_counters"]
+    groups = zip(*(iter(numbers),) * 4, strict=True)
+    return StockChange(
+        version=row["version"],
+        seats=row["seats"],
+        seat_states=row["seat_states"],
+        counters=dict(zip(row["quota_ids"], groups, strict=True)),
+        terms_changed=row["terms_changed"],
+    )
+
+
+async def load_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> Reservation | None:
+    """Load a reservation. One whose time has run out says ``expired``, swept or not."""
+    row = await conn.fetchrow(
+        """
+        SELECT *, status = 'held' AND expires_at <= clock_timestamp() AS lapsed FROM reservations
+        WHERE organization_id = $1 AND reservation_id = $2
+        """,
+        organization_id,
+        reservation_id,
+    )
+    if row is None:
+        return None
+    return reservation_of(row, status=ReservationStatus.EXPIRED if row["lapsed"] else None)
+
+
+def reservation_of(row: Record, status: ReservationStatus | None = None) -> Reservation:
+    """Build a reservation from its row, or with another status than the row's."""
+    return Reservation(
+        organization_id=row["organization_id"],
+        reservation_id=row["reservation_id"],
+        session_id=row["session_id"],
+        status=status or ReservationStatus(row["status"]),
+        token_hash=row["token_hash"],
+        items=tuple(held_item_from_json(item) for item in row["items"]),
+        total_minor=row["total_minor"],
+        currency=row["currency"],
+        held_at=row["held_at"],
+        expires_at=row["expires_at"],
+        expires_at_max=row["expires_at_max"],
+    )
+
+
+async def find_session(conn: Connection, organization_id: UUID, reservation_id: UUID) -> UUID | None:
+    """Return the session of a reservation, so that its stock can be locked before the reservation."""
+    session_id: UUID | None = await conn.fetchval(
+        "SELECT session_id FROM reservations WHERE organization_id = $1 AND reservation_id = $2",
+        organization_id,
+        reservation_id,
+    )
+    return session_id
+
+
+async def ever_held(conn: Connection, organization_id: UUID, session_id: UUID) -> bool:
+    """Say whether anything of a session was ever held, sold or blocked."""
+    held: bool | None = await conn.fetchval(
+        "SELECT ever_held FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
+    )
+    return bool(held)
+
+
+async def sessions_with_expired(conn: Connection, count_max: int) -> list[tuple[UUID, UUID]]:
+    """Find (organization, session) pairs with reservations whose time has run out.
+
+    Crosses organizations: it is the sweeper's look-up, and only names where to sweep.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT organization_id, session_id FROM (
+            SELECT organization_id, session_id FROM reservations
+            WHERE status = 'held' AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT 20000
+        ) due LIMIT $1
+        """,
+        count_max,
+    )
+    return [(row["organization_id"], row["session_id"]) for row in rows]
+
+
+async def load_allocations(conn: Connection, organization_id: UUID, session_id: UUID) -> list[Record]:
+    """Load the allocations of a session that are still blocked, in the order in which they were made."""
+    return await conn.fetch(
+        """
+        SELECT allocation_id, name, reason, release_at, quota_ids, quota_counts, seats, created_at FROM allocations
+        WHERE organization_id = $1 AND session_id = $2 AND status = 'blocked' ORDER BY allocation_id
+        """,
+        organization_id,
+        session_id,
+    )
+
+
+async def due_allocations(conn: Connection, count_max: int) -> list[Record]:
+    """Find allocations whose release has come. Crosses organizations: the schedule's look-up."""
+    return await conn.fetch(
+        """
+        SELECT organization_id, session_id, allocation_id FROM allocations
+        WHERE status = 'blocked' AND release_at <= clock_timestamp() ORDER BY release_at LIMIT $1
+        """,
+        count_max,
+    )

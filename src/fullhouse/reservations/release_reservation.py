@@ -1,0 +1,38 @@
+"""Giving a reservation back before it ends."""
+
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra import outbox
+from fullhouse.infra.postgres import Connection
+from fullhouse.reservations import queries, writes
+from fullhouse.reservations.expire_reservations import sum_counts
+from fullhouse.reservations.messages import ReservationReleased
+from fullhouse.reservations.rules import ReservationNotFound, ReservationStatus, SeatState
+from fullhouse.reservations.writes import SeatMove, StockMove
+
+
+async def release_reservation(conn: Connection, make_id: MakeId, organization_id: UUID, reservation_id: UUID) -> bool:
+    """Give the stock of a held reservation back, once. False means that it was not held any more.
+
+    Locks stock, then the reservation. Raises ``ReservationNotFound``.
+    """
+    session_id = await queries.find_session(conn, organization_id, reservation_id)
+    if session_id is None:
+        raise ReservationNotFound
+    await writes.lock_stock(conn, organization_id, session_id)
+    row = await writes.lock_reservation(conn, organization_id, reservation_id)
+    if row is None or row["status"] != ReservationStatus.HELD:
+        return False
+    await writes.end_reservation(conn, organization_id, reservation_id, ReservationStatus.RELEASED)
+    version = await writes.move_stock(
+        conn,
+        StockMove(
+            organization_id,
+            session_id,
+            seats=[SeatMove(row["seats"], SeatState.HELD, SeatState.AVAILABLE)],
+            held=sum_counts([row], -1),
+        ),
+    )
+    await outbox.append(conn, make_id, [ReservationReleased(organization_id, session_id, version, (reservation_id,))])
+    return True

@@ -1,0 +1,90 @@
+"""What Valkey remembers of reservations: a short copy of each held one, gone when its time runs out.
+
+Valkey is never asked whether something may be sold, so losing it costs speed and nothing else; it holds no lock.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from valkey.asyncio import Valkey
+from valkey.exceptions import ValkeyError
+
+from fullhouse.core.clock import Clock
+from fullhouse.events.rules import SessionTerms
+from fullhouse.reservations.rules import Reservation, ReservationStatus
+from fullhouse.reservations.stock import Stock
+
+PENDING_MAX = 5_000
+_LOST = (ValkeyError, OSError, asyncio.TimeoutError)
+_log = structlog.get_logger(__name__)
+
+
+def reservation_name(session_id: UUID, reservation_id: UUID) -> str:
+    """Name the key of a reservation; all keys of a session fall into one slot of a cluster."""
+    return f"{{session:{session_id}}}:reservation:{reservation_id}"
+
+
+class Shield:
+    """Tells Valkey of reservations, beside the sale and never in its way."""
+
+    def __init__(self, valkey: Valkey, clock: Clock) -> None:
+        """Begin with nothing to tell."""
+        self._valkey = valkey
+        self._clock = clock
+        self._pending: list[Reservation] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def note_held(self, _stock: Stock, _terms: SessionTerms, held: Sequence[Reservation]) -> None:
+        """Take note of what a desk held; it is told a moment later. When too much waits, the newest is left out."""
+        self._pending.extend(held[: max(0, PENDING_MAX - len(self._pending))])
+        if self._pending and self._task is None:
+            self._task = asyncio.create_task(self._tell_pending(), name="remember reservations")
+
+    async def remember_reservations(self, reservations: Sequence[Reservation]) -> None:
+        """Write copies of held reservations, each with the time that it has left."""
+        now = self._clock()
+        try:
+            pipeline = self._valkey.pipeline(transaction=False)
+            count = 0
+            for reservation in reservations:
+                left_ms = int((reservation.expires_at - now).total_seconds() * 1000)
+                if reservation.status is ReservationStatus.HELD and left_ms > 0:
+                    name = reservation_name(reservation.session_id, reservation.reservation_id)
+                    pipeline.set(name, _copy(reservation), px=left_ms)
+                    count += 1
+            if count:
+                await pipeline.execute()
+        except _LOST as error:
+            _log.warning("valkey_unavailable", doing="remember reservations", error=type(error).__name__)
+
+    async def forget_reservation(self, reservation: Reservation) -> None:
+        """Remove the copy of a reservation that has ended."""
+        try:
+            await self._valkey.delete(reservation_name(reservation.session_id, reservation.reservation_id))
+        except _LOST as error:
+            _log.warning("valkey_unavailable", doing="forget a reservation", error=type(error).__name__)
+
+    async def close(self) -> None:
+        """Tell what is still to be told."""
+        if self._task is not None:
+            await self._task
+
+    async def _tell_pending(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            await self.remember_reservations(batch)
+        self._task = None
+
+
+def _copy(reservation: Reservation) -> str:
+    copy = {
+        "status": str(reservation.status),
+        "expires_at": reservation.expires_at.isoformat(),
+        "quantity": reservation.quantity,
+        "total_minor": reservation.total_minor,
+        "currency": reservation.currency,
+    }
+    return json.dumps(copy, separators=(",", ":"))
