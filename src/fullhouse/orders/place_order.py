@@ -1,0 +1,118 @@
+"""Placing an order from what a reservation holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.core.secrets import derive_secret, hash_secret, same_hash
+from fullhouse.events.queries import load_terms
+from fullhouse.events.rules import SessionStatus, SessionTerms
+from fullhouse.infra.directory import register
+from fullhouse.infra.outbox import append
+from fullhouse.infra.postgres import Connection, constraint_errors
+from fullhouse.orders.mark_order_paid import mark_order_paid
+from fullhouse.orders.messages import OrderPlaced
+from fullhouse.orders.queries import find_order_of_reservation
+from fullhouse.orders.rules import Contact, Order, OrderExists, OrderLine, lines_of, total_of
+from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, replace_lines
+from fullhouse.reservations.extend_reservation import extend_reservation
+from fullhouse.reservations.queries import load_reservation
+from fullhouse.reservations.rules import (
+    NotOnSale,
+    Reservation,
+    ReservationExpired,
+    ReservationNotFound,
+    SessionNotFound,
+)
+from fullhouse.reservations.sell_reservation import sell_reservation
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a buyer sends: the reservation with the token that opens it, and who they are."""
+
+    organization_id: UUID
+    reservation_id: UUID
+    token: str
+    contact: Contact
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order as it was placed, and until when its places are held."""
+
+    order: Order
+    lines: tuple[OrderLine, ...]
+    expires_at: datetime
+
+
+async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, request: OrderRequest) -> PlacedOrder:
+    """Place the one order of a held reservation, and hold its places for the session's time from now.
+
+    ``order_key`` is the server's key for order secrets: the buyer's secret is ``derive_secret(order_key, id)``.
+    An order of zero total is sold and paid in this transaction. Announces ``order.placed``. Raises
+    ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``.
+    """
+    known = await load_reservation(conn, request.organization_id, request.reservation_id)
+    if known is None or not same_hash(request.token, known.token_hash):
+        raise ReservationNotFound
+    terms = await _terms(conn, known)
+    reservation = await _extend(conn, known, terms.hold_seconds)
+    order_id = make_id()
+    lines = lines_of(reservation.items)
+    with constraint_errors({"orders_one_per_reservation": OrderExists}):
+        order = await insert_order(
+            conn,
+            NewOrder(
+                organization_id=known.organization_id,
+                order_id=order_id,
+                event_id=terms.event_id,
+                session_id=known.session_id,
+                reservation_id=known.reservation_id,
+                secret_hash=hash_secret(derive_secret(order_key, order_id)),
+                total_minor=total_of(lines),
+                currency=reservation.currency,
+                language=request.language,
+            ),
+        )
+    await register(conn, "order", known.organization_id, [order_id])
+    await insert_contact(conn, known.organization_id, order_id, request.contact)
+    await replace_lines(conn, known.organization_id, order_id, lines)
+    await append(conn, make_id, [OrderPlaced(order)])
+    if order.total_minor == 0:
+        order = await _pay_nothing(conn, make_id, order)
+    return PlacedOrder(order, lines, reservation.expires_at)
+
+
+async def _terms(conn: Connection, reservation: Reservation) -> SessionTerms:
+    terms = await load_terms(conn, reservation.organization_id, reservation.session_id)
+    if terms is None:
+        raise SessionNotFound
+    if terms.status is SessionStatus.CANCELLED:
+        raise NotOnSale("This session is cancelled.", session_id=str(reservation.session_id))
+    return terms
+
+
+async def _extend(conn: Connection, known: Reservation, seconds: int) -> Reservation:
+    # A second order of the same reservation waits here for the first, and then hears its id.
+    try:
+        extended = await extend_reservation(conn, known.organization_id, known.reservation_id, seconds=seconds)
+    except ReservationExpired:
+        await _refuse_if_ordered(conn, known)
+        raise
+    await _refuse_if_ordered(conn, known)
+    return extended
+
+
+async def _refuse_if_ordered(conn: Connection, reservation: Reservation) -> None:
+    order_id = await find_order_of_reservation(conn, reservation.organization_id, reservation.reservation_id)
+    if order_id is not None:
+        raise OrderExists(order_id=str(order_id))
+
+
+async def _pay_nothing(conn: Connection, make_id: MakeId, order: Order) -> Order:
+    sold = await sell_reservation(conn, make_id, order.organization_id, order.reservation_id)
+    assert sold is not None  # noqa: S101 (this transaction has just extended it, and holds its lock)
+    return await mark_order_paid(conn, make_id, order.organization_id, order.order_id, sold.items)

@@ -1,0 +1,112 @@
+"""Reading orders, their lines, units and contacts, without locks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.orders.rules import Contact, Order, OrderLine, OrderStatus, Unit
+from fullhouse.reservations.rules import HeldSeat
+
+
+async def load_order(conn: Connection, organization_id: UUID, order_id: UUID) -> Order | None:
+    """Load an order, or None where the organization has no such order."""
+    row = await conn.fetchrow(
+        "SELECT * FROM orders WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
+    )
+    return order_of(row) if row else None
+
+
+async def find_order_of_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> UUID | None:
+    """Return the order that was placed from a reservation, if there is one."""
+    order_id: UUID | None = await conn.fetchval(
+        "SELECT order_id FROM orders WHERE organization_id = $1 AND reservation_id = $2",
+        organization_id,
+        reservation_id,
+    )
+    return order_id
+
+
+async def load_lines(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[OrderLine, ...]:
+    """Load an order's lines by number."""
+    rows = await conn.fetch(
+        "SELECT * FROM order_lines WHERE organization_id = $1 AND order_id = $2 ORDER BY line_number",
+        organization_id,
+        order_id,
+    )
+    return tuple(_line(row) for row in rows)
+
+
+async def load_contact(conn: Connection, organization_id: UUID, order_id: UUID) -> Contact | None:
+    """Load who bought, or None where it was erased."""
+    row = await conn.fetchrow(
+        "SELECT email, name FROM order_contacts WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
+    )
+    return Contact(row["email"], row["name"]) if row else None
+
+
+async def load_units(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Unit, ...]:
+    """Load all units of an order, live and cancelled, by line and number."""
+    rows = await conn.fetch(
+        "SELECT * FROM units WHERE organization_id = $1 AND order_id = $2 ORDER BY line_number, number",
+        organization_id,
+        order_id,
+    )
+    return tuple(unit_of(row) for row in rows)
+
+
+def order_of(row: Record) -> Order:
+    """Build an order from its row."""
+    return Order(
+        organization_id=row["organization_id"],
+        order_id=row["order_id"],
+        event_id=row["event_id"],
+        session_id=row["session_id"],
+        reservation_id=row["reservation_id"],
+        status=OrderStatus(row["status"]),
+        secret_hash=row["secret_hash"],
+        total_minor=row["total_minor"],
+        currency=row["currency"],
+        language=row["language"],
+        placed_at=row["placed_at"],
+        paid_at=row["paid_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def unit_of(row: Record) -> Unit:
+    """Build a unit from its row."""
+    seat = None
+    if row["seat_index"] is not None:
+        seat = HeldSeat(row["seat_index"], row["seat_key"], row["seat_label"])
+    return Unit(
+        unit_id=row["unit_id"],
+        order_id=row["order_id"],
+        line_number=row["line_number"],
+        number=row["number"],
+        session_id=row["session_id"],
+        ticket_type_id=row["ticket_type_id"],
+        price_category_id=row["price_category_id"],
+        area=row["area"],
+        seat=seat,
+        quota_ids=tuple(row["quota_ids"]),
+        price_minor=row["price_minor"],
+        live=row["status"] == "live",
+    )
+
+
+def _line(row: Record) -> OrderLine:
+    indexes: Sequence[int] = row["seats"]
+    return OrderLine(
+        line_number=row["line_number"],
+        kind=row["kind"],
+        ticket_type_id=row["ticket_type_id"],
+        price_category_id=row["price_category_id"],
+        description=row["description"],
+        area=row["area"],
+        seats=tuple(
+            HeldSeat(index, key, label)
+            for index, key, label in zip(indexes, row["seat_keys"], row["seat_labels"], strict=True)
+        ),
+        quantity=row["quantity"],
+        price_minor=row["price_minor"],
+    )

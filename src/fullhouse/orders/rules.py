@@ -1,0 +1,250 @@
+"""What an order is: its states, what it is made of, who bought it, and how it is refused."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from fullhouse.core.errors import Conflict, Invalid, NotFound, invalid_field
+from fullhouse.core.json import Json
+from fullhouse.reservations.rules import HeldItem, HeldSeat
+
+EMAIL_LENGTH_MAX = 254
+NAME_LENGTH_MAX = 200
+LineKind = Literal["ticket", "fee", "discount", "product"]
+
+_EMAIL = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands. Money may still come when it is cancelled or expired: see ``NEXT``."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    PAID_UNSEATED = "paid_unseated"
+    REFUNDED = "refunded"
+
+
+NEXT: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset(
+        {OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.PAID_UNSEATED}
+    ),
+    # Late money: paid when there are places for it, else waiting for its refund, in the same transaction.
+    OrderStatus.CANCELLED: frozenset({OrderStatus.PAID, OrderStatus.PAID_UNSEATED}),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PAID, OrderStatus.PAID_UNSEATED}),
+    OrderStatus.PAID_UNSEATED: frozenset({OrderStatus.PAID, OrderStatus.REFUNDED}),
+    OrderStatus.PAID: frozenset({OrderStatus.REFUNDED}),
+    OrderStatus.REFUNDED: frozenset(),
+}
+"""What an order may become."""
+
+UNPAID = frozenset({OrderStatus.PENDING, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.PAID_UNSEATED})
+"""What money can still make paid."""
+
+
+def before(status: OrderStatus) -> list[str]:
+    """List the states from which an order may become this, for the guard of a statement."""
+    return sorted(earlier.value for earlier, later in NEXT.items() if status in later)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a buyer agreed to pay for. ``total_minor`` is the sum of its lines."""
+
+    organization_id: UUID
+    order_id: UUID
+    event_id: UUID
+    session_id: UUID
+    reservation_id: UUID
+    status: OrderStatus
+    secret_hash: bytes
+    total_minor: int
+    currency: str
+    language: str
+    placed_at: datetime
+    paid_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line: so many of a thing, at a price each. Lines are replaced, never edited."""
+
+    line_number: int
+    kind: LineKind
+    ticket_type_id: UUID | None
+    price_category_id: UUID | None
+    description: str
+    area: str | None
+    seats: tuple[HeldSeat, ...]
+    quantity: int
+    price_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        """The price of all of it."""
+        return self.quantity * self.price_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One admission sold: what can be refunded, and later swapped or transferred."""
+
+    unit_id: UUID
+    order_id: UUID
+    line_number: int
+    number: int
+    session_id: UUID
+    ticket_type_id: UUID
+    price_category_id: UUID
+    area: str | None
+    seat: HeldSeat | None
+    quota_ids: tuple[UUID, ...]
+    """What it draws in stock, and gives back when it is cancelled."""
+    price_minor: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who bought: personal data, kept apart so that it can be erased."""
+
+    email: str
+    name: str
+
+
+def check_contact(email: str, name: str) -> Contact:
+    """Take a buyer's mail address and name as typed, trimmed. An empty name is allowed. Raises ``Invalid``."""
+    email, name = email.strip(), unicodedata.normalize("NFC", name).strip()
+    if len(email) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(email):
+        raise invalid_field("email", "This is not a mail address.")
+    if len(name) > NAME_LENGTH_MAX:
+        raise invalid_field("name", f"At most {NAME_LENGTH_MAX} characters.", length_max=NAME_LENGTH_MAX)
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+        raise invalid_field("name", "Line breaks and control characters are not allowed.")
+    return Contact(email, name)
+
+
+def lines_of(items: Sequence[HeldItem]) -> tuple[OrderLine, ...]:
+    """Make an order's lines from what its reservation holds, in the same order, numbered from 1."""
+    return tuple(
+        OrderLine(
+            line_number=number,
+            kind="ticket",
+            ticket_type_id=item.ticket_type_id,
+            price_category_id=item.price_category_id,
+            description=_describe(item),
+            area=item.area,
+            seats=item.seats,
+            quantity=item.quantity,
+            price_minor=item.price_minor,
+        )
+        for number, item in enumerate(items, start=1)
+    )
+
+
+def _describe(item: HeldItem) -> str:
+    if item.price_category in {"", item.ticket_type}:
+        return item.ticket_type
+    return f"{item.ticket_type}, {item.price_category}"
+
+
+def total_of(lines: Sequence[OrderLine]) -> int:
+    """Add up lines."""
+    return sum(line.total_minor for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class NewUnit:
+    """A unit to be: the line that it is of, its number in that line, and what it is."""
+
+    line_number: int
+    number: int
+    item: HeldItem
+    seat: HeldSeat | None
+
+
+def units_of(items: Sequence[HeldItem]) -> tuple[NewUnit, ...]:
+    """Make one unit for each place that was held: each seat its own, each standing place a number."""
+    return tuple(
+        NewUnit(line_number, number, item, item.seats[number - 1] if item.seats else None)
+        for line_number, item in enumerate(items, start=1)
+        for number in range(1, item.quantity + 1)
+    )
+
+
+def drawn_by(units: Sequence[Unit]) -> tuple[list[int], dict[UUID, int]]:
+    """Add up what units draw in stock: seats by index, and counts by quota."""
+    counts: dict[UUID, int] = {}
+    for unit in units:
+        for quota_id in unit.quota_ids:
+            counts[quota_id] = counts.get(quota_id, 0) + 1
+    return sorted(unit.seat.index for unit in units if unit.seat), counts
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or the secret does not open it."""
+
+    code = "order_not_found"
+    title = "There is no such order."
+
+
+class OrderExists(Conflict):
+    """The reservation was ordered before; ``order_id`` names the order."""
+
+    code = "order_exists"
+    title = "This reservation was ordered before."
+
+
+class OrderAlreadyPaid(Conflict):
+    """The order is paid, so it can be neither paid nor cancelled; a paid order is refunded."""
+
+    code = "order_already_paid"
+    title = "This order is paid."
+
+
+class OrderNotPending(Conflict):
+    """The order has ended; ``status`` says how."""
+
+    code = "order_not_pending"
+    title = "This order has ended."
+
+
+class OrderNotRefundable(Conflict):
+    """The order was never paid, or nothing of it is left; ``status`` says where it stands."""
+
+    code = "order_not_refundable"
+    title = "There is nothing to refund in this order."
+
+
+class SessionAmbiguous(Invalid):
+    """The short form left out what this event has several of; ``errors`` names the field."""
+
+    code = "choice_needed"
+    title = "There are several to choose from."
+
+
+def ambiguous(field: str, what: str, choices: Sequence[UUID]) -> SessionAmbiguous:
+    """Ask for the field that the short form may leave out only where there is one choice."""
+    ids: list[Json] = [str(choice) for choice in choices[:100]]
+    message = f"Say which {what}." if choices else f"There is no {what} on sale."
+    return SessionAmbiguous(f"{field}: {message}", errors=[{"field": field, "message": message}], choices=ids)
+
+
+def refuse_unless_pending(order: Order) -> None:
+    """Raise what tells a buyer why an order can be neither paid nor cancelled."""
+    order_id, status = str(order.order_id), order.status.value
+    if order.status is OrderStatus.PAID:
+        raise OrderAlreadyPaid(order_id=order_id, status=status)
+    if order.status is not OrderStatus.PENDING:
+        detail = f"This order is {status}; it can be neither paid nor cancelled."
+        raise OrderNotPending(detail, order_id=order_id, status=status)

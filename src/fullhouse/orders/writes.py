@@ -1,0 +1,191 @@
+"""Writing orders. Every change of state names the states that it may come from, so a late one changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection
+from fullhouse.orders.queries import order_of, unit_of
+from fullhouse.orders.rules import Contact, NewUnit, Order, OrderLine, OrderStatus, Unit, before
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """The row of an order to place."""
+
+    organization_id: UUID
+    order_id: UUID
+    event_id: UUID
+    session_id: UUID
+    reservation_id: UUID
+    secret_hash: bytes
+    total_minor: int
+    currency: str
+    language: str
+
+
+async def insert_order(conn: Connection, new: NewOrder) -> Order:
+    """Write a pending order. The constraint ``orders_one_per_reservation`` refuses a second one."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, secret_hash,
+                            total_minor, currency, language)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *
+        """,
+        new.organization_id,
+        new.order_id,
+        new.event_id,
+        new.session_id,
+        new.reservation_id,
+        new.secret_hash,
+        new.total_minor,
+        new.currency,
+        new.language,
+    )
+    assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
+    return order_of(row)
+
+
+async def insert_contact(conn: Connection, organization_id: UUID, order_id: UUID, contact: Contact) -> None:
+    """Write who bought."""
+    await conn.execute(
+        "INSERT INTO order_contacts (organization_id, order_id, email, name) VALUES ($1, $2, $3, $4)",
+        organization_id,
+        order_id,
+        contact.email,
+        contact.name,
+    )
+
+
+async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID, lines: Sequence[OrderLine]) -> None:
+    """Put these lines in the place of whatever lines the order had."""
+    await conn.execute(
+        "DELETE FROM order_lines WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
+    )
+    await conn.execute(
+        """
+        INSERT INTO order_lines (organization_id, order_id, line_number, kind, ticket_type_id, price_category_id,
+                                 description, area, seats, seat_keys, seat_labels, quantity, price_minor)
+        SELECT $1, $2, l.* FROM jsonb_to_recordset($3) AS l(
+            line_number smallint, kind text, ticket_type_id uuid, price_category_id uuid, description text, area text,
+            seats integer[], seat_keys text[], seat_labels text[], quantity integer, price_minor bigint)
+        """,
+        organization_id,
+        order_id,
+        [
+            {
+                "line_number": line.line_number,
+                "kind": line.kind,
+                "ticket_type_id": str(line.ticket_type_id) if line.ticket_type_id else None,
+                "price_category_id": str(line.price_category_id) if line.price_category_id else None,
+                "description": line.description,
+                "area": line.area,
+                "seats": [seat.index for seat in line.seats],
+                "seat_keys": [seat.key for seat in line.seats],
+                "seat_labels": [seat.label for seat in line.seats],
+                "quantity": line.quantity,
+                "price_minor": line.price_minor,
+            }
+            for line in lines
+        ],
+    )
+
+
+async def lock_order(conn: Connection, organization_id: UUID, order_id: UUID) -> Order | None:
+    """Lock an order until the transaction ends, and load it as it is then."""
+    row = await conn.fetchrow(
+        "SELECT * FROM orders WHERE organization_id = $1 AND order_id = $2 FOR UPDATE", organization_id, order_id
+    )
+    return order_of(row) if row else None
+
+
+async def mark_order(conn: Connection, organization_id: UUID, order_id: UUID, status: OrderStatus) -> Order | None:
+    """Move an order to another state. None, and nothing changed, where it may not become that any more."""
+    row = await conn.fetchrow(
+        """
+        UPDATE orders SET status = $3,
+            paid_at = CASE WHEN $3 IN ('paid', 'paid_unseated') THEN clock_timestamp() ELSE paid_at END,
+            ended_at = CASE WHEN $3 IN ('cancelled', 'expired', 'refunded') THEN clock_timestamp() END
+        WHERE organization_id = $1 AND order_id = $2 AND status = ANY ($4) RETURNING *
+        """,
+        organization_id,
+        order_id,
+        status.value,
+        before(status),
+    )
+    return order_of(row) if row else None
+
+
+async def expire_pending(conn: Connection, organization_id: UUID, reservation_ids: Sequence[UUID]) -> list[Order]:
+    """Expire what is pending of the orders that were placed from these reservations."""
+    rows = await conn.fetch(
+        """
+        UPDATE orders SET status = 'expired', ended_at = clock_timestamp()
+        WHERE (organization_id, order_id) IN (
+            SELECT organization_id, order_id FROM orders
+            WHERE organization_id = $1 AND reservation_id = ANY ($2) AND status = 'pending'
+            ORDER BY order_id FOR UPDATE
+        ) AND organization_id = $1 AND status = 'pending' RETURNING *
+        """,
+        organization_id,
+        reservation_ids,
+    )
+    return [order_of(row) for row in rows]
+
+
+async def insert_units(conn: Connection, order: Order, units: Sequence[tuple[UUID, NewUnit]]) -> None:
+    """Write the units of an order. ``units_once`` and ``units_one_live_per_seat`` refuse a second of the same."""
+    await conn.execute(
+        """
+        INSERT INTO units (organization_id, order_id, session_id, unit_id, line_number, number, ticket_type_id,
+                           price_category_id, area, seat_index, seat_key, seat_label, quota_ids, price_minor)
+        SELECT $1, $2, $3, u.* FROM jsonb_to_recordset($4) AS u(
+            unit_id uuid, line_number smallint, number smallint, ticket_type_id uuid, price_category_id uuid, area text,
+            seat_index integer, seat_key text, seat_label text, quota_ids uuid[], price_minor bigint)
+        """,
+        order.organization_id,
+        order.order_id,
+        order.session_id,
+        [
+            {
+                "unit_id": str(unit_id),
+                "line_number": unit.line_number,
+                "number": unit.number,
+                "ticket_type_id": str(unit.item.ticket_type_id),
+                "price_category_id": str(unit.item.price_category_id),
+                "area": unit.item.area,
+                "seat_index": unit.seat.index if unit.seat else None,
+                "seat_key": unit.seat.key if unit.seat else None,
+                "seat_label": unit.seat.label if unit.seat else None,
+                "quota_ids": [str(quota_id) for quota_id in unit.item.quota_ids],
+                "price_minor": unit.item.price_minor,
+            }
+            for unit_id, unit in units
+        ],
+    )
+
+
+async def end_units(
+    conn: Connection, organization_id: UUID, order_id: UUID, unit_ids: Sequence[UUID]
+) -> tuple[Unit, ...]:
+    """Cancel units of an order that are live, and return those; others stay as they are."""
+    rows = await conn.fetch(
+        """
+        UPDATE units SET status = 'cancelled', cancelled_at = clock_timestamp()
+        WHERE organization_id = $1 AND order_id = $2 AND unit_id = ANY ($3) AND status = 'live' RETURNING *
+        """,
+        organization_id,
+        order_id,
+        unit_ids,
+    )
+    return tuple(unit_of(row) for row in rows)
+
+
+async def count_live_units(conn: Connection, organization_id: UUID, order_id: UUID) -> int:
+    """Count the live units of an order that the caller has locked."""
+    count: int = await conn.fetchval(
+        "SELECT count(*) FROM units WHERE organization_id = $1 AND order_id = $2 AND status = 'live'",
+        organization_id,
+        order_id,
+    )
+    return count
