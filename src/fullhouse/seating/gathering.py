@@ -24,8 +24,6 @@ def gather(room: Room, free: list[int], pool: Pool, count: int, anchor: Anchor) 
     Rows beside the anchor's are added until they hold enough; then the rest of its section; then other sections, first
     choice first.
     """
-    if pool.count_ordinary(free) < count:
-        return None
     parts: list[Part] = []
     home = room.lanes[anchor.lane].section
     for section in (home, *(one for one in pool.sections if one != home)):
@@ -34,7 +32,7 @@ def gather(room: Room, free: list[int], pool: Pool, count: int, anchor: Anchor) 
             break
         lanes = _enough_lanes(free, pool, need, room.lanes_of_section[section], anchor.lane)
         parts.extend(_nearest_runs(room, free, pool, need, lanes, anchor))
-    return parts
+    return parts if sum(size for _, _, size in parts) == count else None
 
 
 def _nearest_runs(
@@ -45,9 +43,11 @@ def _nearest_runs(
     for lane in lanes:
         row = room.lanes[lane]
         for start, length in runs(free[lane] & pool.ordinary[lane]):
-            distance, near = min(
-                (square_distance(row, at, anchor.x, anchor.y), at) for at in range(start, start + length)
-            )
+            near, distance = start, square_distance(row, start, anchor.x, anchor.y)
+            for at in range(start + 1, start + length):
+                further = square_distance(row, at, anchor.x, anchor.y)
+                if further < distance:
+                    near, distance = at, further
             found.append((distance, lane, start, length, near))
     found.sort()
     parts: list[Part] = []
@@ -63,12 +63,15 @@ def _nearest_runs(
 
 
 def _enough_lanes(free: list[int], pool: Pool, need: int, section: range, lane: int) -> Iterable[int]:
-    """Return the lane and as many of its neighbours on both sides as hold enough seats, or the whole section."""
+    """Return the lane and its neighbours on both sides until they hold twice the seats, or the whole section.
+
+    Twice, because the first seats found may lie at the far end of a row.
+    """
     if lane not in section:
         return section
     low = high = lane
     seats = (free[lane] & pool.ordinary[lane]).bit_count()
-    while seats < need and (low > section.start or high + 1 < section.stop):
+    while seats < 2 * need and (low > section.start or high + 1 < section.stop):
         if low > section.start:
             low -= 1
             seats += (free[low] & pool.ordinary[low]).bit_count()

@@ -1,7 +1,6 @@
 """The seats that one kind of buyer may have: those of some price categories, in one section or in all."""
 
 from dataclasses import dataclass
-from operator import and_
 
 from fullhouse.seating.room import Lane, Room
 
@@ -20,7 +19,7 @@ class Pool:
 
     def count_ordinary(self, free: list[int]) -> int:
         """Count the ordinary seats that are free."""
-        return sum(map(int.bit_count, map(and_, free, self.ordinary)))
+        return sum((free[lane] & self.ordinary[lane]).bit_count() for lane in self.lanes)
 
 
 def pool_for(room: Room, categories: frozenset[str] | None, section: str | None) -> Pool:

@@ -28,7 +28,8 @@ class Lane:
     """One row by position, aisles included.
 
     ``sums[p]`` is the cost of all positions before ``p``. ``bowl`` says that costs fall to one lowest point and rise
-    again, which lets the nearest window be found without looking at all of them.
+    again, which lets the nearest window be found without looking at all of them. ``along`` is the coordinate in which
+    the row is longer, x if ``wide``; it grows from position to position if ``steady``.
     """
 
     section: int
@@ -36,6 +37,9 @@ class Lane:
     seats: tuple[int, ...]
     xs: tuple[float, ...]
     ys: tuple[float, ...]
+    along: tuple[float, ...]
+    wide: bool
+    steady: bool
     sums: tuple[int, ...]
     bowl: bool
     ordinary: int
@@ -45,6 +49,17 @@ class Lane:
     def window_cost(self, start: int, size: int) -> int:
         """Return what ``size`` seats from position ``start`` cost together."""
         return self.sums[start + size] - self.sums[start]
+
+    def facing_position(self, x: float, y: float) -> int:
+        """Return the position of this lane that faces a point: nearest to it along the lane."""
+        target = x if self.wide else y
+        along = self.along
+        if not self.steady:
+            return min(range(len(along)), key=lambda at: abs(along[at] - target))
+        after = bisect_left(along, target)
+        if after == len(along) or (after and target - along[after - 1] <= along[after] - target):
+            return after - 1
+        return after
 
     def ideal_start(self, size: int) -> int:
         """Return the start of the cheapest window of this size, as if every position were free."""
@@ -86,7 +101,7 @@ def room_of(seat_map: SeatMap) -> Room:
     for number, (section, rows) in enumerate(zip(seat_map.sections, ordered, strict=True)):
         first = len(lanes)
         aisle = AISLE_PITCHES * _usual([_distance(one, other) for row in rows for one, other in pairwise(row)])
-        lanes.extend(_lane(number, section, row, aisle, pitch) for row in _facing_alike(rows))
+        lanes.extend(_lane(number, section, row, aisle, pitch) for row in rows)
         ranges.append(range(first, len(lanes)))
     where = [(0, 0)] * seat_map.seat_count
     for lane_number, lane in enumerate(lanes):
@@ -101,16 +116,21 @@ def room_of(seat_map: SeatMap) -> Room:
 def _lane(number: int, section: Section, row: list[Seat], aisle: float, pitch: float) -> Lane:
     """Lay one row out by position with its aisles and costs."""
     best = section.best_place
+    wide = _is_wide(row)
     seats: list[Seat | None] = [row[0]]
     costs = [_cost(row[0], best.x, best.y, pitch)]
+    along = [row[0].x if wide else row[0].y]
     for before, seat in pairwise(row):
         cost = _cost(seat, best.x, best.y, pitch)
+        here = seat.x if wide else seat.y
         if _distance(before, seat) > aisle:
+            # Halfway between its neighbours in all respects, so that an aisle does not dent the bowl.
             seats.append(None)
-            # Halfway between its neighbours, so that an aisle does not dent the bowl.
             costs.append((costs[-1] + cost) // 2)
+            along.append((along[-1] + here) / 2)
         seats.append(seat)
         costs.append(cost)
+        along.append(here)
     ordinary = accessible = 0
     categories: dict[str, int] = {}
     for position, seat in enumerate(seats):
@@ -128,6 +148,9 @@ def _lane(number: int, section: Section, row: list[Seat], aisle: float, pitch: f
         seats=tuple(NO_SEAT if seat is None else seat.index for seat in seats),
         xs=tuple(0.0 if seat is None else seat.x for seat in seats),
         ys=tuple(0.0 if seat is None else seat.y for seat in seats),
+        along=tuple(along),
+        wide=wide,
+        steady=all(before <= after for before, after in pairwise(along)),
         sums=tuple(accumulate(costs, initial=0)),
         bowl=_is_bowl(costs),
         ordinary=ordinary,
@@ -139,25 +162,17 @@ def _lane(number: int, section: Section, row: list[Seat], aisle: float, pitch: f
 def _as_people_sit(row: Row) -> list[Seat]:
     """Order the seats of a row along the row. Files may list odd numbers first, or right to left."""
     listed = list(row.seats)
-    xs = [seat.x for seat in listed]
-    ys = [seat.y for seat in listed]
-    wide = max(xs) - min(xs) >= max(ys) - min(ys)
+    wide = _is_wide(listed)
     swept = sorted(listed, key=lambda seat: (seat.x, seat.y) if wide else (seat.y, seat.x))
     # A shorter way through the seats is the truer order: a round table as listed, odd-then-even as swept.
-    return listed if _way(listed) < _way(swept) else swept
+    return listed if _way(listed) < 0.99 * _way(swept) else swept
 
 
-def _facing_alike(rows: list[list[Seat]]) -> list[list[Seat]]:
-    """Turn rows around so that neighbours run in the same direction."""
-    turned: list[list[Seat]] = []
-    before: tuple[float, float] = (1.0, 0.0)
-    for row in rows:
-        along = (row[-1].x - row[0].x, row[-1].y - row[0].y)
-        backwards = along[0] * before[0] + along[1] * before[1] < 0
-        turned.append(row[::-1] if backwards else row)
-        if along != (0.0, 0.0):
-            before = (-along[0], -along[1]) if backwards else along
-    return turned
+def _is_wide(row: list[Seat]) -> bool:
+    """Say whether a row is longer in x than in y."""
+    xs = [seat.x for seat in row]
+    ys = [seat.y for seat in row]
+    return max(xs) - min(xs) >= max(ys) - min(ys)
 
 
 def _distance(one: Seat, other: Seat) -> float:

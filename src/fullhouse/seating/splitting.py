@@ -13,7 +13,6 @@ from fullhouse.seating.windows import (
     closest_start,
     fewest_orphans,
     longest_run,
-    opposite_positions,
     window_starts,
 )
 
@@ -29,14 +28,13 @@ def offer_key(rank: int, grade: int, cost: int) -> int:
 
 
 class Splitter:
-    """Finds two groups. Remembers what never changes: ideal starts, and which positions face each other."""
+    """Finds two groups. Remembers ideal starts, which never change."""
 
     def __init__(self, free: FreeSeats) -> None:
         """Work on these free seats."""
         self._room: Room = free.room
         self._free = free.lanes
         self._ideal: dict[tuple[int, int], int] = {}
-        self._opposite: dict[int, list[int]] = {}
 
     def offer(self, pool: Pool, count: int, lane: int) -> Offer | None:
         """Return the best split of a party over a lane alone, or over it and the next lane of its section."""
@@ -45,6 +43,9 @@ class Splitter:
         if 2 * longest >= count:
             for first in self._sizes(count, longest, longest):
                 best = self._better(best, self._pair(pool, (lane, first), (lane, count - first)))
+            if best is None:
+                # The second group may only fit if the first fills the longest run.
+                best = self._pair(pool, (lane, longest), (lane, count - longest))
         after = lane + 1
         lanes = self._room.lanes
         if longest and after < len(lanes) and lanes[after].section == lanes[lane].section:
@@ -82,17 +83,18 @@ class Splitter:
         if window is None:
             return None
         middle = window.start + size // 2
+        row_2 = self._room.lanes[lane_2]
         free_2 = self._free[lane_2]
         target = middle
         if lane_2 == lane:
             free_2 &= ~(((1 << size) - 1) << window.start)
         else:
-            target = self._facing(lane)[middle]
-        near = self._nearest(self._room.lanes[lane_2], free_2, pool.ordinary[lane_2], size_2, target - size_2 // 2)
+            target = row_2.facing_position(row.xs[middle], row.ys[middle])
+        near = self._nearest(row_2, free_2, pool.ordinary[lane_2], size_2, target - size_2 // 2)
         if near is None:
             return None
-        apart = _apart(row, middle, self._room.lanes[lane_2], near.start + size_2 // 2, self._room.pitch)
-        lonely = (size == 1) + (size_2 == 1) if size + size_2 > 2 else 0  # noqa: PLR2004
+        apart = _apart(row, middle, row_2, near.start + size_2 // 2, self._room.pitch)
+        lonely = (size == 1) + (size_2 == 1) if size + size_2 > 2 else 0
         grade = lonely * _GRADES_PER_LONELY + window.orphans + near.orphans
         cost = window.cost + near.cost + (size + size_2) * apart
         parts: tuple[Part, ...] = ((lane, window.start, size), (lane_2, near.start, size_2))
@@ -114,14 +116,6 @@ class Splitter:
         if start is None:
             start = self._ideal[lane, size] = self._room.lanes[lane].ideal_start(size)
         return start
-
-    def _facing(self, lane: int) -> list[int]:
-        """Return the positions of the next lane that face those of a lane, worked out once."""
-        facing = self._opposite.get(lane)
-        if facing is None:
-            lanes = self._room.lanes
-            facing = self._opposite[lane] = opposite_positions(lanes[lane], lanes[lane + 1])
-        return facing
 
 
 def _apart(lane: Lane, position: int, other: Lane, position_2: int, pitch: float) -> int:

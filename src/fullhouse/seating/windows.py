@@ -124,22 +124,6 @@ def runs(mask: int) -> list[tuple[int, int]]:
     return found
 
 
-def opposite_positions(lane: Lane, other: Lane) -> list[int]:
-    """Return for each position of a lane the nearest seat's position in a lane that runs in the same direction."""
-    places = [at for at, seat in enumerate(other.seats) if seat >= 0]
-    found: list[int] = []
-    nearest = 0
-    for seat, x, y in zip(lane.seats, lane.xs, lane.ys, strict=True):
-        while (
-            seat >= 0
-            and nearest + 1 < len(places)
-            and square_distance(other, places[nearest + 1], x, y) <= square_distance(other, places[nearest], x, y)
-        ):
-            nearest += 1
-        found.append(places[nearest])
-    return found
-
-
 def square_distance(lane: Lane, position: int, x: float, y: float) -> float:
     """Return the squared distance of a seat to a point."""
     return (lane.xs[position] - x) ** 2 + (lane.ys[position] - y) ** 2
