@@ -1,0 +1,70 @@
+# Everything a person needs: `make run`, `make test`, `make check`. It wants Python 3.11 or later and a package index,
+# works as any user, and writes nothing outside this folder (caches of packages aside).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+TESTS ?= tests
+WORKERS ?= 2
+SOURCES := src tests migrations
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check format lock env security clean help
+.DEFAULT_GOAL := help
+
+help:  ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run-installed  ## Run everything here, with demo data (ARGS="--port 8080" and so on)
+	@$(BIN)/fullhouse up --demo $(ARGS)
+
+test: $(VENV)/.dev-installed  ## Run the tests (TESTS=tests/orders, WORKERS=4, ARGS="-k seat")
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
+
+check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/architecture
+
+format: $(VENV)/.dev-installed  ## Format the code
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+security: $(VENV)/.dev-installed  ## Look for known faults in the code and in pinned packages
+	$(BIN)/ruff check --select S src
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+
+env: $(VENV)/.run-installed  ## Write .env.example anew
+	$(BIN)/fullhouse settings --env > .env.example
+
+clean:  ## Remove what was installed and made, the data of `make run` too
+	rm -rf $(VENV) .data .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or later is needed; name it with PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "make: this Python cannot make a venv; on Debian install python3-venv" >&2; exit 2; }
+
+# The development packages hold the others at the same versions, so either set serves `run`.
+$(VENV)/.run-installed: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev-installed: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run-installed
