@@ -30,7 +30,7 @@ _PERMANENT = frozenset(
         Kind.TOO_LARGE,
     }
 )
-"""Kinds that will be the same at the next try. A handler that finds its work done already returns, and raises nothing."""
+"""Kinds that will be the same at the next try. A handler that finds its work done already returns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,13 @@
+"""Waiting for what another process, or another task, does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+PATIENCE_SECONDS = 30.0
+
+
+async def until(condition: Callable[[], Awaitable[object]], patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when the condition holds; fail when it still does not after a time that no healthy run needs."""
+    async with asyncio.timeout(patience_seconds):
+        while not await condition():
+            await asyncio.sleep(0.01)
