@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from fullhouse.core.json import Json
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.reservations.rules import Draw, NewAllocation, NewQuota, Reservation, SeatState, SessionNotFound
@@ -128,35 +129,35 @@ async def insert_reservations(conn: Connection, new: Sequence[NewReservation]) -
         """
         INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
                                   currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max)
-        SELECT r.organization_id, r.reservation_id, r.session_id, r.token_hash, r.items, r.total_minor, r.currency,
-               ARRAY(SELECT jsonb_array_elements_text(r.draw -> 'quota_ids')::uuid),
-               ARRAY(SELECT jsonb_array_elements_text(r.draw -> 'quota_counts')::integer),
-               ARRAY(SELECT jsonb_array_elements_text(r.draw -> 'seats')::integer),
+        SELECT r.organization_id, r.reservation_id, r.session_id, r.token_hash, r.drawn -> 'items', r.total_minor, r.currency,
+               ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_ids')::uuid),
+               ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_counts')::integer),
+               ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'seats')::integer),
                r.held_at, r.expires_at, r.expires_at_max
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::jsonb[], $6::bigint[], $7::text[],
-                    $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
-            AS r(organization_id, reservation_id, session_id, token_hash, items, total_minor, currency, draw,
+                    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+            AS r(organization_id, reservation_id, session_id, token_hash, drawn, total_minor, currency,
                  held_at, expires_at, expires_at_max)
         """,
         [one.reservation.organization_id for one in new],
         [one.reservation.reservation_id for one in new],
         [one.reservation.session_id for one in new],
         [one.reservation.token_hash for one in new],
-        [[item.to_json() for item in one.reservation.items] for one in new],
+        [_drawn_json(one) for one in new],
         [one.reservation.total_minor for one in new],
         [one.reservation.currency for one in new],
-        [_draw_json(one.draw) for one in new],
         [one.reservation.held_at for one in new],
         [one.reservation.expires_at for one in new],
         [one.reservation.expires_at_max for one in new],
     )
 
 
-def _draw_json(draw: Draw) -> dict[str, list[object]]:
+def _drawn_json(new: NewReservation) -> dict[str, Json]:
     return {
-        "quota_ids": [str(quota_id) for quota_id in draw.quota_counts],
-        "quota_counts": list(draw.quota_counts.values()),
-        "seats": list(draw.seats),
+        "items": [item.to_json() for item in new.reservation.items],
+        "quota_ids": [str(quota_id) for quota_id in new.draw.quota_counts],
+        "quota_counts": list(new.draw.quota_counts.values()),
+        "seats": list(new.draw.seats),
     }
 
 
