@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from harness.stock import TypePlan, box_office, counters, make_session, wants
 
-from fullhouse.core.errors import DomainError
+from fullhouse.infra import system
 from fullhouse.infra.idempotency import IdempotencyKeyReused
 from fullhouse.infra.postgres import Pool, open_pool, transaction
 from fullhouse.reservations.change_quota import announce_terms_changed, change_quota
@@ -21,7 +21,6 @@ from fullhouse.reservations.rules import (
     SessionNotFound,
     SoldOut,
 )
-from fullhouse.infra import system
 
 
 async def test_a_reservation_holds_stock_and_fixes_the_price(pool: Pool) -> None:
