@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -111,7 +111,9 @@ class Settings(BaseModel):
     )
     workers: int = Field(1, ge=1, le=64, description="API processes of 'fullhouse up' and 'fullhouse api'.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
-    log_format: Literal["json", "text"] = Field("json", description="'json': one object a line; 'text': for people.")
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="'json': one object a line; 'text': for people. Default: text on a terminal, else json."
+    )
     rate_limits: bool = Field(default=True, description="'off' is for load tests.")
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose X-Forwarded-For is believed, with commas between: 10.0.0.0/8."
@@ -183,6 +185,23 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
     if settings.secret_key is not None:
         _checked_key(settings.secret_key)
     return settings
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that give another process the same settings."""
+    values = {variable(name): written(getattr(settings, name)) for name in Settings.model_fields}
+    return {name: value for name, value in values.items() if value}
+
+
+def written(value: object) -> str:
+    """Return a setting's value as it is written in its variable; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+    return str(value)
 
 
 def variable(field: str) -> str:

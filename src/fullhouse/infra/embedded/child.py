@@ -1,4 +1,4 @@
-"""Launcher of an embedded server: become what the server needs, tie its life to ours, then exec it.
+"""Launcher of child processes: become what an embedded server needs, tie its life to ours, then exec it.
 
 Run as a script of its own (``python -I child.py``), with the standard library alone, so that nothing happens
 between fork and exec in the parent. The process it becomes is a direct child of the parent and
@@ -7,7 +7,8 @@ between fork and exec in the parent. The process it becomes is a direct child of
 - does not run as root where the server refuses that: as root it enters a user namespace in which it has another
   name, or, where namespaces are forbidden, changes to an ordinary user who then owns the data folder.
 
-Usage: ``child.py PARENT_PID SIGNAL FOLDER ordinary|same PROGRAM [ARGUMENT…]``
+Usage: ``child.py PARENT_PID SIGNAL FOLDER ordinary|same PROGRAM [ARGUMENT…]``; the folder ``-`` means that the user
+stays as it is.
 """
 
 import ctypes
@@ -25,7 +26,8 @@ _CANNOT_START = 126
 def main(arguments: list[str]) -> None:
     """Read the arguments, prepare this process and exec the program; never returns."""
     parent_pid, death_signal, folder, power, *command = arguments
-    become_owner(Path(folder), ordinary=power == "ordinary")
+    if folder != "-":
+        become_owner(Path(folder), ordinary=power == "ordinary")
     if not os.access(command[0], os.X_OK):
         fail(f"user {os.geteuid()} may not run {command[0]}, and user namespaces are forbidden here")
     die_with_parent(int(parent_pid), int(death_signal))

@@ -20,6 +20,7 @@ from fullhouse.infra.system import random_text
 DATABASE = USER = "fullhouse"
 _INIT_SECONDS_MAX = 120
 _SOCKET_PORT = 5432
+_PORT_LINE = 4
 _READY_LINE = 8
 _SERVER_SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
@@ -75,7 +76,7 @@ def start(data_dir: Path, server_settings: Mapping[str, str] | None = None) -> E
     try:
         if not (folder.path / "data").exists():
             _create_cluster(programs, folder)
-        socket, port = _address(folder)
+        socket, port = _address(folder.path)
         launch = _launch(
             programs, folder, port, {**_SERVER_SETTINGS, **(server_settings or {})}, on_socket=bool(socket)
         )
@@ -83,7 +84,17 @@ def start(data_dir: Path, server_settings: Mapping[str, str] | None = None) -> E
     except BaseException:
         folder.release()
         raise
-    return EmbeddedPostgres(_url(folder, socket, port), socket, port, launch, folder, child)
+    return EmbeddedPostgres(_url(folder.path, socket, port), socket, port, launch, folder, child)
+
+
+def running_url(data_dir: Path) -> str | None:
+    """Return the URL of the server that runs in ``data_dir``, started by another process, or None."""
+    path = data_dir.absolute()
+    lines = _status(path / "data" / "postmaster.pid")
+    if not process.has_server(path) or not _is_ready(lines):
+        return None
+    socket, _ = _address(path)
+    return _url(path, socket, int(lines[_PORT_LINE - 1]))
 
 
 def programs_folder() -> Path:
@@ -96,18 +107,18 @@ def programs_folder() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def _address(folder: Folder) -> tuple[Path | None, int]:
-    socket = folder.path / f".s.PGSQL.{_SOCKET_PORT}"
+def _address(path: Path) -> tuple[Path | None, int]:
+    socket = path / f".s.PGSQL.{_SOCKET_PORT}"
     # The server's own lock file beside the socket is five bytes longer than the socket, and is no socket.
     if len(bytes(socket)) <= process.SOCKET_PATH_BYTES_MAX:
         return socket, _SOCKET_PORT
     return None, process.free_port()
 
 
-def _url(folder: Folder, socket: Path | None, port: int) -> str:
+def _url(path: Path, socket: Path | None, port: int) -> str:
     if socket is not None:
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(socket.parent))}&port={port}"
-    password = (folder.path / "password").read_text(encoding="ascii")
+    password = (path / "password").read_text(encoding="ascii")
     return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
 
 
@@ -128,15 +139,19 @@ def _run(launch: Launch, folder: Folder) -> subprocess.Popen[bytes]:
     # The inherited lock proves that no server is left, so the file is stale; its number may be another's by now.
     pid_file.unlink(missing_ok=True)
     child = process.spawn(launch, folder)
-    process.await_ready(child, lambda: _says_ready(pid_file), launch.name, folder)
+    process.await_ready(child, lambda: _is_ready(_status(pid_file)), launch.name, folder)
     return child
 
 
-def _says_ready(pid_file: Path) -> bool:
+def _status(pid_file: Path) -> list[str]:
+    """Read the lines in which the server says how it is; half a file is being written."""
     try:
-        lines = pid_file.read_text(encoding="utf-8").splitlines()
+        return pid_file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return False
+        return []
+
+
+def _is_ready(lines: list[str]) -> bool:
     return len(lines) >= _READY_LINE and lines[_READY_LINE - 1].strip() == "ready"
 
 

@@ -90,6 +90,19 @@ class Folder:
         return lines[-1] if lines else "its log is empty"
 
 
+def has_server(path: Path) -> bool:
+    """Say whether a server holds the folder at this moment, whoever started it."""
+    try:
+        descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Held for an instant at most; who starts a server waits that long.
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def spawn(launch: Launch, folder: Folder, command: Sequence[str] | None = None) -> subprocess.Popen[bytes]:
     """Start the server, or another of its programs in the same folder, as a child that dies with this process.
 
@@ -122,7 +135,11 @@ def spawn(launch: Launch, folder: Folder, command: Sequence[str] | None = None) 
 
 def await_ready(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], name: str, folder: Folder) -> None:
     """Wait until the server answers; raise ``EmbeddedServerError`` with its last log line if it leaves or hangs."""
-    ready = wait_until(lambda: process.poll() is not None or is_ready(), START_SECONDS_MAX)
+    try:
+        ready = wait_until(lambda: process.poll() is not None or is_ready(), START_SECONDS_MAX)
+    except BaseException:
+        kill(process)
+        raise
     if process.poll() is not None or not ready:
         kill(process)
         raise EmbeddedServerError(f"{name} did not start in {folder.path}: {folder.last_line()}")

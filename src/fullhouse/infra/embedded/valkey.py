@@ -15,6 +15,8 @@ from fullhouse.infra.embedded import process
 from fullhouse.infra.embedded.process import EmbeddedServerError, Folder, Launch
 from fullhouse.infra.system import random_text
 
+_SOCKET = "valkey.sock"
+_CONFIG = "valkey.conf"
 _PING_SECONDS_MAX = 1.0
 
 
@@ -66,8 +68,18 @@ def start(data_dir: Path) -> EmbeddedValkey:
     except BaseException:
         folder.release()
         raise
-    url = f"unix://{quote(str(socket))}?db=0" if socket else f"valkey://:{password}@127.0.0.1:{port}/0"
-    return EmbeddedValkey(url, socket, port, launch, folder, child)
+    return EmbeddedValkey(_url(socket, port, password), socket, port, launch, folder, child)
+
+
+def running_url(data_dir: Path) -> str | None:
+    """Return the URL of the server that runs in ``data_dir``, started by another process, or None."""
+    path = data_dir.absolute()
+    if not process.has_server(path):
+        return None
+    config = dict(line.split(" ", 1) for line in (path / _CONFIG).read_text(encoding="ascii").splitlines())
+    socket = path / _SOCKET if "unixsocket" in config else None
+    port = int(config["port"])
+    return _url(socket, port, config.get("requirepass", "")) if _answers(socket, port) else None
 
 
 def program_file() -> Path:
@@ -81,8 +93,12 @@ def program_file() -> Path:
     return found[0]
 
 
+def _url(socket: Path | None, port: int, password: str) -> str:
+    return f"unix://{quote(str(socket))}?db=0" if socket else f"valkey://:{password}@127.0.0.1:{port}/0"
+
+
 def _address(folder: Folder) -> tuple[Path | None, int]:
-    socket = folder.path / "valkey.sock"
+    socket = folder.path / _SOCKET
     if len(bytes(socket)) <= process.SOCKET_PATH_BYTES_MAX:
         return socket, 0
     return None, process.free_port()
@@ -92,8 +108,8 @@ def _launch(program: Path, folder: Folder, socket: Path | None, port: int, passw
     lines = ["appendonly yes", "appendfsync everysec", 'save ""', "daemonize no", "maxmemory-policy noeviction"]
     # Its working folder is the data folder, so names in it need neither a path nor quotes.
     lines += [f"port {port}", "bind 127.0.0.1", "protected-mode yes", "dir ."]
-    lines += ["unixsocket valkey.sock", "unixsocketperm 700"] if socket else [f"requirepass {password}"]
-    config = folder.path / "valkey.conf"
+    lines += [f"unixsocket {_SOCKET}", "unixsocketperm 700"] if socket else [f"requirepass {password}"]
+    config = folder.path / _CONFIG
     config.touch(mode=0o600)
     config.write_text("\n".join(lines) + "\n", encoding="ascii")
     return Launch("Valkey", [str(program), config.name], signal.SIGTERM, refuses_root=False)

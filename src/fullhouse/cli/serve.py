@@ -1,0 +1,129 @@
+"""Commands that run one part of the product against given servers; ``fullhouse up`` runs them as its children."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from socket import socket
+from typing import Any
+
+import click
+import uvicorn
+import uvloop
+
+from fullhouse.cli.listen import inherited, listen
+from fullhouse.cli.parts import load_settings
+from fullhouse.cli.processes import api_children, with_address
+from fullhouse.cli.supervise import StopRequests, Supervisor
+from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.resources import open_resources
+from fullhouse.infra.telemetry import configure_logging
+from fullhouse.settings import Settings
+
+KEEP_ALIVE_SECONDS = 30
+PARTS_OF_WORKER = ("relay", "consume", "schedule")
+
+
+@click.command()
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="The port.  [default: the first free one from 8000]")
+@click.option("--workers", type=int, help="How many processes.  [default: 1]")
+@click.option("--fd", "descriptor", type=int, hidden=True, help="A listening socket that the parent process made.")
+def api(host: str | None, port: int | None, workers: int | None, descriptor: int | None) -> None:
+    """Run the API against the database and Valkey that the settings name."""
+    settings = load_settings(host=host, port=port, workers=workers)
+    settings.places()
+    with inherited(descriptor) if descriptor is not None else listen(settings.host, settings.port) as listener:
+        settings = with_address(settings, listener)
+        if descriptor is None and settings.workers > 1:
+            _run_many(settings, listener)
+        else:
+            _run(settings, lambda stop: _serve(settings, listener, stop))
+
+
+@click.command()
+@click.option("--only", help="Some of its parts, with commas between: relay, consume, schedule.")
+def worker(only: str | None) -> None:
+    """Run the background worker: send messages, react to them, and do what is due.
+
+    Any number of workers may run at once, on any number of machines.
+    """
+    settings = load_settings()
+    parts = frozenset(part.strip() for part in only.split(",")) if only else frozenset(PARTS_OF_WORKER)
+    if unknown := sorted(parts.difference(PARTS_OF_WORKER)):
+        raise OperatorError(f"--only {','.join(unknown)}: a worker has the parts {', '.join(PARTS_OF_WORKER)}")
+    _run(settings, lambda stop: _work(settings, parts, stop))
+
+
+def _run(settings: Settings, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run one process of the product until it is asked to stop by SIGTERM or Ctrl-C."""
+    style = settings.log_format or ("text" if sys.stderr.isatty() else "json")
+    configure_logging(settings.log_level, style)
+
+    async def until_asked() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await serve(stop)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_asked())
+
+
+async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> None:
+    from fullhouse.web.app import create_app  # noqa: PLC0415  # a worker loads no web server
+
+    async with open_resources(settings.places(), application_name="fullhouse-api") as resources:
+        server = _Server(
+            uvicorn.Config(
+                create_app(resources, settings),
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        asking = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
+        server.should_exit = True
+        await serving
+
+
+async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) -> None:
+    from fullhouse.workers.run import run_worker  # noqa: PLC0415  # the API loads no worker
+    from fullhouse.workers.subscriptions import work_of  # noqa: PLC0415  # the same
+
+    async with open_resources(settings.places(), application_name="fullhouse-worker") as resources:
+        grace_seconds = settings.shutdown_grace_seconds
+        await run_worker(resources, work_of(resources, settings), stop, parts=parts, grace_seconds=grace_seconds)
+
+
+def _run_many(settings: Settings, listener: socket) -> None:
+    stop_requests = StopRequests()
+    stop_requests.watch()
+    supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
+    with ExitStack() as stack:
+        stack.callback(supervisor.stop_children)
+        supervisor.children = api_children(settings, listener)
+        try:
+            for child in supervisor.children:
+                child.start()
+            supervisor.run()
+        except KeyboardInterrupt:
+            return
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it: the original raises them again when it has ended."""
+
+    def capture_signals(self) -> ExitStack:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ExitStack()

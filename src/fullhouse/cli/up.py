@@ -1,0 +1,68 @@
+"""``fullhouse up``: everything on this machine with one command."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from fullhouse.cli.listen import listen
+from fullhouse.cli.parts import load_settings, start_embedded
+from fullhouse.cli.processes import api_children, await_ready, with_address, worker_child
+from fullhouse.cli.progress import waiting
+from fullhouse.cli.supervise import StopRequests, Supervisor
+from fullhouse.infra.migrate import migrate
+from fullhouse.settings import Settings
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Add a demo organization with events on sale, and show its API keys.")
+@click.option("--host", help="The address on which the API listens.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Its port.  [default: the first free one from 8000]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="The data folder.  [default: .data/fullhouse]")
+@click.option("--workers", type=int, help="API processes.  [default: 1]")
+def up(*, demo: bool, host: str | None, port: int | None, data_dir: Path | None, workers: int | None) -> None:
+    """Run everything on this machine: database, Valkey, API and background worker.
+
+    PostgreSQL and Valkey run as embedded servers in the data folder, unless FULLHOUSE_DATABASE_URL and
+    FULLHOUSE_VALKEY_URL name others. Ctrl-C stops it all; the next start goes on where it was.
+    """
+    settings = load_settings(host=host, port=port, data_dir=data_dir, workers=workers)
+    stop_requests = StopRequests()
+    stop_requests.watch()
+    supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
+    with ExitStack() as stack:
+        with waiting("Starting"):
+            settings = _start(settings, supervisor, stack)
+        for line in _welcome(settings):
+            click.echo(line)
+        try:
+            supervisor.run()
+        except KeyboardInterrupt:
+            click.echo("Stopping: requests in flight are finished first. Ctrl-C again does not wait for them.")
+    click.echo("Stopped.")
+
+
+def _start(settings: Settings, supervisor: Supervisor, stack: ExitStack) -> Settings:
+    """Start everything in order, so that the stack stops it in the opposite one."""
+    listener = stack.enter_context(listen(settings.host, settings.port))
+    settings, supervisor.servers = start_embedded(with_address(settings, listener), stack)
+    places = settings.places()
+    asyncio.run(migrate(settings.database_owner_url or places.database_url))
+    stack.callback(supervisor.stop_children)
+    supervisor.children = [*api_children(settings, listener), worker_child(settings)]
+    for child in supervisor.children:
+        child.start()
+    await_ready(supervisor, listener)
+    return settings
+
+
+def _welcome(settings: Settings) -> list[str]:
+    places = settings.places()
+    return [
+        f"Fullhouse is ready: {places.public_url}",
+        f"  API and its pages  {places.public_url}/docs",
+        f"  mailbox            {places.mail_url}" if settings.mail_url is None else "  mail               is sent",
+        f"  data folder        {settings.data_dir}",
+        "Ctrl-C stops it; the next start goes on where it was.",
+    ]
