@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import hypot
 
-from fullhouse.seating.room import room_of
+from fullhouse.seating.choosing.room import room_of
 from fullhouse.seating.rules import Point, PriceCategory, Row, Seat, SeatMap, SeatWish, Section
 
 STEADY_ROW = 12

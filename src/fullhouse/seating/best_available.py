@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from fullhouse.seating.accessible_party import choose_accessible
-from fullhouse.seating.free_seats import FreeSeats
-from fullhouse.seating.gathering import Anchor, gather
-from fullhouse.seating.lane_heap import LaneHeap, Offer, Part
-from fullhouse.seating.pool import Pool, pool_for
-from fullhouse.seating.room import room_of
+from fullhouse.seating.choosing.accessible_party import choose_accessible
+from fullhouse.seating.choosing.free_seats import FreeSeats
+from fullhouse.seating.choosing.gathering import Anchor, gather
+from fullhouse.seating.choosing.lane_heap import LaneHeap, Offer, Part
+from fullhouse.seating.choosing.pool import Pool, pool_for
+from fullhouse.seating.choosing.room import room_of
+from fullhouse.seating.choosing.splitting import Splitter, offer_key
+from fullhouse.seating.choosing.windows import best_window
 from fullhouse.seating.rules import SeatMap, SeatWish
-from fullhouse.seating.splitting import Splitter, offer_key
-from fullhouse.seating.windows import best_window
 
 __all__ = ["SeatChooser", "SeatWish"]
 

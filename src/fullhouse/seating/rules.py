@@ -150,6 +150,16 @@ class SeatMap:
         """The areas by their keys."""
         return {area.key: area for area in self.areas}
 
+    @cached_property
+    def places_by_category(self) -> dict[str, int]:
+        """How many seats and standing places each price category has."""
+        counts = {category.key: 0 for category in self.price_categories}
+        for seat in self.seats:
+            counts[seat.price_category] += 1
+        for area in self.areas:
+            counts[area.price_category] += area.capacity
+        return counts
+
     @property
     def seat_count(self) -> int:
         """How many seats there are."""

@@ -7,7 +7,7 @@ leaves no single seat alone: no free seat that loses its last free neighbour.
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from fullhouse.seating.room import Lane
+from fullhouse.seating.choosing.room import Lane
 
 _SIZES_KEPT: Final = 1_024
 

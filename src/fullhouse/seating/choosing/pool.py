@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fullhouse.seating.room import Lane, Room
+from fullhouse.seating.choosing.room import Lane, Room
 
 
 @dataclass(frozen=True, slots=True, eq=False)

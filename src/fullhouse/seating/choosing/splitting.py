@@ -3,11 +3,11 @@
 from math import hypot
 from typing import Final
 
-from fullhouse.seating.free_seats import FreeSeats
-from fullhouse.seating.lane_heap import Offer, Part
-from fullhouse.seating.pool import Pool
-from fullhouse.seating.room import COST_PER_PITCH, Lane, Room
-from fullhouse.seating.windows import (
+from fullhouse.seating.choosing.free_seats import FreeSeats
+from fullhouse.seating.choosing.lane_heap import Offer, Part
+from fullhouse.seating.choosing.pool import Pool
+from fullhouse.seating.choosing.room import COST_PER_PITCH, Lane, Room
+from fullhouse.seating.choosing.windows import (
     Window,
     best_window,
     closest_start,

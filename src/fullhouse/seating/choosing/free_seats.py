@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from fullhouse.seating.room import Room
+from fullhouse.seating.choosing.room import Room
 
 _LOG_MAX: Final = 8_192
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from fullhouse.seating.free_seats import FreeSeats
-from fullhouse.seating.gathering import Anchor, gather
-from fullhouse.seating.pool import Pool
-from fullhouse.seating.room import COST_PER_PITCH, Room
+from fullhouse.seating.choosing.free_seats import FreeSeats
+from fullhouse.seating.choosing.gathering import Anchor, gather
+from fullhouse.seating.choosing.pool import Pool
+from fullhouse.seating.choosing.room import COST_PER_PITCH, Room
+from fullhouse.seating.choosing.windows import bits, square_distance
 from fullhouse.seating.rules import SeatWish
-from fullhouse.seating.windows import bits, square_distance
 
 _SEEDS_TRIED_MAX: Final = 32
 

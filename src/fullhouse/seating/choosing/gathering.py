@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fullhouse.seating.lane_heap import Part
-from fullhouse.seating.pool import Pool
-from fullhouse.seating.room import Room
-from fullhouse.seating.windows import closest_start, fewest_orphans, runs, square_distance, window_starts
+from fullhouse.seating.choosing.lane_heap import Part
+from fullhouse.seating.choosing.pool import Pool
+from fullhouse.seating.choosing.room import Room
+from fullhouse.seating.choosing.windows import closest_start, fewest_orphans, runs, square_distance, window_starts
 
 
 @dataclass(frozen=True, slots=True)

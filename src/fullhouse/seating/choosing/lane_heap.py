@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from fullhouse.seating.free_seats import FreeSeats
+from fullhouse.seating.choosing.free_seats import FreeSeats
 
 _ENTRIES_PER_LANE_MAX: Final = 8
 
