@@ -1,0 +1,33 @@
+"""Delivering the notices of the simulated provider, in the way that those of a real one come in."""
+
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.postgres import Pool, connection
+from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
+from fullhouse.payments.providers.simulated_books import due_charges, mark_notified
+from fullhouse.payments.receive_webhook import receive_webhook
+
+NOTICES_PER_RUN_MAX = 100
+
+
+async def deliver_simulated_notices(
+    pool: Pool, make_id: MakeId, providers: Providers, *, payment_id: UUID | None = None
+) -> int:
+    """Hand the notices that are due (all, or those of one payment) to ``receive_webhook``. Returns how many.
+
+    Where the simulated provider is not offered nothing is done. A process that dies in between delivers the same
+    notice again, under the same id.
+    """
+    provider = providers.by_name.get(SIMULATED)
+    if not isinstance(provider, SimulatedProvider):
+        return 0
+    async with connection(pool) as conn:
+        due = await due_charges(conn, payment_id, NOTICES_PER_RUN_MAX)
+    for row in due:
+        raw, headers = provider.write_notice(row)
+        await receive_webhook(pool, make_id, (SIMULATED, provider), raw, headers, provider.clock())
+        async with connection(pool) as conn:
+            await mark_notified(conn, row["organization_id"], row["reference"])
+    return len(due)

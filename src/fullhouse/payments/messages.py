@@ -1,0 +1,128 @@
+"""What payments announce, keyed by the order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from fullhouse.core.json import Json
+from fullhouse.payments.rules import Payment, Refund
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFact:
+    """A fact about a payment as it stood."""
+
+    payment: Payment
+
+    version: ClassVar[int] = 1
+
+    @property
+    def organization_id(self) -> UUID:
+        """Whose sale it is."""
+        return self.payment.organization_id
+
+    @property
+    def key(self) -> UUID:
+        """Order by order."""
+        return self.payment.order_id
+
+    def data(self) -> Mapping[str, Json]:
+        """Return the payment in short."""
+        return {
+            "order_id": str(self.payment.order_id),
+            "payment_id": str(self.payment.payment_id),
+            "provider": self.payment.provider,
+            "attempt": self.payment.attempt,
+            "amount_minor": self.payment.amount_minor,
+            "captured_minor": self.payment.captured_minor,
+            "currency": self.payment.currency,
+            "reason": self.payment.reason,
+        }
+
+
+class PaymentSucceeded(PaymentFact):
+    """Money was captured. It may have come too late: ``order.paid`` says that it bought something."""
+
+    type: ClassVar[str] = "payment.succeeded"
+
+
+class PaymentDeclinedFact(PaymentFact):
+    """An attempt was declined; another may follow while the hold lasts."""
+
+    type: ClassVar[str] = "payment.declined"
+
+
+class PaymentCancelled(PaymentFact):
+    """The provider confirmed that an attempt will take no money."""
+
+    type: ClassVar[str] = "payment.cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeReceived:
+    """A provider's notice was stored and waits to be applied. Internal."""
+
+    organization_id: UUID
+    order_id: UUID
+    notice_id: UUID
+
+    type: ClassVar[str] = "payment.notice_received"
+    version: ClassVar[int] = 1
+
+    @property
+    def key(self) -> UUID:
+        """Order by order."""
+        return self.order_id
+
+    def data(self) -> Mapping[str, Json]:
+        """Return the notice's id."""
+        return {"notice_id": str(self.notice_id), "order_id": str(self.order_id)}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFact:
+    """A fact about a refund as it stood."""
+
+    refund: Refund
+
+    version: ClassVar[int] = 1
+
+    @property
+    def organization_id(self) -> UUID:
+        """Whose sale it was."""
+        return self.refund.organization_id
+
+    @property
+    def key(self) -> UUID:
+        """Order by order."""
+        return self.refund.order_id
+
+    def data(self) -> Mapping[str, Json]:
+        """Return the refund in short."""
+        return {
+            "order_id": str(self.refund.order_id),
+            "refund_id": str(self.refund.refund_id),
+            "payment_id": str(self.refund.payment_id),
+            "amount_minor": self.refund.amount_minor,
+            "currency": self.refund.currency,
+            "reason": self.refund.reason,
+        }
+
+
+class RefundRequested(RefundFact):
+    """Money is to be given back; a worker asks the provider."""
+
+    type: ClassVar[str] = "refund.requested"
+
+
+class RefundSucceeded(RefundFact):
+    """The provider gave the money back."""
+
+    type: ClassVar[str] = "refund.succeeded"
+
+
+class RefundFailed(RefundFact):
+    """The provider refused to give the money back; somebody has to look at it."""
+
+    type: ClassVar[str] = "refund.failed"

@@ -1,0 +1,1 @@
+"""Payment providers: the same functions in the same order in each file."""

@@ -1,0 +1,164 @@
+"""The simulated provider: takes no money, and behaves as real ones do, at their worst too.
+
+The buyer chooses the outcome. ``succeed`` and ``decline`` are told by a notice at once. ``late`` succeeds after
+``late_seconds``, even if it was cancelled meanwhile, as bank transfers do. ``lost_answer`` succeeds, but the answers
+to its start never arrive. Its notices are signed JSON bodies that come in through ``receive_webhook``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from fullhouse.core.clock import Clock
+from fullhouse.core.errors import Invalid
+from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.infra.postgres import Pool, Record, connection, transaction
+from fullhouse.payments.providers import simulated_books as books
+from fullhouse.payments.providers.port import ChargeKey, Notice, RefundCall, Refunded, StartCall, Started
+from fullhouse.payments.providers.signature import SIGNATURE_HEADER, check_signature, sign
+from fullhouse.payments.rules import Charge, ChargeStatus, NoticeRefused, ProviderRefused, ProviderUnavailable
+
+SIMULATED = "simulated"
+OUTCOMES = ("succeed", "decline", "late", "lost_answer")
+
+_AT_ONCE: Mapping[str, ChargeStatus] = {
+    "succeed": ChargeStatus.CAPTURED,
+    "decline": ChargeStatus.DECLINED,
+    "late": ChargeStatus.OPEN,
+    "lost_answer": ChargeStatus.CAPTURED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedProvider:
+    """Keeps its books in the same database, in tables that nothing else reads."""
+
+    pool: Pool
+    make_id: MakeId
+    clock: Clock
+    signing_keys: Sequence[bytes] = field(repr=False)
+    """The first signs; all are accepted, so that they can be rotated."""
+    late_seconds: float = 20.0
+
+    @property
+    def attempt_seconds_min(self) -> int:
+        """It can be cancelled at any moment."""
+        return 0
+
+    def check_options(self, options: Mapping[str, Any]) -> Mapping[str, Json]:
+        """Take ``outcome``, by default ``succeed``."""
+        outcome = options.get("outcome", "succeed")
+        unknown = sorted(set(options) - {"outcome"})
+        if outcome in OUTCOMES and not unknown:
+            return {"outcome": outcome}
+        name, message = (unknown[0], "Not known.") if unknown else ("outcome", f"Choose one of: {', '.join(OUTCOMES)}.")
+        raise Invalid(f"{name}: {message}", errors=[{"field": name, "message": message}])
+
+    async def start(self, call: StartCall) -> Started:
+        """Enter the charge, and tell how it ended by a notice."""
+        outcome = str(call.options["outcome"])
+        new = books.NewCharge(
+            organization_id=call.key.organization_id,
+            payment_id=call.key.payment_id,
+            provider_key=call.key.provider_key,
+            reference=f"sim_{self.make_id().hex}",
+            amount_minor=call.amount_minor,
+            currency=call.currency,
+            outcome=outcome,
+            status=_AT_ONCE[outcome].value,
+            notify_seconds=self.late_seconds if outcome == "late" else 0.0,
+        )
+        async with connection(self.pool) as conn:
+            row = await books.enter_charge(conn, new)
+        if outcome == "lost_answer":
+            raise ProviderUnavailable("The answer was lost.", retry_after_seconds=1)
+        return Started(Charge(row["reference"], ChargeStatus.OPEN), {"type": "wait"})
+
+    async def fetch(self, key: ChargeKey) -> Charge | None:
+        """Look the charge up."""
+        async with connection(self.pool) as conn:
+            row = await books.find_charge(conn, key.organization_id, key.provider_key)
+        return _charge(row) if row else None
+
+    async def cancel(self, key: ChargeKey) -> Charge:
+        """Cancel the charge if it is open, or enter a cancelled one, so that a start on its way finds it so."""
+        async with transaction(self.pool) as conn:
+            row = await books.cancel_charge(conn, key.organization_id, key.provider_key)
+            row = row or await books.enter_charge(conn, self._never_started(key))
+        return _charge(row)
+
+    async def refund(self, call: RefundCall) -> Refunded:
+        """Give the money back at once."""
+        key = call.charge
+        async with transaction(self.pool) as conn:
+            reference = await books.enter_refund(
+                conn,
+                key.organization_id,
+                call.provider_key,
+                key.provider_key,
+                call.amount_minor,
+                f"simre_{self.make_id().hex}",
+            )
+        if reference is None:
+            raise ProviderRefused("The charge has not so much left to refund.")
+        return Refunded(reference, done=True)
+
+    def read_notice(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Notice | None:
+        """Verify the signature over the raw bytes, then read."""
+        check_signature(raw, headers.get(SIGNATURE_HEADER), self.signing_keys, now)
+        try:
+            body = cast("Mapping[str, Any]", json.loads(raw))
+            payment_id = UUID(body["charge"]["payment_id"])
+            notice_id = str(body["id"])
+        except (ValueError, KeyError, TypeError, AttributeError) as broken:
+            raise NoticeRefused("The notice cannot be read.") from broken
+        return Notice(notice_id, payment_id, body)
+
+    def charge_in(self, body: Mapping[str, Any]) -> Charge | None:
+        """Read the charge of a notice."""
+        return _charge(body["charge"])
+
+    def write_notice(self, row: Record) -> tuple[bytes, Mapping[str, str]]:
+        """Write the signed notice of a charge as it stands: its bytes and headers. The same state has the same id."""
+        now = self.clock()
+        body = {
+            "id": f"{row['reference']}_{row['status']}",
+            "type": f"charge.{row['status']}",
+            "created_at": now.isoformat(),
+            "charge": {
+                "reference": row["reference"],
+                "payment_id": str(row["payment_id"]),
+                "status": row["status"],
+                "amount_minor": row["amount_minor"],
+                "currency": row["currency"],
+            },
+        }
+        raw = json.dumps(body, separators=(",", ":")).encode()
+        return raw, {SIGNATURE_HEADER: sign(raw, now, self.signing_keys[0])}
+
+    def _never_started(self, key: ChargeKey) -> books.NewCharge:
+        return books.NewCharge(
+            organization_id=key.organization_id,
+            payment_id=key.payment_id,
+            provider_key=key.provider_key,
+            reference=f"sim_{self.make_id().hex}",
+            amount_minor=0,
+            currency="XXX",
+            outcome="decline",
+            status=ChargeStatus.CANCELLED.value,
+            notify_seconds=None,
+        )
+
+
+def _charge(row: Mapping[str, Any]) -> Charge:
+    status = ChargeStatus(row["status"])
+    return Charge(
+        reference=row["reference"],
+        status=status,
+        captured_minor=row["amount_minor"] if status is ChargeStatus.CAPTURED else 0,
+        reason="The card was declined." if status is ChargeStatus.DECLINED else None,
+    )

@@ -1,0 +1,140 @@
+"""Reading payments, refunds, notices and the ledger, without locks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.payments.ledger import Account
+from fullhouse.payments.rules import (
+    Payment,
+    PaymentStatus,
+    Refund,
+    Refundable,
+    RefundStatus,
+)
+
+
+async def load_payment(conn: Connection, organization_id: UUID, payment_id: UUID) -> Payment | None:
+    """Load a payment, or None where the organization has no such payment."""
+    row = await conn.fetchrow(
+        "SELECT * FROM payments WHERE organization_id = $1 AND payment_id = $2", organization_id, payment_id
+    )
+    return payment_of(row) if row else None
+
+
+async def load_payments(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Payment, ...]:
+    """Load the payments of an order by attempt."""
+    rows = await conn.fetch(
+        "SELECT * FROM payments WHERE organization_id = $1 AND order_id = $2 ORDER BY attempt",
+        organization_id,
+        order_id,
+    )
+    return tuple(payment_of(row) for row in rows)
+
+
+async def load_refunds(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Refund, ...]:
+    """Load the refunds of an order, oldest first."""
+    rows = await conn.fetch(
+        "SELECT * FROM refunds WHERE organization_id = $1 AND order_id = $2 ORDER BY refund_id",
+        organization_id,
+        order_id,
+    )
+    return tuple(refund_of(row) for row in rows)
+
+
+async def load_refund(conn: Connection, organization_id: UUID, refund_id: UUID) -> Refund | None:
+    """Load a refund."""
+    row = await conn.fetchrow(
+        "SELECT * FROM refunds WHERE organization_id = $1 AND refund_id = $2", organization_id, refund_id
+    )
+    return refund_of(row) if row else None
+
+
+async def load_refundable(conn: Connection, organization_id: UUID, order_id: UUID) -> list[Refundable]:
+    """List what is left to give back of each payment of an order, the newest attempt first."""
+    rows = await conn.fetch(
+        """
+        SELECT payment_id, captured_minor - coalesce((
+            SELECT sum(r.amount_minor)::bigint FROM refunds r
+            WHERE r.organization_id = $1 AND r.payment_id = p.payment_id), 0) AS left_minor
+        FROM payments p WHERE organization_id = $1 AND order_id = $2 AND captured_minor > 0
+        ORDER BY attempt DESC
+        """,
+        organization_id,
+        order_id,
+    )
+    return [Refundable(row["payment_id"], row["left_minor"]) for row in rows]
+
+
+async def load_balance(conn: Connection, organization_id: UUID, order_id: UUID, account: Account) -> int:
+    """Return what is on one account for one order: what belongs to others is negative, as in the ledger."""
+    balance: int = await conn.fetchval(
+        """
+        SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_entries
+        WHERE organization_id = $1 AND order_id = $2 AND account = $3
+        """,
+        organization_id,
+        order_id,
+        account.value,
+    )
+    return balance
+
+
+async def load_notice(
+    conn: Connection, organization_id: UUID, notice_id: UUID
+) -> tuple[UUID, str, Mapping[str, Any]] | None:
+    """Load a stored notice: the payment that it is about, its provider, and its body."""
+    row = await conn.fetchrow(
+        """
+        SELECT payment_id, provider, body FROM payment_notices WHERE organization_id = $1 AND notice_id = $2
+        """,
+        organization_id,
+        notice_id,
+    )
+    return (row["payment_id"], row["provider"], row["body"]) if row else None
+
+
+def payment_of(row: Record) -> Payment:
+    """Build a payment from its row."""
+    return Payment(
+        organization_id=row["organization_id"],
+        payment_id=row["payment_id"],
+        order_id=row["order_id"],
+        attempt=row["attempt"],
+        provider=row["provider"],
+        status=PaymentStatus(row["status"]),
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        provider_key=row["provider_key"],
+        provider_reference=row["provider_reference"],
+        request=row["request"],
+        next_step=row["next_step"],
+        reason=row["reason"],
+        captured_minor=row["captured_minor"],
+        started_at=row["started_at"],
+        deadline_at=row["deadline_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def refund_of(row: Record) -> Refund:
+    """Build a refund from its row."""
+    return Refund(
+        organization_id=row["organization_id"],
+        refund_id=row["refund_id"],
+        order_id=row["order_id"],
+        payment_id=row["payment_id"],
+        status=RefundStatus(row["status"]),
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        reason=row["reason"],
+        provider_key=row["provider_key"],
+        provider_reference=row["provider_reference"],
+        attempts=row["attempts"],
+    )
+
+
+def payments_of(rows: Sequence[Record]) -> list[Payment]:
+    """Build payments from their rows."""
+    return [payment_of(row) for row in rows]

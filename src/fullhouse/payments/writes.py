@@ -1,0 +1,294 @@
+"""Writing payments, refunds, notices and the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.infra.postgres import Connection
+from fullhouse.orders.rules import Order
+from fullhouse.payments.ledger import Entry
+from fullhouse.payments.providers.port import Notice
+from fullhouse.payments.queries import payment_of, payments_of, refund_of
+from fullhouse.payments.rules import Charge, Payment, Refund, RefundStatus, Settlement
+
+
+async def lock_order_money(conn: Connection, organization_id: UUID, order_id: UUID) -> None:
+    """Let one transaction at a time decide about the money of an order.
+
+    Whoever starts, settles, cancels or refunds takes this lock first of all, before stock; it guards no row, so it
+    stands outside the order of row locks, and what was read of an order's payments stays true until the commit.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('payments of ' || $1 || '/' || $2, 0))",
+        str(organization_id),
+        str(order_id),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """The row of an attempt to begin."""
+
+    payment_id: UUID
+    attempt: int
+    provider: str
+    request: Mapping[str, Json]
+    deadline_at: datetime
+
+
+async def insert_payment(conn: Connection, order: Order, new: NewPayment) -> Payment:
+    """Write an attempt, with the key that the provider will be called with."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO payments (organization_id, payment_id, order_id, attempt, provider, amount_minor, currency,
+                              provider_key, request, deadline_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *
+        """,
+        order.organization_id,
+        new.payment_id,
+        order.order_id,
+        new.attempt,
+        new.provider,
+        order.total_minor,
+        order.currency,
+        f"{order.order_id}:{new.attempt}:payment",
+        new.request,
+        new.deadline_at,
+    )
+    assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
+    return payment_of(row)
+
+
+async def record_start(
+    conn: Connection, organization_id: UUID, payment_id: UUID, reference: str, next_step: Mapping[str, Json]
+) -> None:
+    """Write down what the provider answered to the call, unless an earlier answer was written down."""
+    await conn.execute(
+        """
+        UPDATE payments SET provider_reference = coalesce(provider_reference, $3), next_step = $4
+        WHERE organization_id = $1 AND payment_id = $2 AND next_step IS NULL
+        """,
+        organization_id,
+        payment_id,
+        reference,
+        next_step,
+    )
+
+
+async def record_settlement(conn: Connection, payment: Payment, settlement: Settlement, charge: Charge) -> Payment:
+    """Write what a provider's word made of a payment. The caller holds the order's money lock."""
+    row = await conn.fetchrow(
+        """
+        UPDATE payments SET status = $3, captured_minor = $4, reason = coalesce($5, reason),
+            provider_reference = coalesce(provider_reference, $6), ended_at = coalesce(ended_at, clock_timestamp())
+        WHERE organization_id = $1 AND payment_id = $2 RETURNING *
+        """,
+        payment.organization_id,
+        payment.payment_id,
+        settlement.status.value,
+        settlement.captured_minor,
+        charge.reason,
+        charge.reference,
+    )
+    assert row is not None  # noqa: S101 (payments are never deleted)
+    return payment_of(row)
+
+
+async def mark_cancel_requested(conn: Connection, organization_id: UUID, payment_id: UUID) -> None:
+    """Write down that the provider is about to be asked to cancel."""
+    await conn.execute(
+        """
+        UPDATE payments SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+        WHERE organization_id = $1 AND payment_id = $2 AND status = 'started'
+        """,
+        organization_id,
+        payment_id,
+    )
+
+
+async def claim_unended(conn: Connection, ask_after_seconds: float, count_max: int) -> list[tuple[Payment, bool]]:
+    """Claim open attempts to ask the provider about: past their deadline (True), or not heard of for a while.
+
+    Each is claimed once in ``ask_after_seconds``, also where several processes claim. Crosses organizations: it
+    only names what to ask about.
+    """
+    rows = await conn.fetch(
+        """
+        UPDATE payments p SET asked_at = clock_timestamp() FROM (
+            SELECT organization_id, payment_id FROM payments
+            WHERE status = 'started'
+              AND (asked_at IS NULL OR asked_at <= clock_timestamp() - make_interval(secs => $1))
+              AND (deadline_at <= clock_timestamp() OR started_at <= clock_timestamp() - make_interval(secs => $1))
+            ORDER BY deadline_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) due
+        WHERE p.organization_id = due.organization_id AND p.payment_id = due.payment_id
+        RETURNING p.*, p.deadline_at <= clock_timestamp() AS is_over
+        """,
+        ask_after_seconds,
+        count_max,
+    )
+    return list(zip(payments_of(rows), [row["is_over"] for row in rows], strict=True))
+
+
+async def insert_notice(
+    conn: Connection, organization_id: UUID, notice_id: UUID, provider: str, notice: Notice
+) -> bool:
+    """Store a notice as received. False means that it was stored before."""
+    tag = await conn.execute(
+        """
+        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id, body)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
+        """,
+        organization_id,
+        notice_id,
+        provider,
+        notice.provider_notice_id,
+        notice.payment_id,
+        notice.body,
+    )
+    return tag == "INSERT 0 1"
+
+
+async def mark_applied(conn: Connection, organization_id: UUID, notice_id: UUID) -> None:
+    """Write down that a notice was applied, in the transaction of what it changed."""
+    await conn.execute(
+        """
+        UPDATE payment_notices SET applied_at = coalesce(applied_at, clock_timestamp())
+        WHERE organization_id = $1 AND notice_id = $2
+        """,
+        organization_id,
+        notice_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """The row of a refund to request."""
+
+    refund_id: UUID
+    payment_id: UUID
+    amount_minor: int
+    reason: str
+
+
+async def insert_refund(conn: Connection, order: Order, new: NewRefund) -> Refund:
+    """Write a refund, with the key that the provider will be called with."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO refunds (organization_id, refund_id, order_id, payment_id, amount_minor, currency, reason,
+                             provider_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
+        """,
+        order.organization_id,
+        new.refund_id,
+        order.order_id,
+        new.payment_id,
+        new.amount_minor,
+        order.currency,
+        new.reason,
+        f"{order.order_id}:{new.refund_id}:refund",
+    )
+    assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
+    return refund_of(row)
+
+
+async def claim_refunds(conn: Connection, lease_seconds: float, count_max: int) -> list[Refund]:
+    """Claim refunds to send: nobody else gets them until the lease ends. Crosses organizations, as the worker does."""
+    rows = await conn.fetch(
+        """
+        UPDATE refunds r SET attempts = least(r.attempts + 1, 30000),
+            retry_at = clock_timestamp() + make_interval(secs => $1)
+        FROM (
+            SELECT organization_id, refund_id FROM refunds
+            WHERE status = 'requested' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+            ORDER BY requested_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) due
+        WHERE r.organization_id = due.organization_id AND r.refund_id = due.refund_id RETURNING r.*
+        """,
+        lease_seconds,
+        count_max,
+    )
+    return [refund_of(row) for row in rows]
+
+
+async def postpone_refund(conn: Connection, refund: Refund, seconds: int, error: str) -> None:
+    """Try a refund again after so many seconds."""
+    await conn.execute(
+        """
+        UPDATE refunds SET retry_at = clock_timestamp() + make_interval(secs => $3), last_error = $4
+        WHERE organization_id = $1 AND refund_id = $2 AND status = 'requested'
+        """,
+        refund.organization_id,
+        refund.refund_id,
+        seconds,
+        error[:500],
+    )
+
+
+async def end_refund(
+    conn: Connection, refund: Refund, status: RefundStatus, *, reference: str | None = None, error: str | None = None
+) -> Refund | None:
+    """End a refund. None, and nothing changed, where it was ended before."""
+    row = await conn.fetchrow(
+        """
+        UPDATE refunds SET status = $3, provider_reference = coalesce($4, provider_reference), last_error = $5,
+            ended_at = clock_timestamp(), retry_at = NULL
+        WHERE organization_id = $1 AND refund_id = $2 AND status = 'requested' RETURNING *
+        """,
+        refund.organization_id,
+        refund.refund_id,
+        status.value,
+        reference,
+        error[:500] if error else None,
+    )
+    return refund_of(row) if row else None
+
+
+async def reopen_refund(conn: Connection, organization_id: UUID, refund_id: UUID) -> Refund | None:
+    """Request a failed refund again. None where it has not failed."""
+    row = await conn.fetchrow(
+        """
+        UPDATE refunds SET status = 'requested', retry_at = NULL, ended_at = NULL
+        WHERE organization_id = $1 AND refund_id = $2 AND status = 'failed' RETURNING *
+        """,
+        organization_id,
+        refund_id,
+    )
+    return refund_of(row) if row else None
+
+
+async def insert_entry(
+    conn: Connection,
+    make_id: MakeId,
+    order: Order,
+    entry: Entry,
+    *,
+    payment_id: UUID | None = None,
+    refund_id: UUID | None = None,
+) -> None:
+    """Enter a balanced entry in the ledger, in the transaction of what it records."""
+    assert sum(amount for _, amount in entry) == 0  # noqa: S101 (rules make them balanced; this would be a bug)
+    rows: list[tuple[Any, ...]] = [(number, account, amount) for number, (account, amount) in enumerate(entry, start=1)]
+    await conn.execute(
+        """
+        INSERT INTO ledger_entries (organization_id, entry_id, line, account, amount_minor, currency, order_id,
+                                    payment_id, refund_id, event_id, session_id)
+        SELECT $1, $2, l.line, l.account, l.amount_minor, $6, $7, $8, $9, $10, $11
+        FROM unnest($3::smallint[], $4::text[], $5::bigint[]) AS l(line, account, amount_minor)
+        """,
+        order.organization_id,
+        make_id(),
+        [number for number, _, _ in rows],
+        [str(account) for _, account, _ in rows],
+        [amount for _, _, amount in rows],
+        order.currency,
+        order.order_id,
+        payment_id,
+        refund_id,
+        order.event_id,
+        order.session_id,
+    )
