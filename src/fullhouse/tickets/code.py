@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fullhouse.core.errors import Malformed
+from fullhouse.tickets.rules import Ticket
 
 _PREFIX = "FH1"
 _CLAIMS = struct.Struct(">HH16s16s16s")
@@ -84,6 +85,12 @@ def derive_signing_key(server_key: bytes, organization_id: UUID, key_id: int) ->
 def _derive_seed(server_key: bytes, organization_id: UUID, key_id: int) -> bytes:
     info = b"fullhouse/ticket-key/" + organization_id.bytes + key_id.to_bytes(2, "big")
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(server_key)
+
+
+def code_of(server_key: bytes, ticket: Ticket) -> str:
+    """Write the code of a ticket with the key that the ticket names. It is the same every time and stored nowhere."""
+    claims = TicketClaims(ticket.key_id, ticket.generation, ticket.event_id, ticket.session_id, ticket.ticket_id)
+    return make_code(claims, derive_signing_key(server_key, ticket.organization_id, ticket.key_id))
 
 
 def make_code(claims: TicketClaims, key: Ed25519PrivateKey) -> str:

@@ -1,0 +1,81 @@
+"""Reading tickets, their keys, and what was rendered and mailed."""
+
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.tickets.rules import Ticket, TicketKey, TicketStatus
+
+
+async def load_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Ticket, ...]:
+    """Load all tickets of an order, valid or not, in the order of their issue."""
+    rows = await conn.fetch(
+        "SELECT * FROM tickets WHERE organization_id = $1 AND order_id = $2 ORDER BY ticket_id",
+        organization_id,
+        order_id,
+    )
+    return tuple(ticket_of(row) for row in rows)
+
+
+async def load_ticket(conn: Connection, organization_id: UUID, ticket_id: UUID) -> Ticket | None:
+    """Load a ticket, or None where the organization has no such ticket."""
+    row = await conn.fetchrow(
+        "SELECT * FROM tickets WHERE organization_id = $1 AND ticket_id = $2", organization_id, ticket_id
+    )
+    return ticket_of(row) if row else None
+
+
+async def load_ticket_key(conn: Connection, organization_id: UUID, key_id: int) -> TicketKey | None:
+    """Load the public key that a code names, retired or not; None where the organization has no such key."""
+    row = await conn.fetchrow(
+        """
+        SELECT key_id, public_key, retired_at IS NOT NULL AS retired FROM ticket_keys
+        WHERE organization_id = $1 AND key_id = $2
+        """,
+        organization_id,
+        key_id,
+    )
+    return TicketKey(**dict(row)) if row else None
+
+
+async def load_newest_key(conn: Connection, organization_id: UUID) -> TicketKey | None:
+    """Load the key with the highest number, or None where the organization has none yet."""
+    row = await conn.fetchrow(
+        """
+        SELECT key_id, public_key, retired_at IS NOT NULL AS retired FROM ticket_keys
+        WHERE organization_id = $1 ORDER BY key_id DESC LIMIT 1
+        """,
+        organization_id,
+    )
+    return TicketKey(**dict(row)) if row else None
+
+
+async def is_mailed(conn: Connection, organization_id: UUID, order_id: UUID, kind: str) -> bool:
+    """Say whether a mail of this kind was sent for an order."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM mail_deliveries WHERE organization_id = $1 AND order_id = $2 AND kind = $3
+        )
+        """,
+        organization_id,
+        order_id,
+        kind,
+    )
+    return found
+
+
+def ticket_of(row: Record) -> Ticket:
+    """Build a ticket from its row."""
+    return Ticket(
+        organization_id=row["organization_id"],
+        ticket_id=row["ticket_id"],
+        event_id=row["event_id"],
+        session_id=row["session_id"],
+        order_id=row["order_id"],
+        unit_id=row["unit_id"],
+        generation=row["generation"],
+        status=TicketStatus(row["status"]),
+        key_id=row["key_id"],
+        issued_at=row["issued_at"],
+        ended_at=row["ended_at"],
+    )

@@ -1,0 +1,59 @@
+"""Rendering the tickets of an order and keeping them in the object store."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.infra.object_store import ObjectMissing, ObjectStore
+from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.tickets.describe_tickets import describe_tickets
+from fullhouse.tickets.load_sale import Sale, load_sale
+from fullhouse.tickets.render_ticket import document_digest, render_pdf
+from fullhouse.tickets.rules import PDF_TYPE
+from fullhouse.tickets.writes import StoredDocument, note_document
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A PDF and where it is kept. The key is made from what the PDF shows, so it changes when that does."""
+
+    object_key: str
+    data: bytes
+
+
+async def render_order_documents(
+    pool: Pool,
+    object_store: ObjectStore,
+    server_key: bytes,
+    organization_id: UUID,
+    order_id: UUID,
+    only: UUID | None = None,
+) -> Rendered | None:
+    """Render the valid tickets of an order, or the one with an id, unless the same PDF is stored already.
+
+    Returns None where there is no valid ticket. May be repeated after any crash: equal content has an equal key.
+    Raises ``OrderNotFound``, ``ObjectStoreUnavailable``.
+    """
+    async with connection(pool) as conn:
+        sale = await load_sale(conn, organization_id, order_id)
+    return await render_sale(pool, object_store, server_key, sale, only)
+
+
+async def render_sale(
+    pool: Pool, object_store: ObjectStore, server_key: bytes, sale: Sale, only: UUID | None = None
+) -> Rendered | None:
+    """Do the same for a sale that is loaded."""
+    document = await asyncio.to_thread(describe_tickets, sale, server_key, only)
+    if document is None:
+        return None
+    organization_id, order_id = sale.order.organization_id, sale.order.order_id
+    key = f"{organization_id}/orders/{order_id}/tickets-{document_digest(document)}.pdf"
+    try:
+        data = await object_store.get(key)
+    except ObjectMissing:
+        data = await asyncio.to_thread(render_pdf, document)
+        await object_store.put(key, data, PDF_TYPE)
+    # Noted each time: whoever stored it may have died before this.
+    async with transaction(pool) as conn:
+        await note_document(conn, StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
+    return Rendered(key, data)

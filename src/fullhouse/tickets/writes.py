@@ -1,0 +1,124 @@
+"""Writing tickets, their keys, and what was rendered and mailed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection
+from fullhouse.orders.rules import Order
+from fullhouse.tickets.queries import ticket_of
+from fullhouse.tickets.rules import Ticket, TicketKey
+
+
+async def lock_order_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> None:
+    """Let one transaction at a time issue or void tickets of an order, whether or not it has rows yet.
+
+    The last lock to be taken. Without it, tickets could be issued for units that are just being cancelled.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('tickets/' || $1::uuid || '/' || $2::uuid, 0))",
+        organization_id,
+        order_id,
+    )
+
+
+async def lock_keys(conn: Connection, organization_id: UUID) -> None:
+    """Let one transaction at a time make a ticket key of an organization."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('ticket_keys/' || $1::uuid, 0))", organization_id)
+
+
+async def insert_key(conn: Connection, organization_id: UUID, key_id: int, public_key: bytes) -> TicketKey:
+    """Write a public key, and retire those before it."""
+    await conn.execute(
+        """
+        UPDATE ticket_keys SET retired_at = clock_timestamp()
+        WHERE organization_id = $1 AND key_id < $2 AND retired_at IS NULL
+        """,
+        organization_id,
+        key_id,
+    )
+    await conn.execute(
+        "INSERT INTO ticket_keys (organization_id, key_id, public_key) VALUES ($1, $2, $3)",
+        organization_id,
+        key_id,
+        public_key,
+    )
+    return TicketKey(key_id, public_key, retired=False)
+
+
+async def insert_first_tickets(
+    conn: Connection, order: Order, key_id: int, tickets: Sequence[tuple[UUID, UUID]]
+) -> list[Ticket]:
+    """Write the first generation for pairs of a ticket id and a unit id. Returns those that had none before."""
+    rows = await conn.fetch(
+        """
+        INSERT INTO tickets (organization_id, ticket_id, event_id, session_id, order_id, unit_id, generation, key_id)
+        SELECT $1, t.ticket_id, $2, $3, $4, t.unit_id, 1, $5
+        FROM unnest($6::uuid[], $7::uuid[]) WITH ORDINALITY AS t(ticket_id, unit_id, ordinal) ORDER BY t.ordinal
+        ON CONFLICT ON CONSTRAINT tickets_generation DO NOTHING RETURNING *
+        """,
+        order.organization_id,
+        order.event_id,
+        order.session_id,
+        order.order_id,
+        key_id,
+        [ticket_id for ticket_id, _ in tickets],
+        [unit_id for _, unit_id in tickets],
+    )
+    return [ticket_of(row) for row in rows]
+
+
+async def end_tickets(
+    conn: Connection, organization_id: UUID, order_id: UUID, unit_ids: Sequence[UUID]
+) -> list[Ticket]:
+    """Void the valid tickets of units of an order, and return those; others stay as they are."""
+    rows = await conn.fetch(
+        """
+        UPDATE tickets SET status = 'void', ended_at = clock_timestamp()
+        WHERE organization_id = $1 AND order_id = $2 AND unit_id = ANY ($3) AND status = 'valid' RETURNING *
+        """,
+        organization_id,
+        order_id,
+        unit_ids,
+    )
+    return sorted((ticket_of(row) for row in rows), key=lambda ticket: ticket.ticket_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """Where a rendered document is kept."""
+
+    organization_id: UUID
+    order_id: UUID
+    object_key: str
+    content_type: str
+    size_bytes: int
+
+
+async def note_document(conn: Connection, document: StoredDocument) -> None:
+    """Note that a document was rendered and stored; a second time changes nothing."""
+    await conn.execute(
+        """
+        INSERT INTO ticket_documents (organization_id, order_id, object_key, content_type, size_bytes)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
+        document.organization_id,
+        document.order_id,
+        document.object_key,
+        document.content_type,
+        document.size_bytes,
+    )
+
+
+async def note_delivery(conn: Connection, organization_id: UUID, order_id: UUID, kind: str, message_id: str) -> None:
+    """Note that a mail was sent; a second time changes nothing."""
+    await conn.execute(
+        """
+        INSERT INTO mail_deliveries (organization_id, order_id, kind, message_id)
+        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        """,
+        organization_id,
+        order_id,
+        kind,
+        message_id,
+    )
