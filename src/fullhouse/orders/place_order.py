@@ -26,6 +26,7 @@ from fullhouse.reservations.rules import (
     SessionNotFound,
 )
 from fullhouse.reservations.sell_reservation import sell_reservation
+from fullhouse.reservations.tokens import read_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
     An order of zero total is sold and paid in this transaction. Announces ``order.placed``. Raises
     ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``.
     """
+    _, secret = read_token(request.token)
     known = await load_reservation(conn, request.organization_id, request.reservation_id)
-    if known is None or not same_hash(request.token, known.token_hash):
+    if known is None or not same_hash(secret, known.token_hash):
         raise ReservationNotFound
     terms = await _terms(conn, known)
     reservation = await _extend(conn, known, terms.hold_seconds)

@@ -1,0 +1,66 @@
+"""Refunding an order: tickets void, units cancelled, stock back, and the money requested, in one transaction."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.aftersales.rules import RefundPlan, RefundWish, plan_refund
+from fullhouse.aftersales.writes import insert_refunded_units, name_refund
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.postgres import Connection
+from fullhouse.orders.cancel_units import cancel_units
+from fullhouse.orders.queries import load_order, load_units
+from fullhouse.orders.rules import Order, OrderNotFound, drawn_by
+from fullhouse.payments.ledger import Account
+from fullhouse.payments.queries import load_balance
+from fullhouse.payments.request_refund import RefundRequest, lock_order_money, request_refund
+from fullhouse.payments.rules import Refund
+from fullhouse.reservations.return_stock import return_stock
+from fullhouse.tickets.void_tickets import void_tickets
+
+
+@dataclass(frozen=True, slots=True)
+class RefundedOrder:
+    """The order as it is after a refund, the units that ended, and what was requested of the provider."""
+
+    order: Order
+    unit_ids: tuple[UUID, ...]
+    amount_minor: int
+    refunds: tuple[Refund, ...]
+
+
+async def refund_order(
+    conn: Connection, make_id: MakeId, organization_id: UUID, order_id: UUID, wish: RefundWish
+) -> RefundedOrder:
+    """Give back what the wish says of a paid order, each unit once.
+
+    Two refunds of one order go one after the other, so the second sees what is left. Locks the order's money, then
+    stock, order, payments, tickets. Raises ``OrderNotFound`` and what ``plan_refund`` raises; nothing is then changed.
+    """
+    await lock_order_money(conn, organization_id, order_id)
+    order = await load_order(conn, organization_id, order_id)
+    if order is None:
+        raise OrderNotFound
+    units = await load_units(conn, organization_id, order_id)
+    left = -await load_balance(conn, organization_id, order_id, Account.SALES)
+    plan = plan_refund(order, units, left, wish)
+    unit_ids = tuple(unit.unit_id for unit in plan.units)
+    if unit_ids:
+        order = await _end_units(conn, make_id, order, plan, returned=wish.return_stock)
+    refunds: tuple[Refund, ...] = ()
+    if plan.amount_minor:
+        wanted = RefundRequest(organization_id, order_id, plan.amount_minor, wish.reason, Account.SALES)
+        refunds = await request_refund(conn, make_id, wanted)
+        await name_refund(conn, organization_id, unit_ids, refunds[0].refund_id)
+    return RefundedOrder(order, unit_ids, plan.amount_minor, refunds)
+
+
+async def _end_units(conn: Connection, make_id: MakeId, order: Order, plan: RefundPlan, *, returned: bool) -> Order:
+    organization_id, order_id = order.organization_id, order.order_id
+    unit_ids = [unit.unit_id for unit in plan.units]
+    if returned:
+        seats, counts = drawn_by(plan.units)
+        await return_stock(conn, organization_id, order.session_id, seats=seats, quota_counts=counts)
+    order = await cancel_units(conn, make_id, organization_id, order_id, unit_ids)
+    await insert_refunded_units(conn, organization_id, order_id, unit_ids, stock_returned=returned)
+    await void_tickets(conn, make_id, organization_id, order_id, unit_ids)
+    return order
