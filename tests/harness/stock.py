@@ -4,12 +4,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from fullhouse.catalogue.rules import PriceWish, SessionWish, TicketTypeWish
+from fullhouse.catalogue.schedule_session import schedule_session
+from fullhouse.events.create_event import create_event
+from fullhouse.events.publish_event import publish_event
+from fullhouse.events.rules import EventFields
+from fullhouse.events.session_dates import SessionDates
+from fullhouse.events.wall_clock import WallClock
 from fullhouse.infra import system
 from fullhouse.infra.directory import register
 from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.reservations.open_stock import open_stock
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import ItemRequest, NewQuota
+from fullhouse.seating.publish_seat_map import publish_seat_map
+from fullhouse.seating.rules import Point, PriceCategory, Row, Seat, SeatMap, Section
 
 SERVER_KEY = b"a server key for tests, 32 bytes long"
 
@@ -148,3 +157,57 @@ async def counters(pool: Pool, made: MadeSession, name: str = "standing") -> tup
     )
     assert row is not None
     return tuple(row)
+
+
+def rectangle(rows: int, seats_per_row: int) -> SeatMap:
+    """Make a room of one section in one price category, with keys such as ``3-14`` (row, seat)."""
+    made = tuple(
+        Row(
+            key=str(row),
+            name=str(row),
+            seats=tuple(
+                Seat(
+                    index=(row - 1) * seats_per_row + seat - 1,
+                    key=f"{row}-{seat}",
+                    number=str(seat),
+                    label=f"Row {row}, {seat}",
+                    x=float(seat),
+                    y=float(row),
+                    price_category="stalls",
+                )
+                for seat in range(1, seats_per_row + 1)
+            ),
+        )
+        for row in range(1, rows + 1)
+    )
+    section = Section("stalls", "Stalls", 1, Point(seats_per_row / 2, 0.0), made)
+    return SeatMap(f"Room {rows} x {seats_per_row}", (PriceCategory("stalls", "Stalls"),), (section,))
+
+
+async def make_seated_session(pool: Pool, seat_map: SeatMap, *, per_order_max: int = 100) -> MadeSession:
+    """Make an organization, an event and a session on a published map, on sale, through the catalogue."""
+    make_id = system.make_id
+    organization_id = make_id()
+    starts = (datetime.now(UTC) + timedelta(days=30)).replace(tzinfo=None, microsecond=0)
+    async with transaction(pool) as conn:
+        await conn.execute(
+            "INSERT INTO organizations (organization_id, name) VALUES ($1, 'Test theatre')", organization_id
+        )
+        fields = EventFields("A play", "", "Main hall", "Europe/Lisbon", "EUR")
+        event = await create_event(conn, make_id, organization_id, fields)
+        published = await publish_seat_map(conn, make_id, organization_id, seat_map)
+        prices = [PriceWish(category.key, 1000) for category in seat_map.price_categories]
+        wish = SessionWish(
+            dates=SessionDates("Europe/Lisbon", WallClock(starts)),
+            name="",
+            hold_seconds=900,
+            per_order_max=per_order_max,
+            release_on_decline=False,
+            reseat_equal=True,
+            gates=(),
+            ticket_types=(TicketTypeWish("adult", prices=prices),),
+        )
+        terms = await schedule_session(conn, make_id, organization_id, event.event_id, wish, published.seat_map_id)
+        await publish_event(conn, make_id, organization_id, event.event_id)
+    types = {one.name: one.ticket_type_id for one in terms.ticket_types}
+    return MadeSession(organization_id, event.event_id, terms.session_id, terms.price_categories[0].quota_id, types)
