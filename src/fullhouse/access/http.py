@@ -2,8 +2,10 @@
 
 ===============================================  ==============================================================
 ``grant: Annotated[Grant, requires("x:write")]``  a member's API key with this permission; ``grant.organization_id``
-                                                  belongs in the WHERE. A path's ``{organization_id}`` is compared here;
-                                                  for one in a body call ``grant.check_organization``
+                                                  belongs in the WHERE. For an organization in a body call
+                                                  ``grant.check_organization``
+``dependencies=[requires("x:write")]``            the same where the path has ``{organization_id}``: it is compared,
+                                                  and the route may then use it
 ``dependencies=[public()]``                       anyone
 ``secret: Annotated[str, holder_of("Order")]``    whoever sent ``Authorization: Order <secret>`` (or ``Reservation``);
                                                   compare it with the stored hash: ``same_hash``
@@ -16,7 +18,7 @@ Nobody shown: 401. A member without the permission: 403. A wrong secret, or what
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -33,6 +35,7 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.organizations.find_api_key import ApiKeys
+from fullhouse.organizations.rules import OrganizationNotFound
 
 CREDENTIAL_LENGTH_MAX = 4096
 
@@ -90,8 +93,8 @@ def grant_of(actor: Actor, permission: Permission, named: str | None) -> Grant:
     if actor.organization_id is None:
         raise CredentialMissing(schemes=["Bearer"])
     grant = Grant(actor, actor.organization_id)
-    if named is not None and (organization_id := _uuid(named)) is not None:
-        grant.check_organization(organization_id)
+    if named is not None:
+        grant.check_organization(_organization_id(named))
     check_permission(actor, permission)
     return grant
 
@@ -186,14 +189,21 @@ def holder_or_member(scheme: HolderScheme, permission: Permission) -> Any:  # no
     return Depends(HolderOrMemberAccess(scheme, permission))
 
 
+async def get_api_keys(request: Request) -> ApiKeys:
+    """Return the keys that this process remembers."""
+    return _api_keys(request)
+
+
+ApiKeysDep = Annotated[ApiKeys, Depends(get_api_keys)]
+
+
 def _api_keys(request: Request) -> ApiKeys:
     api_keys: ApiKeys = request.app.state.api_keys
     return api_keys
 
 
-def _uuid(text: str) -> UUID | None:
-    """Read a path's id; one that is none is refused by the route's own validation, with its name."""
+def _organization_id(named: str) -> UUID:
     try:
-        return UUID(text)
-    except ValueError:
-        return None
+        return UUID(named)
+    except ValueError as unreadable:
+        raise OrganizationNotFound from unreadable

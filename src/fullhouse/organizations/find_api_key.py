@@ -1,6 +1,7 @@
 """Telling whose API key was presented."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.secrets import hash_secret, same_hash
@@ -49,9 +50,10 @@ class ApiKeys:
         self._remember(stored, now)
         return stored
 
-    def forget(self, key_hash: bytes) -> None:
+    def forget(self, api_key_id: UUID) -> None:
         """Ask Postgres again when this key comes next."""
-        self._seen.pop(key_hash, None)
+        for key_hash in [key_hash for key_hash, (stored, _) in self._seen.items() if stored.api_key_id == api_key_id]:
+            del self._seen[key_hash]
 
     def _remember(self, stored: StoredKey, now: datetime) -> None:
         while len(self._seen) >= REMEMBERED_COUNT_MAX:

@@ -37,6 +37,24 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class NewOrganization:
+    """What an organization is made from."""
+
+    name: str
+    contact_email: str | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """What a key is issued from."""
+
+    name: str
+    role: Role
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key of an organization, without its secret: that is shown once, when the key is issued."""
 

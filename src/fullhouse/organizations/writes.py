@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
-from fullhouse.organizations.rules import Organization, Role
+from fullhouse.organizations.rules import NewApiKey, Organization, Role
 
 
 async def insert_organization(conn: Connection, organization: Organization) -> None:
@@ -54,26 +54,19 @@ async def count_live_api_keys(conn: Connection, organization_id: UUID) -> int:
 
 
 async def insert_api_key(
-    conn: Connection,
-    ids: tuple[UUID, UUID],
-    name: str,
-    role: Role,
-    hashed: tuple[bytes, str],
-    expires_at: datetime | None,
+    conn: Connection, ids: tuple[UUID, UUID], new: NewApiKey, hashed: tuple[bytes, str]
 ) -> datetime:
-    """Enter a key: (organization, key) ids, (hash, hint). Return when it was made."""
+    """Enter a key: ids of organization and key, what it is, hash and hint. Return when it was made."""
     created_at: datetime = await conn.fetchval(
         """
         INSERT INTO api_keys (organization_id, api_key_id, name, role, key_hash, key_hint, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING created_at
         """,
-        ids[0],
-        ids[1],
-        name,
-        role.value,
-        hashed[0],
-        hashed[1],
-        expires_at,
+        *ids,
+        new.name,
+        new.role.value,
+        *hashed,
+        new.expires_at,
     )
     return created_at
 

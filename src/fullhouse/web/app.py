@@ -1,0 +1,79 @@
+"""The app: routes, error table, health and documents, behind the layers that every request passes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+import fullhouse
+from fullhouse.infra.resources import Resources
+from fullhouse.organizations.find_api_key import ApiKeys
+from fullhouse.reservations.place_reservation import BoxOffice
+from fullhouse.reservations.shield import Shield
+from fullhouse.settings import Settings
+from fullhouse.web import docs, health
+from fullhouse.web.docs import Documents
+from fullhouse.web.edge import Edge, Traffic
+from fullhouse.web.errors import add_error_handlers
+from fullhouse.web.gauges import Gauges
+from fullhouse.web.openapi import DESCRIPTION, build_openapi
+from fullhouse.web.request_limits import RequestLimits
+from fullhouse.web.routes import API_PREFIX, API_ROUTERS, allowed_methods, check_declarations, routes_of
+
+OWN_ROUTERS = (health.router, docs.router)
+
+
+def create_app(resources: Resources, settings: Settings) -> Edge:
+    """Make the app of one process; whoever opened the resources closes them after it.
+
+    Raises ``RouteUndeclared`` if a route does not say who may call it.
+    """
+    check_declarations([*API_ROUTERS, *OWN_ROUTERS])
+    traffic = Traffic()
+    api = FastAPI(
+        title="Fullhouse",
+        version=fullhouse.__version__,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        lifespan=_lifespan,
+    )
+    for router in API_ROUTERS:
+        api.include_router(router, prefix=API_PREFIX)
+    for router in OWN_ROUTERS:
+        api.include_router(router)
+    routes = [(API_PREFIX, route) for route in routes_of(API_ROUTERS)] + [
+        ("", route) for route in routes_of(OWN_ROUTERS)
+    ]
+    add_error_handlers(api, lambda path: allowed_methods(routes, path))
+    _set_state(api, resources, traffic)
+    api.state.documents = Documents(build_openapi(api, routes))
+    limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
+    return Edge(limited, api, resources.make_id, traffic, https=resources.public_url.startswith("https://"))
+
+
+def _set_state(api: FastAPI, resources: Resources, traffic: Traffic) -> None:
+    """Put where dependencies find them the parts of this process that requests share."""
+    shield = Shield(resources.valkey, resources.clock)
+    api.state.resources = resources
+    api.state.traffic = traffic
+    api.state.gauges = Gauges(resources.pool, resources.clock)
+    api.state.api_keys = ApiKeys(resources.pool, resources.clock)
+    api.state.shield = shield
+    api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, shield.note_held)
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
+    """Close the desks when the last request in flight has been answered."""
+    yield
+    await api.state.box_office.close()
+    await api.state.shield.close()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,160 @@
+"""``/openapi.json``, and ``/docs``: the same as one page for people, from this server alone, without scripts."""
+
+import hashlib
+import json
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fullhouse.access.http import public
+from fullhouse.web.openapi import Document, operations_of
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+router = APIRouter(tags=["operation"], dependencies=[public()], include_in_schema=False)
+
+
+class Documents:
+    """The document and its page, made once."""
+
+    def __init__(self, document: Document) -> None:
+        """Write both."""
+        templates = Environment(
+            loader=PackageLoader("fullhouse.web", "docs_page"), autoescape=True, undefined=StrictUndefined
+        )
+        self.json = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        self.etag = f'"{hashlib.sha256(self.json).hexdigest()[:32]}"'
+        page = templates.get_template("docs.html.jinja").render(
+            info=document["info"],
+            groups=_groups(document),
+            schemas=[_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items())],
+        )
+        self.page = page.encode()
+        self.style = templates.get_template("docs.css").render().encode()
+
+
+@router.get("/openapi.json")
+async def get_openapi(request: Request) -> Response:
+    """Answer the OpenAPI 3.1 document."""
+    documents: Documents = request.app.state.documents
+    headers = {"ETag": documents.etag, "Cache-Control": "public, max-age=60"}
+    if request.headers.get("if-none-match") == documents.etag:
+        return Response(status_code=304, headers=headers)
+    return Response(documents.json, media_type="application/json", headers=headers)
+
+
+@router.get("/docs")
+async def get_docs(request: Request) -> Response:
+    """Answer the page."""
+    documents: Documents = request.app.state.documents
+    return Response(
+        documents.page,
+        media_type="text/html",
+        headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "public, max-age=60"},
+    )
+
+
+@router.get("/docs/docs.css")
+async def get_style(request: Request) -> Response:
+    """Answer the page's style sheet."""
+    documents: Documents = request.app.state.documents
+    return Response(documents.style, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+
+
+def _groups(document: Document) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, method, operation in operations_of(document):
+        tag = operation.get("tags", ["other"])[0]
+        groups.setdefault(tag, []).append(_operation(path, method, operation))
+    return groups
+
+
+def _operation(path: str, method: str, operation: Document) -> dict[str, Any]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    return {
+        "id": operation["operationId"],
+        "path": path,
+        "method": method.upper(),
+        "description": operation.get("description", ""),
+        "who": _who(operation),
+        "parameters": [
+            {
+                "name": parameter["name"],
+                "place": parameter["in"],
+                "required": parameter.get("required", False),
+                "type": type_of(parameter["schema"]),
+                "description": parameter.get("description", ""),
+            }
+            for parameter in operation.get("parameters", ())
+        ],
+        "body": type_of(body) if body else None,
+        "answers": [
+            {"status": status, "description": answer["description"], "type": _answer_type(answer)}
+            for status, answer in operation["responses"].items()
+        ],
+    }
+
+
+def _who(operation: Document) -> str:
+    schemes = [scheme for option in operation["security"] for scheme in option]
+    permission = operation["x-permission"]
+    if permission == "public":
+        return "anyone" + (f", also with {schemes[0]}" if schemes else "")
+    holders = [f"the holder ({scheme})" for scheme in schemes if scheme != "Bearer"]
+    members = [f"members with {permission} (Bearer)"] if "Bearer" in schemes else []
+    return " or ".join(holders + members)
+
+
+def _answer_type(answer: Document) -> str:
+    for media_type, content in answer.get("content", {}).items():
+        schema = content.get("schema", {})
+        return type_of(schema) if media_type == "application/json" else media_type
+    return "nothing"
+
+
+def _schema(name: str, schema: Document) -> dict[str, Any]:
+    required = set(schema.get("required", ()))
+    return {
+        "name": name,
+        "description": schema.get("description", ""),
+        "values": schema.get("enum", ()),
+        "fields": [
+            {
+                "name": field,
+                "type": type_of(content),
+                "required": field in required,
+                "description": content.get("description", ""),
+            }
+            for field, content in schema.get("properties", {}).items()
+        ],
+    }
+
+
+def type_of(schema: Document) -> str:
+    """Write a schema in a few words: ``integer from 1 to 100``, ``list of Item``, ``string or null``."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    for combined in ("anyOf", "oneOf"):
+        if combined in schema:
+            return " or ".join(type_of(option) for option in schema[combined])
+    if "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    kind = schema.get("type", "any value")
+    if kind == "array":
+        return "list of " + type_of(schema.get("items", {}))
+    kinds = cast("list[str]", kind if isinstance(kind, list) else [kind])
+    return str(schema.get("format", " or ".join(kinds))) + _bounds(schema)
+
+
+def _bounds(schema: Document) -> str:
+    low = schema.get("minimum", schema.get("minLength"))
+    high = schema.get("maximum", schema.get("maxLength", schema.get("exclusiveMaximum")))
+    unit = " characters" if "maxLength" in schema or "minLength" in schema else ""
+    if low is not None and high is not None:
+        return f", {low} to {high}{unit}"
+    if high is not None:
+        return f", at most {high}{unit}"
+    return f", at least {low}{unit}" if low is not None else ""

@@ -1,0 +1,177 @@
+"""The outermost layer of every request: its id, security headers, access log, metrics, and the last net for errors."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.outbox import request_id
+from fullhouse.infra.telemetry import counter, gauge, get_log, histogram
+from fullhouse.web.errors import Unexpected, problem_response
+from fullhouse.web.routes import API_PREFIX
+
+ROUTE_KEY = "fullhouse.route"
+"""Where a handler in front of the framework leaves the template of its route, such as ``/api/v1/reservations``."""
+
+UNKNOWN_ROUTE = "(unknown)"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+REQUESTS = counter("http_requests", "Requests answered.", ["method", "route", "status"])
+REQUEST_SECONDS = histogram("http_request_seconds", "From the request to the end of its answer.", ["method", "route"])
+IN_FLIGHT = gauge("http_requests_in_flight", "Requests that are being answered.")
+
+_log = get_log("web.access")
+
+
+class Traffic:
+    """How many requests are in flight, and whether new ones should go elsewhere."""
+
+    def __init__(self) -> None:
+        """Start empty and open."""
+        self.in_flight = 0
+        self.draining = False
+
+
+class Edge:
+    """Wraps the app. Every answer, whatever made it, leaves through here."""
+
+    def __init__(self, app: ASGIApp, api: FastAPI, make_id: MakeId, traffic: Traffic, *, https: bool) -> None:
+        """``app`` is what to wrap, and ``api`` what of it FastAPI serves.
+
+        ``https`` says that buyers reach the product by it, so that browsers may be told to insist.
+        """
+        self._app = app
+        self._make_id = make_id
+        self.api = api
+        self.traffic = traffic
+        self._headers = security_headers(https=https)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            await self._serve(dict(scope), receive, send)
+        elif scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found_id = _sent_id(scope["headers"]) or str(self._make_id())
+        token = request_id.set(found_id)
+        answer = _Answer(send, [*self._headers, (b"x-request-id", found_id.encode())], scope)
+        started = time.perf_counter()
+        self._count(1)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:  # noqa: BLE001 (the last net: the log has it, the client gets a problem)
+            _log.exception("unexpected", route=route_of(scope))
+            if not answer.status:
+                await problem_response(Unexpected(), scope)(scope, receive, answer.send)
+        finally:
+            self._count(-1)
+            _record(scope, answer.status, time.perf_counter() - started)
+            request_id.reset(token)
+
+    def _count(self, change: int) -> None:
+        self.traffic.in_flight += change
+        IN_FLIGHT.inc(change)
+
+
+class _Answer:
+    """Adds headers to an answer and remembers its status. A HEAD is answered by what answers GET, without the body."""
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], scope: Scope) -> None:
+        self._send = send
+        self._headers = headers
+        self._bodiless = scope["method"] == "HEAD"
+        self.status = 0
+        if self._bodiless:
+            scope["fullhouse.method"] = "HEAD"
+            scope["method"] = "GET"
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = _merged(message.get("headers", ()), self._headers)
+        elif self._bodiless and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def security_headers(*, https: bool) -> list[tuple[bytes, bytes]]:
+    """Return what every answer says to browsers unless the route says something else; pages allow themselves more."""
+    headers = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"cache-control", b"no-store"),
+    ]
+    if https:
+        headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+    return headers
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the route that was found, never the path: paths may be long, many, or secret."""
+    if ROUTE_KEY in scope:
+        return str(scope[ROUTE_KEY])
+    template = getattr(scope.get("route"), "path", None)
+    if not isinstance(template, str):
+        return UNKNOWN_ROUTE
+    # A router does not know the prefix under which the app has put it.
+    return API_PREFIX + template if scope["path"].startswith(API_PREFIX + "/") else template
+
+
+def _merged(given: Iterable[tuple[bytes, bytes]], added: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    headers = list(given)
+    names = {name.lower() for name, _ in headers}
+    return headers + [(name, value) for name, value in added if name not in names]
+
+
+def _sent_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode() if _REQUEST_ID.fullmatch(value) else None
+    return None
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    sent = scope.get("fullhouse.method", scope["method"])
+    method = sent if sent in _METHODS else "other"
+    route = route_of(scope)
+    REQUESTS.labels(method, route, status).inc()
+    REQUEST_SECONDS.labels(method, route).observe(seconds)
+    _log.info(
+        "request",
+        method=method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        **_who_and_what(scope),
+    )
+
+
+def _who_and_what(scope: Scope) -> dict[str, Any]:
+    """Name the actor and the ids in the path; other parts of a path are not logged."""
+    facts: dict[str, Any] = {
+        name: str(value) for name, value in scope.get("path_params", {}).items() if _is_uuid(value)
+    }
+    actor = scope.get("state", {}).get("actor")
+    if actor is not None:
+        facts["actor"] = actor.label
+    return facts
+
+
+def _is_uuid(value: object) -> bool:
+    read: Callable[[str], UUID] = UUID
+    try:
+        return isinstance(value, UUID) or str(read(str(value))) == value
+    except ValueError:
+        return False

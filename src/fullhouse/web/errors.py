@@ -1,0 +1,186 @@
+"""From errors to answers: one table from kinds to statuses, and RFC 9457 ``application/problem+json``."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from fullhouse.core.errors import DomainError, Invalid, Kind, Malformed, NotFound
+from fullhouse.core.json import Json
+from fullhouse.infra.http import PROBLEM_TYPE, REPLAYED_HEADER
+from fullhouse.infra.outbox import request_id
+from fullhouse.infra.telemetry import get_log
+
+STATUSES: Mapping[Kind, int] = {
+    Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.CONFLICT: 409,
+    Kind.TOO_LARGE: 413,
+    Kind.INVALID: 422,
+    Kind.TOO_MANY: 429,
+    Kind.UNAVAILABLE: 503,
+}
+"""The one table of which error becomes which status."""
+
+TYPE_PREFIX = "urn:fullhouse:problem:"
+ERRORS_LISTED_MAX = 20
+_NAME_LENGTH_MAX = 100
+_RESERVED = frozenset({"type", "title", "status", "detail", "code", "request_id", "instance"})
+_log = get_log("web")
+
+
+class RouteUnknown(NotFound):
+    """No operation has this path."""
+
+    code = "route_unknown"
+    title = "There is nothing at this address."
+
+
+class MethodNotAllowed(DomainError):
+    """The path is known, but not with this method."""
+
+    code = "method_not_allowed"
+    title = "This address does not take this method."
+
+
+class MediaTypeUnknown(DomainError):
+    """The body is of another type than JSON."""
+
+    code = "media_type_unknown"
+    title = "Send the body as application/json."
+
+
+class Unexpected(DomainError):
+    """A fault of ours; the log has it under the request's id."""
+
+    code = "unexpected"
+    title = "Something went wrong on our side."
+
+
+STATUSES_OF_HTTP: Mapping[type[DomainError], int] = {MethodNotAllowed: 405, MediaTypeUnknown: 415, Unexpected: 500}
+"""Errors that only HTTP has."""
+
+
+def status_of(error: DomainError) -> int:
+    """Return the status that an error becomes."""
+    return STATUSES_OF_HTTP.get(type(error)) or STATUSES[error.kind]
+
+
+def problem_of(error: DomainError, scope: Scope) -> dict[str, Json]:
+    """Write an error as the body of a problem: the members of RFC 9457, ``code``, ``request_id``, and its fields."""
+    status = status_of(error)
+    fields = {name: value for name, value in error.fields.items() if name not in _RESERVED}
+    return {
+        "type": TYPE_PREFIX + error.code,
+        "title": error.title,
+        "status": status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id.get(),
+        "instance": quote(str(scope.get("path", ""))[:500], errors="replace"),
+        **fields,
+    }
+
+
+def problem_response(error: DomainError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a problem, and the headers that belong to its status."""
+    status = status_of(error)
+    return Response(
+        json.dumps(problem_of(error, scope), default=str).encode(),
+        status,
+        media_type=PROBLEM_TYPE,
+        headers={**_headers_of(error, status), **(headers or {})},
+    )
+
+
+def _headers_of(error: DomainError, status: int) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        schemes = cast("Sequence[str]", error.fields.get("schemes") or ("Bearer",))
+        headers["WWW-Authenticate"] = ", ".join(f'{scheme} realm="fullhouse"' for scheme in schemes)
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        seconds = error.fields.get("retry_after_seconds", 1)
+        headers["Retry-After"] = str(max(1, math.ceil(seconds)) if isinstance(seconds, (int, float)) else 1)
+    if getattr(error, "replayed", False):
+        headers[REPLAYED_HEADER] = "true"
+    return headers
+
+
+def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> DomainError:
+    """Name each field that validation refused. What was sent is not repeated: it may be a secret."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        return Malformed("The body is not valid JSON.")
+    listed: list[Json] = [
+        {"field": field_name(error["loc"]), "message": str(error["msg"])} for error in errors[:ERRORS_LISTED_MAX]
+    ]
+    first = cast("Mapping[str, str]", listed[0])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Invalid(f"{first['field']}: {first['message']}{more}", errors=listed)
+
+
+def field_name(location: Sequence[str | int]) -> str:
+    """Write where a value stood: ``items.0.quantity`` of a body, or the name of a parameter."""
+    parts = location[1:] or location[:1]
+    name = ".".join(str(part) for part in parts)
+    return name.encode("ascii", "backslashreplace").decode()[:_NAME_LENGTH_MAX]
+
+
+def add_error_handlers(app: FastAPI, allowed_methods: Callable[[str], Sequence[str]]) -> None:
+    """Make the app answer each error as a problem. ``allowed_methods`` knows which methods a path takes."""
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        raised = cast("HTTPException", error)
+        if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allow = ", ".join(allowed_methods(request.url.path))
+            return problem_response(MethodNotAllowed(), request.scope, {"Allow": allow})
+        return problem_response(_of_framework(raised.status_code), request.scope, raised.headers)
+
+    app.add_exception_handler(DomainError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+async def _on_domain_error(request: Request, error: Exception) -> Response:
+    refused = cast("DomainError", error)
+    if refused.kind is Kind.UNAVAILABLE:
+        _log.warning("unavailable", code=refused.code, cause=repr(refused.__cause__) if refused.__cause__ else None)
+    return problem_response(refused, request.scope)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    errors = cast("RequestValidationError", error).errors()
+    of_body = any(tuple(found["loc"]) == ("body",) and found["type"] != "missing" for found in errors)
+    if of_body and not _is_json(request.headers.get("content-type", "")):
+        return problem_response(MediaTypeUnknown(), request.scope)
+    return problem_response(invalid_fields(errors), request.scope)
+
+
+def _of_framework(status: int) -> DomainError:
+    """Translate what the framework refuses by itself; its own handlers answer in another form."""
+    if status == HTTPStatus.NOT_FOUND:
+        return RouteUnknown()
+    if status == HTTPStatus.BAD_REQUEST:
+        return Malformed("The body could not be read as JSON.")
+    _log.error("unexpected", status=status)
+    return Unexpected()
+
+
+async def _on_unexpected(request: Request, _error: Exception) -> Response:
+    """Say nothing of what happened. The error is raised again, and the outermost layer logs it."""
+    return problem_response(Unexpected(), request.scope)
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

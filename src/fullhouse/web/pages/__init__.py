@@ -1,0 +1,1 @@
+"""Server-rendered pages, a folder for each audience."""

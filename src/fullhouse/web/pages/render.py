@@ -1,0 +1,90 @@
+"""From a template to an answer: the language, the headers that browsers are held to, and nothing else."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from fullhouse.infra.languages import LANGUAGES, Language, translator
+from fullhouse.web.pages.assets import asset_path
+from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
+
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie, Accept-Language",
+}
+PRIVATE_HEADERS: Mapping[str, str] = {
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex",
+}
+"""For what stands under a secret: kept nowhere, sent on nowhere."""
+
+
+def render_page(
+    request: Request,
+    template: str,
+    values: Mapping[str, object],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Render a template in the language of the request."""
+    speak = speaker_of(request)
+    text = (
+        environment(speak.language)
+        .get_template(template)
+        .render(
+            {
+                "switches": [_switch(request, language, speak.language) for language in LANGUAGES],
+                "path": request.url.path,
+                **values,
+            }
+        )
+    )
+    answer = HTMLResponse(
+        text, status, headers={**PAGE_HEADERS, "Content-Language": speak.html_language, **(headers or {})}
+    )
+    remember_language(request, answer)
+    return answer
+
+
+@cache
+def environment(language: Language) -> Environment:
+    """Prepare the templates for one language. An unknown name in a template is an error, never an empty text."""
+    made = Environment(
+        loader=PackageLoader("fullhouse.web.pages.shop", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    speak = translator(language)
+    made.install_gettext_translations(speak.catalog, newstyle=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] (the extension adds it)
+    made.globals.update(speak=speak, asset=asset_path)
+    return made
+
+
+_NAMES: Mapping[Language, str] = {"en": "English", "pt_BR": "Português"}
+
+
+def _switch(request: Request, language: Language, current: Language) -> Mapping[str, object]:
+    return {
+        "tag": language.replace("_", "-"),
+        "name": _NAMES[language],
+        "query": switch_of(request, language),
+        "current": language == current,
+    }
