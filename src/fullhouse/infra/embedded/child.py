@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     if folder != "-":
         become_owner(Path(folder), ordinary=power == "ordinary")
     if not os.access(command[0], os.X_OK):
-        fail(f"user {os.geteuid()} may not run {command[0]}, and user namespaces are forbidden here")
+        fail(f"user {os.geteuid()}, who runs the server, may not run {command[0]}")
     die_with_parent(int(parent_pid), int(death_signal))
     os.execv(command[0], command)  # noqa: S606  # no shell is the point
 
@@ -57,9 +57,10 @@ def enter_namespace(inside_uid: int) -> None:
     if libc.unshare(_CLONE_NEWUSER) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{inside_uid} {outside_uid} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{inside_uid} {outside_gid} 1", encoding="ascii")
+    # Bytes need no codec: Python would load one now, perhaps from files that this user may no longer read.
+    Path("/proc/self/setgroups").write_bytes(b"deny")
+    Path("/proc/self/uid_map").write_bytes(b"%d %d 1" % (inside_uid, outside_uid))
+    Path("/proc/self/gid_map").write_bytes(b"%d %d 1" % (inside_uid, outside_gid))
 
 
 def change_user(uid: int, folder: Path) -> None:
@@ -68,7 +69,7 @@ def change_user(uid: int, folder: Path) -> None:
     os.setgid(folder.stat().st_gid)
     os.setuid(uid)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        fail(f"user {uid} cannot reach {folder}, and user namespaces are forbidden here")
+        fail(f"user {uid}, who runs the server, cannot reach {folder}")
 
 
 def give_away(folder: Path, uid: int) -> None:

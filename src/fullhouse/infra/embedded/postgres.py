@@ -160,15 +160,12 @@ def _create_cluster(programs: Path, folder: Folder) -> None:
     aside = folder.path / "data.new"
     if aside.exists():
         rmtree(aside)
-    password = folder.path / "password"
-    password.touch(mode=0o600)
-    password.write_text(random_text(), encoding="ascii")
+    password = folder.write_private("password", random_text())
     initdb = [str(programs / "initdb"), "-D", str(aside), "-U", USER, "--encoding=UTF8", "--locale-provider=builtin"]
     initdb += ["--builtin-locale=C.UTF-8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"]
     _run_once([*initdb, f"--pwfile={password}", "--no-instructions"], folder)
     # The default database of a connection is the one named like its user; the system's own stays untouched.
-    script = folder.path / "create.sql"
-    script.write_text(f"CREATE DATABASE {DATABASE}\n", encoding="ascii")
+    script = folder.write_private("create.sql", f"CREATE DATABASE {DATABASE}\n")
     single = f'exec "$0" --single -D "$1" -j template1 <"{script.name}"'
     _run_once(["/bin/sh", "-c", single, str(programs / "postgres"), str(aside)], folder)
     script.unlink()

@@ -77,6 +77,16 @@ class Folder:
         os.close(self.server_lock)
         os.close(self._supervisor_lock)
 
+    def write_private(self, name: str, text: str) -> Path:
+        """Write a file that only the owner of the folder, who is who the server runs as, may read."""
+        file = self.path / name
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as opened:
+            opened.write(text)
+        owner = self.path.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.chown(file, owner.st_uid, owner.st_gid)
+        return file
+
     def rotate_log(self) -> None:
         """Keep at most one old log, so that a log never grows without bound over many starts."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:

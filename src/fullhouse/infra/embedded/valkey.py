@@ -109,9 +109,7 @@ def _launch(program: Path, folder: Folder, socket: Path | None, port: int, passw
     # Its working folder is the data folder, so names in it need neither a path nor quotes.
     lines += [f"port {port}", "bind 127.0.0.1", "protected-mode yes", "dir ."]
     lines += [f"unixsocket {_SOCKET}", "unixsocketperm 700"] if socket else [f"requirepass {password}"]
-    config = folder.path / _CONFIG
-    config.touch(mode=0o600)
-    config.write_text("\n".join(lines) + "\n", encoding="ascii")
+    config = folder.write_private(_CONFIG, "\n".join(lines) + "\n")
     return Launch("Valkey", [str(program), config.name], signal.SIGTERM, refuses_root=False)
 
 

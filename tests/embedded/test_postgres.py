@@ -1,0 +1,153 @@
+"""Embedded PostgreSQL: nothing committed is lost, nothing is left running, nobody else's data is touched."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from harness.processes import descendants, is_alive, wait_until
+
+from fullhouse.infra.embedded import postgres
+from fullhouse.infra.embedded.process import SOCKET_PATH_BYTES_MAX, EmbeddedServerError
+
+
+@pytest.fixture
+def running(short_folder: Path) -> Iterator[postgres.EmbeddedPostgres]:
+    server = postgres.start(short_folder / "postgres")
+    yield server
+    if server.is_running():
+        server.stop()
+
+
+async def fetchval(url: str, query: str) -> object:
+    conn = await asyncpg.connect(url)
+    try:
+        return await conn.fetchval(query)
+    finally:
+        await conn.close()
+
+
+async def write_rows(url: str, count: int) -> None:
+    conn = await asyncpg.connect(url)
+    try:
+        await conn.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
+        await conn.execute("INSERT INTO kept SELECT generate_series(1, $1::int)", count)
+    finally:
+        await conn.close()
+
+
+async def test_server_is_durable_and_sorts_by_code_point(running: postgres.EmbeddedPostgres) -> None:
+    assert await fetchval(running.url, "SHOW fsync") == "on"
+    assert await fetchval(running.url, "SHOW synchronous_commit") == "on"
+    assert await fetchval(running.url, "SHOW data_checksums") == "on"
+    assert await fetchval(running.url, "SHOW server_encoding") == "UTF8"
+    assert await fetchval(running.url, "SELECT 'a' > 'B'") is True
+    assert await fetchval(running.url, "SELECT upper('ção')") == "ÇÃO"
+
+
+async def test_server_listens_for_its_owner_alone(running: postgres.EmbeddedPostgres) -> None:
+    assert running.socket is not None
+    assert stat.S_IMODE(running.socket.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE((running.socket.parent / "password").stat().st_mode) == 0o600
+    assert await fetchval(running.url, "SHOW listen_addresses") == ""
+
+
+async def test_stop_and_start_keeps_rows_and_files_whole(short_folder: Path) -> None:
+    first = postgres.start(short_folder / "postgres")
+    await write_rows(first.url, 10)
+    first.stop()
+    assert not is_alive(first.pid)
+    second = postgres.start(short_folder / "postgres")
+    try:
+        assert second.url == first.url
+        assert await fetchval(second.url, "SELECT count(*) FROM kept") == 10
+    finally:
+        second.stop()
+    assert "database system was not properly shut down" not in second.folder.log.read_text(encoding="utf-8")
+
+
+async def test_kill_9_of_the_server_loses_nothing(running: postgres.EmbeddedPostgres) -> None:
+    await write_rows(running.url, 1_000)
+    below = descendants(running.pid)
+    os.kill(running.pid, signal.SIGKILL)
+    wait_until(lambda: not running.is_running(), "the killed server is noticed")
+    running.restart()
+    assert await fetchval(running.url, "SELECT count(*) FROM kept") == 1_000
+    assert {pid for pid in below if is_alive(pid)} == set()
+
+
+async def test_stale_pid_file_that_names_a_living_process_does_not_stop_the_start(short_folder: Path) -> None:
+    first = postgres.start(short_folder / "postgres")
+    first.stop()
+    pid_file = short_folder / "postgres" / "data" / "postmaster.pid"
+    pid_file.write_text(f"{os.getppid()}\n{pid_file.parent}\n0\n5432\n\n\n0 0\nready\n", encoding="utf-8")
+    second = postgres.start(short_folder / "postgres")
+    try:
+        assert await fetchval(second.url, "SELECT 1") == 1
+    finally:
+        second.stop()
+
+
+async def test_two_folders_side_by_side_are_apart(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
+    other = postgres.start(short_folder / "other")
+    try:
+        await write_rows(other.url, 3)
+        assert await fetchval(running.url, "SELECT to_regclass('kept')") is None
+        assert await fetchval(other.url, "SELECT count(*) FROM kept") == 3
+    finally:
+        other.stop()
+
+
+async def test_folder_in_use_is_refused_in_one_line(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
+    with pytest.raises(EmbeddedServerError, match=r"^the data folder \S+ is in use by another running Fullhouse$"):
+        postgres.start(short_folder / "postgres")
+    assert await fetchval(running.url, "SELECT 1") == 1
+
+
+async def test_half_made_data_is_made_again(short_folder: Path) -> None:
+    half = short_folder / "postgres" / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n", encoding="ascii")
+    server = postgres.start(short_folder / "postgres")
+    try:
+        assert await fetchval(server.url, "SELECT current_database()") == "fullhouse"
+    finally:
+        server.stop()
+    assert not half.exists()
+
+
+async def test_long_path_uses_loopback_with_a_password(short_folder: Path) -> None:
+    folder = short_folder / ("long, path with 'quotes' " + "x" * SOCKET_PATH_BYTES_MAX)
+    server = postgres.start(folder)
+    try:
+        assert server.socket is None
+        assert await fetchval(server.url, "SHOW listen_addresses") == "127.0.0.1"
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await fetchval(f"postgresql://fullhouse:wrong@127.0.0.1:{server.port}/fullhouse", "SELECT 1")
+        assert postgres.running_url(folder) == server.url
+        await write_rows(server.url, 1)
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: not server.is_running(), "the killed server is noticed")
+        server.restart()
+        assert await fetchval(server.url, "SELECT count(*) FROM kept") == 1
+    finally:
+        server.stop()
+
+
+def test_running_url_is_known_to_others(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
+    assert postgres.running_url(short_folder / "postgres") == running.url
+    running.stop()
+    assert postgres.running_url(short_folder / "postgres") is None
+    assert postgres.running_url(short_folder / "never") is None
+
+
+def test_server_that_cannot_start_says_why(short_folder: Path) -> None:
+    with pytest.raises(
+        EmbeddedServerError, match=r"^PostgreSQL did not start in .*unrecognized configuration parameter"
+    ):
+        postgres.start(short_folder / "postgres", {"no_such_setting": "1"})
+    server = postgres.start(short_folder / "postgres")
+    server.stop()
