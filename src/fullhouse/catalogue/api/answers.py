@@ -1,0 +1,298 @@
+"""What is answered about events and sessions."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fullhouse.catalogue.availability import Offer
+from fullhouse.catalogue.show_event import EventView, SessionView
+from fullhouse.events.rules import Event, EventStatus, SessionStatus
+from fullhouse.events.session_dates import local_dates
+from fullhouse.infra.http import ApiModel
+
+
+class EventAnswer(ApiModel):
+    """An event as it stands in a list."""
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    location: str
+    time_zone: str
+    currency: str
+    status: EventStatus
+    starts_at: datetime | None
+    ends_at: datetime | None
+    published_at: datetime | None
+    cancelled_at: datetime | None
+
+
+class PriceAnswer(ApiModel):
+    """A price in a price category, and what is left there for the ticket type."""
+
+    price_category_id: UUID
+    price_category: str
+    name: str
+    price_minor: int
+    available: int
+
+
+class OfferAnswer(ApiModel):
+    """A ticket type, its lowest price, its prices, and what is left for it."""
+
+    id: UUID
+    name: str
+    price_minor: int | None
+    prices: list[PriceAnswer]
+    available: int
+
+
+class TicketTypeAnswer(OfferAnswer):
+    """A ticket type with all of its terms."""
+
+    description: str
+    per_order_max: int | None
+    on_sale: bool
+
+
+class AreaAnswer(ApiModel):
+    """What is left in a standing area."""
+
+    key: str
+    available: int
+
+
+class AvailabilityAnswer(ApiModel):
+    """What is left of a session; ``seats`` is base64 of two bits a seat, in map order, low bits first."""
+
+    version: int
+    map_version: int | None
+    on_sale: bool
+    ticket_types: list[OfferAnswer]
+    areas: list[AreaAnswer]
+    seats: str | None
+
+
+class SessionSummary(ApiModel):
+    """A session in its event, with what is left."""
+
+    id: UUID
+    name: str
+    status: SessionStatus
+    time_zone: str
+    starts_local: datetime
+    starts_at: datetime
+    ends_local: datetime | None
+    ends_at: datetime | None
+    sales_from: datetime | None
+    sales_until: datetime | None
+    seat_map_id: UUID | None
+    on_sale: bool
+    available: int
+    ticket_types: list[OfferAnswer]
+
+
+class EventDetail(EventAnswer):
+    """An event with its sessions, by start."""
+
+    description: str
+    sessions: list[SessionSummary]
+
+
+class PriceCategoryAnswer(ApiModel):
+    """What places are worth."""
+
+    id: UUID
+    key: str
+    name: str
+
+
+class QuotaAnswer(ApiModel):
+    """A counter of a session. ``kind`` is category, ticket_type, shared or area; ``name`` says of which."""
+
+    id: UUID
+    kind: str
+    name: str
+    capacity: int
+    held: int
+    sold: int
+    blocked: int
+
+
+class SessionDetail(ApiModel):
+    """A session with all of its terms, and its quotas for the members of its organization."""
+
+    id: UUID
+    organization_id: UUID
+    event_id: UUID
+    event_name: str
+    location: str
+    currency: str
+    name: str
+    status: SessionStatus
+    time_zone: str
+    starts_local: datetime
+    starts_at: datetime
+    ends_local: datetime | None
+    ends_at: datetime | None
+    sales_from_local: datetime | None
+    sales_from: datetime | None
+    sales_until_local: datetime | None
+    sales_until: datetime | None
+    entry_from_local: datetime | None
+    entry_from: datetime | None
+    entry_until_local: datetime | None
+    entry_until: datetime | None
+    seat_map_id: UUID | None
+    hold_seconds: int
+    per_order_max: int
+    release_on_decline: bool
+    reseat_equal: bool
+    gates: list[str]
+    on_sale: bool
+    available: int
+    price_categories: list[PriceCategoryAnswer]
+    ticket_types: list[TicketTypeAnswer]
+    quotas: list[QuotaAnswer] | None
+
+
+class AllocationAnswer(ApiModel):
+    """Stock that is kept from the public."""
+
+    id: UUID
+    name: str
+    reason: str
+    seats: list[str]
+    quantities: dict[str, int]
+    release_at: datetime | None
+    created_at: datetime
+
+
+def event_answer(event: Event) -> EventAnswer:
+    """Show an event in a list."""
+    return EventAnswer(
+        id=event.event_id,
+        organization_id=event.organization_id,
+        name=event.name,
+        location=event.location,
+        time_zone=event.time_zone,
+        currency=event.currency,
+        status=event.status,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        published_at=event.published_at,
+        cancelled_at=event.cancelled_at,
+    )
+
+
+def event_detail(view: EventView) -> EventDetail:
+    """Show an event with its sessions."""
+    return EventDetail(
+        **dict(event_answer(view.event)),
+        description=view.event.description,
+        sessions=[_summary(session) for session in view.sessions],
+    )
+
+
+def session_detail(view: EventView, *, for_member: bool) -> SessionDetail:
+    """Show the one session of a view; only members see how its quotas stand."""
+    session = view.sessions[0]
+    terms = session.terms
+    local = local_dates(terms)
+    return SessionDetail(
+        id=terms.session_id,
+        organization_id=terms.organization_id,
+        event_id=terms.event_id,
+        event_name=terms.event_name,
+        location=terms.location,
+        currency=terms.currency,
+        name=terms.session_name,
+        status=terms.status,
+        time_zone=terms.time_zone,
+        starts_local=local.starts,
+        starts_at=terms.starts_at,
+        ends_local=local.ends,
+        ends_at=terms.ends_at,
+        sales_from_local=local.sales_from,
+        sales_from=terms.sales_from,
+        sales_until_local=local.sales_until,
+        sales_until=terms.sales_until,
+        entry_from_local=local.entry_from,
+        entry_from=terms.entry_from,
+        entry_until_local=local.entry_until,
+        entry_until=terms.entry_until,
+        seat_map_id=terms.seat_map_id,
+        hold_seconds=terms.hold_seconds,
+        per_order_max=terms.per_order_max,
+        release_on_decline=terms.release_on_decline,
+        reseat_equal=terms.reseat_equal,
+        gates=list(terms.gates),
+        on_sale=session.on_sale,
+        available=session.available,
+        price_categories=[
+            PriceCategoryAnswer(id=one.price_category_id, key=one.key, name=one.name) for one in terms.price_categories
+        ],
+        ticket_types=[_ticket_type(offer) for offer in session.offers],
+        quotas=_quotas(session) if for_member else None,
+    )
+
+
+def _summary(session: SessionView) -> SessionSummary:
+    terms = session.terms
+    local = local_dates(terms)
+    return SessionSummary(
+        id=terms.session_id,
+        name=terms.session_name,
+        status=terms.status,
+        time_zone=terms.time_zone,
+        starts_local=local.starts,
+        starts_at=terms.starts_at,
+        ends_local=local.ends,
+        ends_at=terms.ends_at,
+        sales_from=terms.sales_from,
+        sales_until=terms.sales_until,
+        seat_map_id=terms.seat_map_id,
+        on_sale=session.on_sale,
+        available=session.available,
+        ticket_types=[_offer(offer) for offer in session.offers],
+    )
+
+
+def _offer(offer: Offer) -> OfferAnswer:
+    return OfferAnswer(
+        id=offer.ticket_type.ticket_type_id,
+        name=offer.ticket_type.name,
+        price_minor=offer.price_minor,
+        prices=[
+            PriceAnswer(
+                price_category_id=price.category.price_category_id,
+                price_category=price.category.key,
+                name=price.category.name,
+                price_minor=price.price_minor,
+                available=price.available,
+            )
+            for price in offer.prices
+        ],
+        available=offer.available,
+    )
+
+
+def _ticket_type(offer: Offer) -> TicketTypeAnswer:
+    kind = offer.ticket_type
+    return TicketTypeAnswer(
+        **dict(_offer(offer)), description=kind.description, per_order_max=kind.per_order_max, on_sale=kind.on_sale
+    )
+
+
+def _quotas(session: SessionView) -> list[QuotaAnswer]:
+    return [
+        QuotaAnswer(
+            id=quota_id,
+            kind=one.kind,
+            name=one.name,
+            capacity=one.capacity,
+            held=one.held,
+            sold=one.sold,
+            blocked=one.blocked,
+        )
+        for quota_id, one in session.counters.items()
+    ]

@@ -1,0 +1,133 @@
+"""What is left of a session, and the body that says so. Pure."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from fullhouse.core.json import Json
+from fullhouse.events.rules import PriceCategory, SessionTerms, TicketType
+from fullhouse.reservations.stock import Counter
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOffer:
+    """What is left in one price category for one ticket type."""
+
+    category: PriceCategory
+    price_minor: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is left for one ticket type. ``available`` is 0 for a type that is not on sale."""
+
+    ticket_type: TicketType
+    prices: tuple[PriceOffer, ...]
+    available: int
+
+    @property
+    def price_minor(self) -> int | None:
+        """The lowest price, or None where the type has none."""
+        return min((price.price_minor for price in self.prices), default=None)
+
+
+def offers_of(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> tuple[Offer, ...]:
+    """Work out what is left for each ticket type, in the order of the session."""
+    return tuple(_offer(terms, ticket_type, counters) for ticket_type in terms.ticket_types)
+
+
+def places_left(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> int:
+    """Count the places that are left for any ticket type on sale, within quotas that all of those draw on."""
+    types = [kind for kind in terms.ticket_types if kind.on_sale and kind.prices]
+    sold_in = {key for kind in types for key in kind.prices}
+    quotas = [one.quota_id for one in terms.price_categories if one.price_category_id in sold_in]
+    common = set(types[0].quota_ids).intersection(*(kind.quota_ids for kind in types)) if types else set[UUID]()
+    total = sum(_left(counters, quota_id) for quota_id in quotas)
+    return min([total, *(_left(counters, quota_id) for quota_id in common)])
+
+
+def _offer(terms: SessionTerms, kind: TicketType, counters: Mapping[UUID, Counter]) -> Offer:
+    limit = min((_left(counters, quota_id) for quota_id in kind.quota_ids), default=None)
+    prices: list[PriceOffer] = []
+    for category in terms.price_categories:
+        price_minor = kind.prices.get(category.price_category_id)
+        if price_minor is not None:
+            left = _left(counters, category.quota_id) if kind.on_sale else 0
+            prices.append(PriceOffer(category, price_minor, left if limit is None else min(left, limit)))
+    total = sum(price.available for price in prices)
+    return Offer(kind, tuple(prices), total if limit is None else min(total, limit))
+
+
+def _left(counters: Mapping[UUID, Counter], quota_id: UUID) -> int:
+    counter = counters.get(quota_id)
+    return 0 if counter is None else max(counter.available, 0)
+
+
+def pack_seats(states: Sequence[int]) -> bytes:
+    """Pack states of seats into two bits each, in map order, the first in the lowest bits of the first byte."""
+    padded = bytes(states) + bytes(-len(states) % 4)
+    quarters = (padded[0::4], padded[1::4], padded[2::4], padded[3::4])
+    return bytes(a | b << 2 | c << 4 | d << 6 for a, b, c, d in zip(*quarters, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What is left of a session, as of one version of its stock."""
+
+    version: int
+    map_version: int | None
+    on_sale: bool
+    offers: tuple[Offer, ...]
+    areas: Mapping[str, int]
+    """What is left in each standing area of the map, by its key."""
+    seats: bytes | None
+    """Packed states, or None for a session without a seat map."""
+
+
+def availability_json(found: Availability) -> dict[str, Json]:
+    """Return the answer of the contract."""
+    return {
+        "version": found.version,
+        "map_version": found.map_version,
+        "on_sale": found.on_sale,
+        "ticket_types": [offer_json(offer) for offer in found.offers],
+        "areas": [{"key": key, "available": left} for key, left in found.areas.items()],
+        "seats": None if found.seats is None else b64encode(found.seats).decode(),
+    }
+
+
+def offer_json(offer: Offer) -> dict[str, Json]:
+    """Return one ticket type with what is left for it."""
+    return {
+        "id": str(offer.ticket_type.ticket_type_id),
+        "name": offer.ticket_type.name,
+        "price_minor": offer.price_minor,
+        "prices": [
+            {
+                "price_category_id": str(price.category.price_category_id),
+                "price_category": price.category.key,
+                "name": price.category.name,
+                "price_minor": price.price_minor,
+                "available": price.available,
+            }
+            for price in offer.prices
+        ],
+        "available": offer.available,
+    }
+
+
+def encode_body(answer: Mapping[str, Json]) -> tuple[bytes, str]:
+    """Encode an answer and return it with its entity tag."""
+    body = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
+    return body, f'"{sha256(body).hexdigest()[:24]}"'
+
+
+def next_change_by_time(terms: SessionTerms, now: datetime, next_expiry: datetime | None) -> datetime | None:
+    """Return the next instant at which the answer changes by time alone: a hold lapses, sales open or close."""
+    sales = (terms.sales_from, terms.sales_until or terms.starts_at, next_expiry)
+    return min((instant for instant in sales if instant is not None and instant > now), default=None)

@@ -1,0 +1,196 @@
+"""Answer what is left of a session: one body for each version of its stock, kept in memory and in Valkey.
+
+Postgres is asked for the version each time, in one small statement, so an answer is never older than its request.
+Valkey only saves the other processes the work of making the body; without it, each makes its own.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from valkey.asyncio import Valkey
+from valkey.exceptions import ValkeyError
+
+from fullhouse.catalogue import queries
+from fullhouse.catalogue.availability import (
+    Availability,
+    availability_json,
+    encode_body,
+    next_change_by_time,
+    offers_of,
+    pack_seats,
+)
+from fullhouse.events.queries import load_event, load_terms
+from fullhouse.events.rules import SessionNotFound, SessionTerms
+from fullhouse.infra import directory
+from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+
+SESSIONS_KEPT_MAX = 500
+KEPT_SECONDS_MAX = 3600
+VALKEY_SECONDS_MAX = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An encoded answer, and as long as it is right: while the version stands and no instant has passed."""
+
+    organization_id: UUID
+    version: int
+    etag: str
+    public: bool
+    """False for a session of a draft."""
+    valid_until: datetime | None
+    body: bytes
+
+    def fits(self, version: int, now: datetime) -> bool:
+        """Say whether it is still right."""
+        return self.version >= version and (self.valid_until is None or now < self.valid_until)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What the board knows of one session."""
+
+    organization_id: UUID
+    shown: Shown | None = None
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class AvailabilityBoard:
+    """Knows what is left of the sessions that people ask about. One for each process."""
+
+    def __init__(self, pool: Pool, valkey: Valkey) -> None:
+        """Begin with nothing in memory."""
+        self._pool = pool
+        self._valkey = valkey
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+
+    async def show_availability(self, session_id: UUID) -> Shown:
+        """Return what is left of a session, as of a moment after the call. Raises ``SessionNotFound``."""
+        async with connection(self._pool) as conn:
+            kept = await self._keep(conn, session_id)
+            found = await queries.load_version_and_now(conn, kept.organization_id, session_id)
+        if found is None:
+            self._kept.pop(session_id, None)
+            raise SessionNotFound
+        if kept.shown is not None and kept.shown.fits(*found):
+            return kept.shown
+        # Those who ask at the same moment wait for one answer, and none of them keeps a connection meanwhile.
+        async with kept.making:
+            if kept.shown is None or not kept.shown.fits(*found):
+                kept.shown = await self._from_valkey(session_id, *found) or await self._make(kept, session_id)
+            return kept.shown
+
+    async def _keep(self, conn: Connection, session_id: UUID) -> _Kept:
+        kept = self._kept.get(session_id)
+        if kept is None:
+            organization_id = await directory.find_organization(conn, "session", session_id)
+            if organization_id is None:
+                raise SessionNotFound
+            kept = self._kept.setdefault(session_id, _Kept(organization_id))
+            while len(self._kept) > SESSIONS_KEPT_MAX:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(session_id)
+        return kept
+
+    async def _make(self, kept: _Kept, session_id: UUID) -> Shown:
+        async with transaction(self._pool) as conn:
+            await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            shown = await load_availability(conn, kept.organization_id, session_id)
+        await self._into_valkey(session_id, shown)
+        return shown
+
+    async def _from_valkey(self, session_id: UUID, version: int, now: datetime) -> Shown | None:
+        try:
+            async with asyncio.timeout(VALKEY_SECONDS_MAX):
+                packed = await self._valkey.get(_key(session_id))
+        except (ValkeyError, OSError, TimeoutError):
+            return None
+        shown = _unpack(packed) if isinstance(packed, bytes) else None
+        return shown if shown is not None and shown.fits(version, now) else None
+
+    async def _into_valkey(self, session_id: UUID, shown: Shown) -> None:
+        try:
+            async with asyncio.timeout(VALKEY_SECONDS_MAX):
+                await self._valkey.set(_key(session_id), _pack(shown), ex=KEPT_SECONDS_MAX)
+        except (ValkeyError, OSError, TimeoutError):
+            return
+
+
+async def load_availability(conn: Connection, organization_id: UUID, session_id: UUID) -> Shown:
+    """Make the answer from Postgres, in at most nine statements. The caller gives one snapshot for all of them.
+
+    Raises ``SessionNotFound``.
+    """
+    found = await queries.load_version_and_now(conn, organization_id, session_id)
+    terms = await load_terms(conn, organization_id, session_id)
+    event = None if terms is None else await load_event(conn, organization_id, terms.event_id)
+    if found is None or terms is None or event is None:
+        raise SessionNotFound
+    version, now = found
+    body, etag = encode_body(availability_json(await _load(conn, terms, version, now)))
+    next_expiry = await queries.load_next_expiry(conn, organization_id, session_id, now)
+    return Shown(
+        organization_id=organization_id,
+        version=version,
+        etag=etag,
+        public=event.published_at is not None,
+        valid_until=next_change_by_time(terms, now, next_expiry),
+        body=body,
+    )
+
+
+async def _load(conn: Connection, terms: SessionTerms, version: int, now: datetime) -> Availability:
+    organization_id, session_id = terms.organization_id, terms.session_id
+    all_counters = await queries.load_counters(conn, organization_id, [session_id], now)
+    counters = all_counters[session_id]
+    map_version, seats = None, None
+    if terms.seat_map_id is not None:
+        map_version = await queries.load_map_version(conn, organization_id, terms.seat_map_id)
+        seats = pack_seats(await queries.load_seat_states(conn, organization_id, session_id, now))
+    return Availability(
+        version=version,
+        map_version=map_version,
+        on_sale=terms.on_sale_at(now),
+        offers=offers_of(terms, counters),
+        areas={one.name: max(one.available, 0) for one in counters.values() if one.kind == "area"},
+        seats=seats,
+    )
+
+
+def _key(session_id: UUID) -> str:
+    return f"{{session:{session_id}}}:available"
+
+
+def _pack(shown: Shown) -> bytes:
+    """Write one line of facts, then the body."""
+    facts = {
+        "organization_id": str(shown.organization_id),
+        "version": shown.version,
+        "etag": shown.etag,
+        "public": shown.public,
+        "valid_until": None if shown.valid_until is None else shown.valid_until.isoformat(),
+    }
+    return json.dumps(facts).encode() + b"\n" + shown.body
+
+
+def _unpack(packed: bytes) -> Shown | None:
+    """Read it back; what another version of the program wrote is no answer."""
+    line, _, body = packed.partition(b"\n")
+    try:
+        facts = json.loads(line)
+        until = facts["valid_until"]
+        return Shown(
+            organization_id=UUID(facts["organization_id"]),
+            version=int(facts["version"]),
+            etag=str(facts["etag"]),
+            public=bool(facts["public"]),
+            valid_until=None if until is None else datetime.fromisoformat(until),
+            body=body,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
