@@ -5,6 +5,8 @@ memory. Placeholders are ``%(name)s``, here as in Jinja's new-style gettext, and
 """
 
 import gettext
+import re
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +30,8 @@ LANGUAGES: tuple[Language, ...] = ("en", "pt_BR")
 DEFAULT_LANGUAGE: Language = "en"
 _BY_PRIMARY_TAG: dict[str, Language] = {"en": "en", "pt": "pt_BR"}
 _RANGES_MAX = 20
+_LETTER_BEFORE_DIGIT = re.compile(r"(?<=[A-Za-z])(?=\d)")
+"""Where CLDR sets a space between a currency's code and the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,10 @@ class Translator:
         Raises ``KeyError`` for a code that is no currency.
         """
         exponent = currency_exponent(currency)
-        # CLDR would write some currencies with fewer decimals than their minor unit has.
-        return _money_pattern(self.locale).apply(
-            Decimal(amount_minor).scaleb(-exponent),
-            self.locale,
-            currency=currency,
-            currency_digits=False,
-            force_frac=(exponent, exponent),
-        )
+        pattern = _money_pattern(self.language, exponent)
+        amount = Decimal(amount_minor).scaleb(-exponent)
+        written = pattern.apply(amount, self.locale, currency=currency, currency_digits=False)
+        return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
 
 @cache
@@ -122,8 +122,12 @@ def _weight(parameter: str) -> float:
     return weight if name.strip().lower() == "q" and 0 <= weight <= 1 else 0.0
 
 
-def _money_pattern(locale: Locale) -> NumberPattern:
-    return cast("NumberPattern", locale.currency_formats["standard"])
+@cache
+def _money_pattern(language: Language, decimals: int) -> NumberPattern:
+    # CLDR would write some currencies with fewer decimals than their minor unit has.
+    pattern = copy(cast("NumberPattern", Locale.parse(language).currency_formats["standard"]))
+    pattern.frac_prec = (decimals, decimals)
+    return pattern
 
 
 def _read_catalog(language: Language) -> gettext.NullTranslations:

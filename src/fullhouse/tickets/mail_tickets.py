@@ -1,0 +1,54 @@
+"""Mailing an order's tickets, once they are issued."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.infra.mailer import Mailer
+from fullhouse.infra.object_store import ObjectStore
+from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.tickets.describe_tickets import describe_tickets
+from fullhouse.tickets.load_sale import load_sale
+from fullhouse.tickets.queries import is_mailed
+from fullhouse.tickets.render_order_documents import render_sale
+from fullhouse.tickets.write_mail import message_id_of, write_mail
+from fullhouse.tickets.writes import note_delivery
+
+KIND = "tickets"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailroom:
+    """What mailing needs beside the database."""
+
+    object_store: ObjectStore
+    mailer: Mailer
+    server_key: bytes
+    order_link: Callable[[UUID], str]
+    """Makes the address of an order's page, which opens it."""
+    host: str
+    """Our own name, in the ids of mails and calendar entries."""
+
+
+async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID) -> bool:
+    """Send the one mail with an order's valid tickets to its buyer. Returns whether it was sent now.
+
+    Sent at least once and then recorded: a crash between the two sends the same Message-ID again, which a local
+    mailbox keeps once. Nothing is sent where the order has no valid ticket or its buyer's address was erased.
+    Raises ``OrderNotFound``, ``ObjectStoreUnavailable``, ``MailUnavailable``, ``MailRefused``.
+    """
+    async with connection(pool) as conn:
+        if await is_mailed(conn, organization_id, order_id, KIND):
+            return False
+        sale = await load_sale(conn, organization_id, order_id)
+    document = await asyncio.to_thread(describe_tickets, sale, mailroom.server_key)
+    rendered = await render_sale(pool, mailroom.object_store, mailroom.server_key, sale)
+    if document is None or rendered is None or sale.contact is None:
+        return False
+    link = mailroom.order_link(order_id)
+    message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
+    await mailroom.mailer.send(message)
+    async with transaction(pool) as conn:
+        await note_delivery(conn, organization_id, order_id, KIND, message_id_of(order_id, mailroom.host))
+    return True

@@ -1,0 +1,114 @@
+"""Writing the mail that brings an order's tickets: text, HTML, the PDF and a calendar entry. Pure."""
+
+from collections.abc import Mapping
+from email.headerregistry import Address
+from email.message import EmailMessage
+from functools import cache
+from typing import Any, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import icalendar
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from fullhouse.infra.languages import Translator, translator
+from fullhouse.orders.rules import Contact
+from fullhouse.tickets.load_sale import Sale
+from fullhouse.tickets.rules import Document
+
+
+def message_id_of(order_id: UUID, host: str) -> str:
+    """Name the mail of an order. It is the same however often the mail is sent."""
+    return f"<tickets.{order_id}@{host}>"
+
+
+def write_mail(sale: Sale, contact: Contact, document: Document, pdf: bytes, link: str, host: str) -> EmailMessage:
+    """Write the mail to the buyer, in the buyer's language. ``link`` opens the order's page; ``host`` names us."""
+    speak = translator(sale.order.language)
+    subject = speak.gettext("Your tickets for %(event)s", event=document.event)
+    message = EmailMessage()
+    message["Message-ID"] = message_id_of(sale.order.order_id, host)
+    message["Date"] = document.issued_at
+    message["To"] = Address(display_name=contact.name, addr_spec=contact.email)
+    if sale.organization.contact_email:
+        message["Reply-To"] = sale.organization.contact_email
+    message["Subject"] = subject
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = speak.html_language
+    values = _values(sale, contact, document, speak, link)
+    environment = _environment(speak.language)
+    message.set_content(environment.get_template("tickets.txt").render(values))
+    html = environment.get_template("tickets.html").render(values, subject=subject)
+    message.add_alternative(html, subtype="html")
+    names = speak.gettext("tickets")
+    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{names}.pdf")
+    message.add_attachment(
+        _calendar_entry(sale, document, host),
+        maintype="text",
+        subtype="calendar",
+        params={"method": "PUBLISH", "charset": "utf-8"},
+        filename=f"{names}.ics",
+    )
+    return message
+
+
+def _values(sale: Sale, contact: Contact, document: Document, speak: Translator, link: str) -> dict[str, object]:
+    return {
+        "language": speak.html_language,
+        "name": contact.name,
+        "organization": document.organization,
+        "event": document.event,
+        "session": document.session,
+        "date": document.date,
+        "time": document.time,
+        "time_zone": document.time_zone,
+        "location": document.location,
+        "tickets": document.tickets,
+        "total": speak.money(sale.order.total_minor, sale.order.currency),
+        "order_id": sale.order.order_id,
+        "link": link,
+    }
+
+
+def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
+    """Write one event of RFC 5545. It holds no secret: calendars are shared."""
+    terms, speak = sale.terms, translator(sale.order.language)
+    zone = ZoneInfo(terms.time_zone)
+    count = len(document.tickets)
+    lines = [speak.ngettext("%(num)s ticket", "%(num)s tickets", count)]
+    lines.extend(
+        ", ".join([face.ticket_type, *(f"{name} {value}" for name, value in face.place)]) for face in document.tickets
+    )
+    properties = {
+        "uid": f"{sale.order.order_id}@{host}",
+        "dtstamp": document.issued_at,
+        "dtstart": terms.starts_at.astimezone(zone),
+        "dtend": terms.ends_at.astimezone(zone) if terms.ends_at else None,
+        "summary": ": ".join(part for part in (document.event, document.session) if part),
+        "location": document.location,
+        "description": "\n".join(lines),
+    }
+    entry = icalendar.Event()
+    _add_all(entry, {name: value for name, value in properties.items() if value})
+    calendar = icalendar.Calendar()
+    _add_all(calendar, {"prodid": "-//Fullhouse//Tickets//EN", "version": "2.0", "method": "PUBLISH"})
+    calendar.add_component(entry)
+    calendar.add_missing_timezones()
+    return calendar.to_ical()
+
+
+def _add_all(component: icalendar.Component, properties: Mapping[str, object]) -> None:
+    for name, value in properties.items():
+        component.add(name, value)  # pyright: ignore[reportUnknownMemberType] (it takes anything)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fullhouse.tickets"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    cast("Any", environment).install_gettext_translations(translator(language).catalog, newstyle=True)
+    return environment
