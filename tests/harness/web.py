@@ -1,17 +1,20 @@
 """The real app in the test's process, and organizations with keys to call it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+from starlette.types import ASGIApp
+from valkey.asyncio import Valkey
+
 from fullhouse.infra import system
 from fullhouse.infra.mailer import open_mailer
 from fullhouse.infra.object_store import open_object_store
-from fullhouse.infra.postgres import transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.create_organization import create_organization
 from fullhouse.organizations.issue_api_key import issue_api_key
@@ -19,37 +22,36 @@ from fullhouse.organizations.rules import NewApiKey, NewOrganization, Role
 from fullhouse.settings import Settings
 from fullhouse.web.app import create_app
 from fullhouse.web.edge import Edge
-from valkey.asyncio import Valkey
 
 SECRET_KEY = b"a secret key of the tests, 32 bytes and more"
 
 
-def make_resources(pool: Any, valkey: Valkey, folder: Path, **changes: Any) -> Resources:
+def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> Resources:  # noqa: ANN401
     """Put real parts together: the worker's database and Valkey, and folders for objects and mail."""
-    parts = {
-        "pool": pool,
-        "valkey": valkey,
-        "object_store": open_object_store(str(folder / "objects")),
-        "mailer": open_mailer(str(folder / "mailbox"), "Fullhouse <tickets@fullhouse.example>"),
-        "broker_url": "postgres",
-        "database_url": "",
-        "secret_key": SECRET_KEY,
-        "public_url": "http://tickets.example",
-    }
-    return Resources(**{**parts, **changes})
+    resources = Resources(
+        pool=pool,
+        valkey=valkey,
+        object_store=open_object_store(str(folder / "objects")),
+        mailer=open_mailer(str(folder / "mailbox"), "Fullhouse <tickets@fullhouse.example>"),
+        broker_url="postgres",
+        database_url="",
+        secret_key=SECRET_KEY,
+        public_url="http://tickets.example",
+    )
+    return replace(resources, **changes)
 
 
 @asynccontextmanager
-async def running_app(resources: Resources, **settings: Any) -> AsyncIterator[Edge]:
+async def running_app(resources: Resources, **settings: object) -> AsyncGenerator[Edge]:
     """Make the app and run its start and its end, as a server does."""
-    app = create_app(resources, Settings(simulated_payments=True, **settings))
+    app = create_app(resources, Settings.model_validate({"simulated_payments": True, **settings}))
     async with app.api.router.lifespan_context(app.api):
         yield app
 
 
-def client_of(app: Any, **headers: str) -> httpx.AsyncClient:
+def client_of(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
     """Return a client that calls the app without a server between them."""
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://tickets.example", headers=headers)
 
 
@@ -64,7 +66,7 @@ class Seller:
         return {"Authorization": f"Bearer {self.keys[Role(role)]}"}
 
 
-async def make_seller(pool: Any, name: str = "Teatro Aurora") -> Seller:
+async def make_seller(pool: Pool, name: str = "Teatro Aurora") -> Seller:
     """Make an organization with a key for each role."""
     async with transaction(pool) as conn:
         new = NewOrganization(name=name)

@@ -5,17 +5,17 @@ from uuid import UUID
 from fullhouse.core.clock import Clock
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Connection
-from fullhouse.organizations.rules import NewOrganization, Organization, Role
+from fullhouse.organizations.rules import NewOrganization, Organization, Role, checked_name
 from fullhouse.organizations.writes import insert_member, insert_organization
 
 
 async def create_organization(
     conn: Connection, make_id: MakeId, clock: Clock, new: NewOrganization, owner_id: UUID | None
 ) -> Organization:
-    """Make an organization; the user, if one is given, becomes its owner."""
+    """Make an organization; the user, if one is given, becomes its owner. Raises ``Invalid`` for a bad name."""
     organization = Organization(
         organization_id=make_id(),
-        name=new.name,
+        name=checked_name(new.name),
         contact_email=new.contact_email,
         language=new.language,
         created_at=clock(),

@@ -36,6 +36,21 @@ async def load_organization(conn: Connection, organization_id: UUID) -> Organiza
     return None if row is None else Organization(**dict(row))
 
 
+async def find_owned_organization(conn: Connection, user_id: UUID, name: str) -> Organization | None:
+    """Find the oldest organization of a name among those that a user owns, or None."""
+    row = await conn.fetchrow(
+        """
+        SELECT o.organization_id, o.name, o.contact_email, o.language, o.created_at
+        FROM members m JOIN organizations o USING (organization_id)
+        WHERE m.user_id = $1 AND m.role = 'owner' AND o.name = $2
+        ORDER BY o.organization_id LIMIT 1
+        """,
+        user_id,
+        name,
+    )
+    return None if row is None else Organization(**dict(row))
+
+
 async def find_role(conn: Connection, organization_id: UUID, user_id: UUID) -> Role | None:
     """Return a user's role in an organization, or None for who is not a member."""
     role = await conn.fetchval(

@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fullhouse.core.errors import Conflict, NotFound
+from fullhouse.core.errors import Conflict, NotFound, invalid_field
 
 API_KEY_SECRET_BYTES = 24
+NAME_LENGTH_MAX = 200
 API_KEYS_MAX = 100
 """How many keys an organization may have that are neither revoked nor expired."""
 _API_KEY = re.compile(r"fh_[A-Za-z0-9_-]{54}")
@@ -90,6 +91,14 @@ class TooManyApiKeys(Conflict):
 
     code = "too_many_api_keys"
     title = "The organization has too many API keys; revoke one first."
+
+
+def checked_name(text: str) -> str:
+    """Return an organization's name without spaces around it. Raises ``Invalid`` unless 1 to 200 characters stay."""
+    name = text.strip()
+    if not 1 <= len(name) <= NAME_LENGTH_MAX or "\x00" in name:
+        raise invalid_field("name", f"An organization's name has 1 to {NAME_LENGTH_MAX} characters.")
+    return name
 
 
 def write_api_key(api_key_id: UUID, secret: bytes) -> str:
