@@ -1,0 +1,148 @@
+"""The route of the door."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field, StringConstraints
+
+from fullhouse.access.http import requires
+from fullhouse.access.rules import Grant
+from fullhouse.admission.rules import Admission, Direction, DoorTicket, Outcome, Scan
+from fullhouse.admission.scan_ticket import ScanAnswer, scan_ticket
+from fullhouse.infra.http import ApiModel, ResourcesDep, ShortName
+from fullhouse.infra.postgres import transaction
+from fullhouse.tickets.rules import TicketStatus, reference_of
+
+router = APIRouter(tags=["door"])
+
+CODE_LENGTH_MAX = 1_000
+
+ScannedText = Annotated[str, StringConstraints(min_length=1, max_length=CODE_LENGTH_MAX)]
+ScanId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
+
+
+class ScanBody(ApiModel):
+    """A code presented at a gate, as the scanner read it."""
+
+    code: ScannedText
+    session_id: UUID | None = Field(None, description="What the gate is open for. Without it, the ticket's session.")
+    gate: ShortName | None = None
+    direction: Literal["in", "out"] = "in"
+    device: ShortName | None = None
+    scan_id: ScanId | None = Field(
+        None, description="Names this scan: sent again, it gets its first answer and is recorded once."
+    )
+
+
+class ScannedTicket(ApiModel):
+    """The ticket behind a genuine code."""
+
+    id: UUID
+    reference: str
+    status: TicketStatus
+    generation: int
+    order_id: UUID
+    unit_id: UUID
+    event_id: UUID
+    event: str
+    session_id: UUID
+    session: str
+    starts_at: datetime
+    ticket_type: str
+    price_category: str
+    area: str | None
+    seat: str | None
+
+
+class AdmissionAnswer(ApiModel):
+    """The entry that this scan recorded, or the latest that was found."""
+
+    entry_number: int
+    is_inside: bool
+    gate: str | None
+    device: str | None
+    recorded_at: datetime
+
+
+class ChecksAnswer(ApiModel):
+    """Whether each check held; null where it was not looked at. The first that failed is the outcome."""
+
+    signature: bool | None
+    ticket: bool | None
+    status: bool | None
+    session: bool | None
+    gate: bool | None
+    time: bool | None
+    entry: bool | None
+
+
+class ScanResult(ApiModel):
+    """What the person at the door is told."""
+
+    outcome: Outcome
+    direction: Literal["in", "out"]
+    ticket: ScannedTicket | None
+    admission: AdmissionAnswer | None
+    checks: ChecksAnswer
+
+
+@router.post("/tickets/validate", summary="Scan a ticket at the door")
+async def validate_ticket(
+    body: ScanBody, grant: Annotated[Grant, requires("ticket:scan")], resources: ResourcesDep
+) -> ScanResult:
+    """Judge a code, and record the admission if it opens the door. Every judgement is a 200; see ``outcome``."""
+    scan = Scan(
+        organization_id=grant.organization_id,
+        code=body.code,
+        direction=Direction(body.direction),
+        session_id=body.session_id,
+        gate=body.gate,
+        device=body.device,
+        scan_id=body.scan_id,
+        actor_id=grant.actor.actor_id,
+    )
+    async with transaction(resources.pool) as conn:
+        answer = await scan_ticket(conn, resources.make_id, scan)
+    return _result(body, answer)
+
+
+def _result(body: ScanBody, answer: ScanAnswer) -> ScanResult:
+    return ScanResult(
+        outcome=answer.verdict.outcome,
+        direction=body.direction,
+        ticket=_ticket(answer.ticket) if answer.ticket else None,
+        admission=_admission(answer.admission) if answer.admission else None,
+        checks=ChecksAnswer(**answer.verdict.checks),
+    )
+
+
+def _ticket(ticket: DoorTicket) -> ScannedTicket:
+    return ScannedTicket(
+        id=ticket.ticket_id,
+        reference=reference_of(ticket.ticket_id),
+        status=ticket.status,
+        generation=ticket.generation,
+        order_id=ticket.order_id,
+        unit_id=ticket.unit_id,
+        event_id=ticket.event_id,
+        event=ticket.event_name,
+        session_id=ticket.session_id,
+        session=ticket.session_name,
+        starts_at=ticket.starts_at,
+        ticket_type=ticket.ticket_type,
+        price_category=ticket.price_category,
+        area=ticket.area,
+        seat=ticket.seat,
+    )
+
+
+def _admission(admission: Admission) -> AdmissionAnswer:
+    return AdmissionAnswer(
+        entry_number=admission.entry_number,
+        is_inside=admission.is_inside,
+        gate=admission.gate,
+        device=admission.device,
+        recorded_at=admission.recorded_at,
+    )
