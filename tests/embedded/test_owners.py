@@ -16,8 +16,9 @@ from harness.processes import (
     clean_environment,
     descendants,
     is_alive,
+    open_to_all,
     python,
-    skip_unless_reachable,
+    uid_of_process,
     wait_until,
     without_namespaces,
 )
@@ -51,6 +52,7 @@ class Owner:
 
 @pytest.fixture
 def owners(short_folder: Path) -> Iterator[list[Owner]]:
+    assert short_folder.is_dir(), "the folder is removed after its owners have ended"
     started: list[Owner] = []
     yield started
     for owner in started:
@@ -106,8 +108,7 @@ async def test_ordinary_user_runs_both(short_folder: Path, owners: list[Owner]) 
     os.chown(short_folder, ORDINARY_UID, ORDINARY_UID)
     owner = Owner(short_folder, as_ordinary_user())
     owners.append(owner)
-    for pid in owner.pids:
-        assert Path(f"/proc/{pid}").stat().st_uid == ORDINARY_UID
+    assert [uid_of_process(pid) for pid in owner.pids] == [ORDINARY_UID, ORDINARY_UID]
     assert (short_folder / "postgres" / "data").stat().st_uid == ORDINARY_UID
     url = postgres.running_url(short_folder / "postgres")
     assert url is not None
@@ -116,14 +117,13 @@ async def test_ordinary_user_runs_both(short_folder: Path, owners: list[Owner]) 
 
 @is_root
 async def test_root_goes_on_with_the_folder_of_an_ordinary_user(short_folder: Path, owners: list[Owner]) -> None:
-    short_folder.chmod(0o755)
+    open_to_all(short_folder)
     for name in ("postgres", "valkey"):
         (short_folder / name).mkdir(mode=0o700)
         os.chown(short_folder / name, ORDINARY_UID, ORDINARY_UID)
-    skip_unless_reachable(short_folder)
     owner = Owner(short_folder, [])
     owners.append(owner)
-    assert {Path(f"/proc/{pid}").stat().st_uid for pid in owner.pids} == {ORDINARY_UID}
+    assert [uid_of_process(pid) for pid in owner.pids] == [ORDINARY_UID, ORDINARY_UID]
     url = postgres.running_url(short_folder / "postgres")
     assert url is not None
     assert await count_kept(url) == 1
@@ -131,13 +131,12 @@ async def test_root_goes_on_with_the_folder_of_an_ordinary_user(short_folder: Pa
 
 @is_root
 async def test_root_runs_both_where_namespaces_are_forbidden(short_folder: Path, owners: list[Owner]) -> None:
-    short_folder.chmod(0o755)
-    skip_unless_reachable(short_folder)
+    open_to_all(short_folder)
     owner = Owner(short_folder, without_namespaces())
     owners.append(owner)
-    owners_of_servers = [Path(f"/proc/{pid}").stat().st_uid for pid in owner.pids]
-    assert owners_of_servers[0] != 0
-    assert (short_folder / "postgres" / "data").stat().st_uid == owners_of_servers[0]
+    uid = uid_of_process(owner.pids[0])
+    assert uid != 0
+    assert (short_folder / "postgres" / "data").stat().st_uid == uid
     url = postgres.running_url(short_folder / "postgres")
     assert url is not None
     assert await count_kept(url) == 1

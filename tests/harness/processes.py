@@ -67,11 +67,17 @@ def as_ordinary_user(uid: int = ORDINARY_UID) -> list[str]:
     return ["setpriv", *user, "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
-def skip_unless_reachable(folder: Path) -> None:
-    """Skip the test where an ordinary user cannot come to the folder at all."""
+def open_to_all(folder: Path) -> None:
+    """Let every user into the folder; skip the test where a folder above it does not let an ordinary user pass."""
+    folder.chmod(0o755)
     closed = [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
     if closed:
         pytest.skip(f"an ordinary user cannot pass {closed[0]}")
+
+
+def uid_of_process(pid: int) -> int:
+    """Return as whom a process runs."""
+    return Path(f"/proc/{pid}").stat().st_uid
 
 
 _WITHOUT_NAMESPACES = """

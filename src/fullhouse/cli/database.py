@@ -7,6 +7,9 @@ import click
 from fullhouse.cli.parts import existing_parts, load_settings
 from fullhouse.cli.progress import waiting
 from fullhouse.infra.migrate import migrate as run_migrations
+from fullhouse.infra.resources import Places, open_resources
+from fullhouse.organizations.create_admin import Admin, Tools
+from fullhouse.organizations.create_admin import create_admin as make_admin
 
 
 @click.command()
@@ -19,3 +22,25 @@ def migrate() -> None:
         owner_url = settings.database_owner_url or settings.database_url or ""
         revisions = asyncio.run(run_migrations(owner_url))
     click.echo(f"The database was brought to revision {revisions[-1]}." if revisions else "The database is up to date.")
+
+
+@click.command("create-admin")
+@click.option("--email", required=True, help="The address of the person who will own the organization.")
+@click.option("--organization", default="My organization", show_default=True, help="The name of the organization.")
+def create_admin(email: str, organization: str) -> None:
+    """Make an organization with its owner, and an API key that may do everything in it.
+
+    The key is shown once. Whoever lost it runs this again and gets another; organization and owner stay the same.
+    """
+    with existing_parts(load_settings()) as settings:
+        admin = asyncio.run(_make_admin(settings.places(), email, organization))
+    click.echo(f"organization  {admin.organization.organization_id}  {admin.organization.name}")
+    click.echo(f"owner         {admin.user.email}")
+    click.echo(f"API key       {admin.api_key_text}")
+    click.echo("Send it as 'Authorization: Bearer <API key>'. It is shown now and never again.")
+
+
+async def _make_admin(places: Places, email: str, organization: str) -> Admin:
+    async with open_resources(places, application_name="fullhouse-create-admin") as resources:
+        tools = Tools(make_id=resources.make_id, clock=resources.clock, randomness=resources.randomness)
+        return await make_admin(resources.pool, tools, email, organization)

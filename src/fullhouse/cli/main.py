@@ -22,6 +22,7 @@ COMMANDS = {
     "migrate": "fullhouse.cli.database:migrate",
     "api": "fullhouse.cli.serve:api",
     "worker": "fullhouse.cli.serve:worker",
+    "seat-map": "fullhouse.cli.seat_map:seat_map",
     "create-admin": "fullhouse.cli.database:create_admin",
     "settings": "fullhouse.cli.configuration:settings",
     "doctor": "fullhouse.cli.configuration:doctor",

@@ -100,7 +100,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
 
 async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) -> None:
     from fullhouse.workers.run import run_worker  # noqa: PLC0415  # the API loads no worker
-    from fullhouse.workers.subscriptions import work_of  # noqa: PLC0415  # the same
+    from fullhouse.workers.work import work_of  # noqa: PLC0415  # the same
 
     async with open_resources(settings.places(), application_name="fullhouse-worker") as resources:
         grace_seconds = settings.shutdown_grace_seconds

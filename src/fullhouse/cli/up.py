@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,11 @@ from fullhouse.cli.processes import api_children, await_ready, with_address, wor
 from fullhouse.cli.progress import waiting
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.migrate import migrate
+from fullhouse.infra.resources import Places, open_resources
 from fullhouse.settings import Settings
+
+if TYPE_CHECKING:
+    from fullhouse.operations.demo_data import DemoData
 
 
 @click.command()
@@ -33,9 +38,8 @@ def up(*, demo: bool, host: str | None, port: int | None, data_dir: Path | None,
     supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
     with ExitStack() as stack:
         with waiting("Starting"):
-            settings = _start(settings, supervisor, stack)
-        for line in _welcome(settings):
-            click.echo(line)
+            settings, data = _start(settings, supervisor, stack, demo=demo)
+        _welcome(settings, data)
         try:
             supervisor.run()
         except KeyboardInterrupt:
@@ -43,7 +47,9 @@ def up(*, demo: bool, host: str | None, port: int | None, data_dir: Path | None,
     click.echo("Stopped.")
 
 
-def _start(settings: Settings, supervisor: Supervisor, stack: ExitStack) -> Settings:
+def _start(
+    settings: Settings, supervisor: Supervisor, stack: ExitStack, *, demo: bool
+) -> "tuple[Settings, DemoData | None]":
     """Start everything in order, so that the stack stops it in the opposite one."""
     listener = stack.enter_context(listen(settings.host, settings.port))
     settings, supervisor.servers = start_embedded(with_address(settings, listener), stack)
@@ -53,16 +59,31 @@ def _start(settings: Settings, supervisor: Supervisor, stack: ExitStack) -> Sett
     supervisor.children = [*api_children(settings, listener), worker_child(settings)]
     for child in supervisor.children:
         child.start()
+    # While they load, the demo's data is made or found.
+    data = asyncio.run(_demo_data(places)) if demo else None
     await_ready(supervisor, listener)
-    return settings
+    return settings, data
 
 
-def _welcome(settings: Settings) -> list[str]:
+async def _demo_data(places: Places) -> "DemoData":
+    from fullhouse.operations.demo_data import make_demo_data  # noqa: PLC0415  # most starts need none of it
+
+    async with open_resources(places, application_name="fullhouse-demo-data") as resources:
+        return await make_demo_data(resources)
+
+
+def _welcome(settings: Settings, data: "DemoData | None") -> None:
     places = settings.places()
-    return [
-        f"Fullhouse is ready: {places.public_url}",
-        f"  API and its pages  {places.public_url}/docs",
-        f"  mailbox            {places.mail_url}" if settings.mail_url is None else "  mail               is sent",
-        f"  data folder        {settings.data_dir}",
-        "Ctrl-C stops it; the next start goes on where it was.",
-    ]
+    lines = {
+        "API and its pages": f"{places.public_url}/docs",
+        "mailbox": places.mail_url if settings.mail_url is None else "",
+        "data folder": str(settings.data_dir),
+        "demo organization": str(data.organization_id) if data else "",
+        "demo manager's key": data.manager_key if data else "",
+        "demo scanner's key": data.scanner_key if data else "",
+    }
+    click.echo(f"Fullhouse is ready: {places.public_url}")
+    for name, value in lines.items():
+        if value:
+            click.echo(f"  {name:<20}{value}")
+    click.echo("Ctrl-C stops it; the next start goes on where it was.")
