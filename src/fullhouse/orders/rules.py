@@ -226,18 +226,18 @@ class OrderNotRefundable(Conflict):
     title = "There is nothing to refund in this order."
 
 
-class SessionAmbiguous(Invalid):
+class ChoiceNeeded(Invalid):
     """The short form left out what this event has several of; ``errors`` names the field."""
 
     code = "choice_needed"
     title = "There are several to choose from."
 
 
-def ambiguous(field: str, what: str, choices: Sequence[UUID]) -> SessionAmbiguous:
+def choice_needed(field: str, what: str, choices: Sequence[UUID]) -> ChoiceNeeded:
     """Ask for the field that the short form may leave out only where there is one choice."""
     ids: list[Json] = [str(choice) for choice in choices[:100]]
     message = f"Say which {what}." if choices else f"There is no {what} on sale."
-    return SessionAmbiguous(f"{field}: {message}", errors=[{"field": field, "message": message}], choices=ids)
+    return ChoiceNeeded(f"{field}: {message}", errors=[{"field": field, "message": message}], choices=ids)
 
 
 def refuse_unless_pending(order: Order) -> None:

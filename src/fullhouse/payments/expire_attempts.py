@@ -9,7 +9,7 @@ from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.orders.queries import load_order
 from fullhouse.payments.cancel_payment import cancel_payment
 from fullhouse.payments.providers.port import Providers
-from fullhouse.payments.rules import Payment, PaymentStatus, ProviderUnavailable
+from fullhouse.payments.rules import Payment, PaymentStatus, ProviderUnavailable, ProviderUnknown
 from fullhouse.payments.settle_payment import settle_payment
 from fullhouse.payments.start_payment import charge_key
 from fullhouse.payments.writes import claim_unended
@@ -46,9 +46,9 @@ async def _end(pool: Pool, make_id: MakeId, providers: Providers, payment: Payme
             now = await cancel_payment(pool, make_id, providers, payment.organization_id, payment.payment_id)
         else:
             now = await _ask(pool, make_id, providers, payment)
-    except ProviderUnavailable:
+    except (ProviderUnavailable, ProviderUnknown) as away:
         now = payment
-        _log.warning("payment_provider_unavailable", payment_id=str(payment.payment_id), provider=payment.provider)
+        _log.warning("payment_provider_away", payment_id=str(payment.payment_id), error=away.detail)
     if now.status is PaymentStatus.STARTED and is_over:
         _log.warning("payment_without_an_end", payment_id=str(payment.payment_id), deadline_at=str(payment.deadline_at))
         await _hold_on(pool, payment, ASK_AFTER_SECONDS + providers.margin_seconds)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from fullhouse.core.errors import Conflict, Invalid, Malformed, NotFound, Unavailable
+from fullhouse.core.errors import Conflict, Invalid, Malformed, NotFound, TooLarge, Unavailable
 from fullhouse.orders.rules import UNPAID, OrderStatus
 
 TRIES_MAX = 3
@@ -259,6 +259,19 @@ class NoticeRefused(Malformed):
 
     code = "notice_refused"
     title = "This notice was not signed by the provider, is too old, or cannot be read."
+
+
+class NoticeTooLarge(TooLarge):
+    """A notice is larger than any provider sends."""
+
+    code = "notice_too_large"
+
+
+class ProviderNotFound(NotFound):
+    """No such provider is offered."""
+
+    code = "provider_not_found"
+    title = "There is no such provider here."
 
 
 class ProviderUnavailable(Unavailable):

@@ -18,6 +18,7 @@ from fullhouse.payments.rules import (
     PaymentNotFound,
     ProviderRefused,
     ProviderUnavailable,
+    ProviderUnknown,
     Refund,
     RefundNotFailed,
     RefundNotFound,
@@ -60,7 +61,7 @@ async def send_refunds(
 async def _send(pool: Pool, make_id: MakeId, providers: Providers, refund: Refund) -> bool:
     try:
         answer = await _call(pool, providers, refund)
-    except ProviderUnavailable as lost:
+    except (ProviderUnavailable, ProviderUnknown) as lost:
         await _postpone(pool, refund, lost.detail)
         return False
     except ProviderRefused as refused:

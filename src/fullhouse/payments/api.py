@@ -1,0 +1,218 @@
+"""Routes of payments: start one, look at them, cancel an order that is not paid, and what providers send."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import Field
+
+from fullhouse.access.http import holder_of, holder_or_member, public
+from fullhouse.access.rules import Asker, opens
+from fullhouse.core.secrets import same_hash
+from fullhouse.infra.http import (
+    ApiModel,
+    IdempotencyKey,
+    Instant,
+    ResourcesDep,
+    claim_for,
+    idempotent,
+    problems,
+)
+from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.orders.answers import OrderAnswer, order_answer
+from fullhouse.orders.find_order import find_order
+from fullhouse.orders.queries import load_contact, load_lines
+from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.payments.cancel_payment import abandon_order
+from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.providers.simulated import SIMULATED
+from fullhouse.payments.queries import load_payments, load_refunds
+from fullhouse.payments.receive_webhook import NOTICE_BYTES_MAX, receive_webhook
+from fullhouse.payments.rules import NoticeTooLarge, Payment, PaymentStatus, ProviderNotFound, Refund, RefundStatus
+from fullhouse.payments.start_payment import PaymentRequest, open_attempt, send_attempt
+
+router = APIRouter(tags=["payments"])
+
+ProviderName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+Member = Annotated[Asker, holder_or_member("Order", "order:read")]
+Canceller = Annotated[Asker, holder_or_member("Order", "order:cancel")]
+
+
+async def get_providers(request: Request) -> Providers:
+    """Hand a route the providers that the operator offers."""
+    providers: Providers = request.app.state.providers
+    return providers
+
+
+ProvidersDep = Annotated[Providers, Depends(get_providers)]
+
+
+class StartPayment(ApiModel):
+    """How the buyer pays. ``outcome`` goes with the simulated provider, and is ``succeed`` where it is left out."""
+
+    provider: ProviderName
+    outcome: Literal["succeed", "decline", "late", "lost_answer"] | None = None
+
+
+class NoticeAnswer(ApiModel):
+    """The notice has been taken; it is applied in the background, once, however often it comes."""
+
+    received: Literal[True] = True
+
+
+class PaymentAnswer(ApiModel):
+    """One attempt to pay. ``next_step`` says what the buyer does: ``{"type": "wait"}`` means that news will come."""
+
+    id: UUID
+    order_id: UUID
+    attempt: int
+    provider: str
+    status: PaymentStatus
+    amount_minor: int
+    currency: str
+    next_step: dict[str, Any] | None
+    reason: str | None
+    """Why it was declined, in the provider's words."""
+    started_at: Instant
+    deadline_at: Instant
+
+
+class RefundAnswer(ApiModel):
+    """Money on its way back."""
+
+    id: UUID
+    order_id: UUID
+    payment_id: UUID
+    status: RefundStatus
+    amount_minor: int
+    currency: str
+    reason: str
+
+
+class PaymentsAnswer(ApiModel):
+    """The payments of an order by attempt, and its refunds."""
+
+    items: list[PaymentAnswer]
+    refunds: list[RefundAnswer]
+
+
+def payment_answer(payment: Payment) -> PaymentAnswer:
+    """Show one payment. Until the provider answered, the next step is to wait."""
+    is_open = payment.status is PaymentStatus.STARTED
+    return PaymentAnswer(
+        id=payment.payment_id,
+        order_id=payment.order_id,
+        attempt=payment.attempt,
+        provider=payment.provider,
+        status=payment.status,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        next_step=dict(payment.next_step or {"type": "wait"}) if is_open else None,
+        reason=payment.reason,
+        started_at=payment.started_at,
+        deadline_at=payment.deadline_at,
+    )
+
+
+def refund_answer(refund: Refund) -> RefundAnswer:
+    """Show one refund."""
+    return RefundAnswer(
+        id=refund.refund_id,
+        order_id=refund.order_id,
+        payment_id=refund.payment_id,
+        status=refund.status,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        reason=refund.reason,
+    )
+
+
+@router.post("/orders/{order_id}/payments", status_code=201, responses=problems(404, 409))
+async def post_payment(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by name)
+    order_id: UUID,
+    body: StartPayment,
+    response: Response,
+    secret: Annotated[str, holder_of("Order")],
+    resources: ResourcesDep,
+    providers: ProvidersDep,
+    key: IdempotencyKey = None,
+) -> PaymentAnswer:
+    """Start to pay an order. How it ends is told by the order: look at it again."""
+    pool, make_id = resources.pool, resources.make_id
+    order = await _open(pool, order_id, secret)
+    options = body.model_dump(mode="json", exclude={"provider"}, exclude_none=True)
+    request = PaymentRequest(order.organization_id, order_id, body.provider, options)
+
+    async def effect(conn: Connection) -> PaymentAnswer:
+        return payment_answer(await open_attempt(conn, make_id, providers, request))
+
+    claim = claim_for(order.organization_id, f"payments:{order_id}", key, body)
+    answer = await idempotent(pool, response, claim, effect, model=PaymentAnswer)
+    payment = await send_attempt(pool, make_id, providers, order.organization_id, answer.id)
+    if payment.provider == SIMULATED:
+        await deliver_simulated_notices(pool, make_id, providers, payment_id=answer.id)
+    return answer.model_copy(update={"next_step": payment.next_step or answer.next_step})
+
+
+@router.get("/orders/{order_id}/payments", responses=problems(404))
+async def get_payments(order_id: UUID, asker: Member, resources: ResourcesDep) -> PaymentsAnswer:
+    """Look at the payments and refunds of an order."""
+    async with connection(resources.pool) as conn:
+        order = await find_order(conn, order_id)
+        if not opens(asker, order.organization_id, order.secret_hash):
+            raise OrderNotFound
+        payments = await load_payments(conn, order.organization_id, order_id)
+        refunds = await load_refunds(conn, order.organization_id, order_id)
+    return PaymentsAnswer(
+        items=[payment_answer(payment) for payment in payments], refunds=[refund_answer(one) for one in refunds]
+    )
+
+
+@router.post("/orders/{order_id}/cancel", responses=problems(404, 409))
+async def post_cancel(
+    order_id: UUID, asker: Canceller, resources: ResourcesDep, providers: ProvidersDep
+) -> OrderAnswer:
+    """Cancel an order that is not paid. An open payment is cancelled at its provider first; repeating is safe."""
+    pool = resources.pool
+    async with connection(pool) as conn:
+        known = await find_order(conn, order_id)
+    if not opens(asker, known.organization_id, known.secret_hash):
+        raise OrderNotFound
+    order = await abandon_order(pool, resources.make_id, providers, known.organization_id, order_id)
+    async with transaction(pool) as conn:
+        lines = await load_lines(conn, order.organization_id, order_id)
+        contact = await load_contact(conn, order.organization_id, order_id)
+    return order_answer(order, lines, contact, None)
+
+
+@router.post(
+    "/payments/webhooks/{provider}",
+    dependencies=[public()],
+    responses=problems(404),
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+)
+async def post_webhook(
+    provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,39}$")],
+    request: Request,
+    resources: ResourcesDep,
+    providers: ProvidersDep,
+) -> NoticeAnswer:
+    """Take a provider's notice: verified by its signature over the raw bytes, stored, answered at once."""
+    port = providers.by_name.get(provider)
+    if port is None:
+        raise ProviderNotFound
+    raw = await request.body()
+    if len(raw) > NOTICE_BYTES_MAX:
+        raise NoticeTooLarge
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    await receive_webhook(resources.pool, resources.make_id, (provider, port), raw, headers, resources.clock())
+    return NoticeAnswer()
+
+
+async def _open(pool: Pool, order_id: UUID, secret: str) -> Order:
+    async with connection(pool) as conn:
+        order = await find_order(conn, order_id)
+    if not same_hash(secret, order.secret_hash):
+        raise OrderNotFound
+    return order
