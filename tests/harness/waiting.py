@@ -9,5 +9,5 @@ PATIENCE_SECONDS = 30.0
 async def until(condition: Callable[[], Awaitable[object]], patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Return when the condition holds; fail when it still does not after a time that no healthy run needs."""
     async with asyncio.timeout(patience_seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 (nothing tells us: that is why we look)
             await asyncio.sleep(0.01)

@@ -18,6 +18,7 @@ from fullhouse.infra.brokers.port import Broker, Delivery
 from fullhouse.infra.inbox import first_time
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Notifier
 from fullhouse.workers.backoff import backoff_seconds
 from fullhouse.workers.errors import Failure, Verdict, judge
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.5
 LEASE_MARGIN_SECONDS = 15.0
 """How much longer than its handler may run a message stays hidden from other consumers."""
 
-_log = structlog.stdlib.get_logger("fullhouse.workers.consume")
+_log = get_log("fullhouse.workers.consume")
 
 ConnHandler = Callable[[Connection, Message], Awaitable[object]]
 """Reacts inside the given transaction; never touches the network."""

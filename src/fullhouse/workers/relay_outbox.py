@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-import structlog
-
 from fullhouse.core.clock import Randomness
 from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Message
@@ -26,6 +24,7 @@ from fullhouse.infra.outbox_leases import (
     take_leases,
 )
 from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Listener
 from fullhouse.workers.backoff import backoff_seconds
 
@@ -41,7 +40,7 @@ POLL_SECONDS = 0.5
 
 REFUSALS_MAX = 8
 
-_log = structlog.stdlib.get_logger("fullhouse.workers.relay")
+_log = get_log("fullhouse.workers.relay")
 
 
 class Relay:

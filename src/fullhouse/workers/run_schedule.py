@@ -8,11 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from fullhouse.core.clock import Randomness
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.postgres import OwnConnection, open_connection
+from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Notifier
 from fullhouse.workers.backoff import backoff_seconds
 
@@ -22,7 +21,7 @@ LOCK_KEY = 0x46756C6C686F7573
 TRY_SECONDS = 1.0
 """How often a process that waits for the lock tries again, and the holder checks that it still has it."""
 
-_log = structlog.stdlib.get_logger("fullhouse.workers.schedule")
+_log = get_log("fullhouse.workers.schedule")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-import structlog
-
 from fullhouse.core.clock import Randomness
 from fullhouse.core.errors import DomainError
+from fullhouse.infra.telemetry import get_log
 from fullhouse.workers.backoff import backoff_seconds
 
 HEALTHY_SECONDS = 30.0
 """What ran this long before it failed starts again without the waits of earlier failures."""
 
-_log = structlog.stdlib.get_logger("fullhouse.workers")
+_log = get_log("fullhouse.workers")
 
 Loop = Callable[[], Awaitable[None]]
 """Runs until the worker is told to stop, and returns then."""

@@ -89,7 +89,7 @@ class Broker(Protocol):
         ...
 
     async def depth(self) -> list[QueueDepth]:
-        """Measure every declared queue."""
+        """Measure every declared queue, and others where the broker knows of them."""
         ...
 
     async def close(self) -> None:

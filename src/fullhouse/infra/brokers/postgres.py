@@ -135,15 +135,15 @@ class PostgresBroker:
         await self._insert([(queue, from_cloud_event(body))])
 
     async def depth(self) -> list[QueueDepth]:
-        """Count the rows of each queue."""
+        """Count the rows of each queue: of those declared, and of any other that has rows."""
         with _broker_errors():
             async with connection(self._pool) as conn:
                 rows = await conn.fetch(
                     """
-                    SELECT q.queue, count(m.position) AS count,
+                    SELECT queue, count(m.position) AS count,
                            coalesce(extract(epoch FROM clock_timestamp() - min(m.enqueued_at)), 0)::float8 AS oldest
-                    FROM unnest($1::text[]) AS q(queue) LEFT JOIN broker_messages m USING (queue)
-                    GROUP BY q.queue ORDER BY q.queue
+                    FROM unnest($1::text[]) AS q(queue) FULL JOIN broker_messages m USING (queue)
+                    GROUP BY queue ORDER BY queue
                     """,
                     list(self._queues),
                 )

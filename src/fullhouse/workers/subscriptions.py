@@ -1,0 +1,99 @@
+"""Who reacts to what: the one table, from message types to queues and their handlers."""
+
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fullhouse.core.message import Message
+from fullhouse.core.secrets import derive_key, derive_secret
+from fullhouse.infra.postgres import Connection
+from fullhouse.infra.resources import Resources
+from fullhouse.orders.expire_orders import expire_orders
+from fullhouse.payments.close_declined_order import close_declined_order
+from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.send_refunds import send_refunds
+from fullhouse.payments.settle_payment import apply_notice
+from fullhouse.tickets.issue_tickets import issue_tickets
+from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
+from fullhouse.tickets.render_order_documents import render_order_documents
+from fullhouse.workers.consume import Subscription
+
+
+def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:
+    """Return the table, with each handler bound to the parts that it needs."""
+    react = Reactions(resources, providers)
+    return (
+        Subscription("payments.settle", _types("payment.notice_received"), in_transaction=react.settle),
+        Subscription("payments.close_declined", _types("payment.declined"), in_transaction=react.close_declined),
+        Subscription(
+            "orders.expire", _types("reservation.expired", "reservation.released"), in_transaction=react.expire_orders
+        ),
+        Subscription(
+            "payments.send_refunds", _types("refund.requested"), outside=react.send_refunds, concurrency_max=1
+        ),
+        Subscription("tickets.issue", _types("order.paid"), in_transaction=react.issue_tickets),
+        Subscription("tickets.deliver", _types("ticket.issued"), outside=react.deliver_tickets, seconds_max=60.0),
+    )
+
+
+class Reactions:
+    """Handlers: each calls one function of a feature with what the message names."""
+
+    def __init__(self, resources: Resources, providers: Providers) -> None:
+        """Take the parts of this process."""
+        self._resources = resources
+        self._providers = providers
+        self._mailroom = mailroom_of(resources)
+
+    async def settle(self, conn: Connection, message: Message) -> None:
+        """Apply what a provider told us: the payment, the order and its places follow."""
+        await apply_notice(conn, self._resources.make_id, self._providers, message)
+
+    async def close_declined(self, conn: Connection, message: Message) -> None:
+        """Give the stock back after the last declined try."""
+        await close_declined_order(conn, self._resources.make_id, message)
+
+    async def expire_orders(self, conn: Connection, message: Message) -> None:
+        """End the orders that waited on holds which have ended."""
+        await expire_orders(conn, self._resources.make_id, message)
+
+    async def send_refunds(self, _message: Message) -> None:
+        """Tell providers of money that is to go back."""
+        await send_refunds(self._resources.pool, self._resources.make_id, self._providers)
+
+    async def issue_tickets(self, conn: Connection, message: Message) -> None:
+        """Issue the tickets of an order that is paid."""
+        parts = self._resources
+        await issue_tickets(conn, parts.make_id, parts.secret_key, message.organization_id, order_of(message))
+
+    async def deliver_tickets(self, message: Message) -> None:
+        """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
+        parts, order_id = self._resources, order_of(message)
+        await render_order_documents(
+            parts.pool, parts.object_store, parts.secret_key, message.organization_id, order_id
+        )
+        await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
+
+
+def mailroom_of(resources: Resources) -> Mailroom:
+    """Put together what mailing needs. The link in a mail carries the order's secret, which opens its page."""
+    order_key = derive_key(resources.secret_key, "order")
+
+    def order_link(order_id: UUID) -> str:
+        return f"{resources.public_url}/orders/{order_id}?secret={derive_secret(order_key, order_id)}"
+
+    return Mailroom(
+        object_store=resources.object_store,
+        mailer=resources.mailer,
+        server_key=resources.secret_key,
+        order_link=order_link,
+        host=urlsplit(resources.public_url).hostname or "localhost",
+    )
+
+
+def order_of(message: Message) -> UUID:
+    """Read which order a message is about."""
+    return UUID(str(message.data["order_id"]))
+
+
+def _types(*names: str) -> frozenset[str]:
+    return frozenset(names)

@@ -1,0 +1,20 @@
+"""Everything that a worker works off, put together from the settings."""
+
+from fullhouse.infra.resources import Resources
+from fullhouse.payments.providers.offered import PaymentTerms, open_providers
+from fullhouse.settings import Settings
+from fullhouse.workers.run import Work
+from fullhouse.workers.schedule import jobs_of
+from fullhouse.workers.subscriptions import subscriptions_of
+
+
+def work_of(resources: Resources, settings: Settings) -> Work:
+    """Return the two tables of the product, bound to the parts of this process."""
+    terms = PaymentTerms(
+        simulated=settings.offers_simulated_payments(),
+        simulated_late_seconds=settings.simulated_late_seconds,
+        attempt_seconds=settings.payment_attempt_seconds,
+        margin_seconds=settings.payment_margin_seconds,
+    )
+    providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
+    return Work(subscriptions_of(resources, providers), jobs_of(resources, providers))
