@@ -19,7 +19,7 @@ from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
 from fullhouse.web.request_limits import RequestLimits
-from fullhouse.web.routes import API_PREFIX, API_ROUTERS, allowed_methods, check_declarations, routes_of
+from fullhouse.web.routes import API_PREFIX, API_ROUTERS, allowed_methods, read_operations
 
 OWN_ROUTERS = (health.router, docs.router)
 
@@ -29,7 +29,6 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
 
     Raises ``RouteUndeclared`` if a route does not say who may call it.
     """
-    check_declarations([*API_ROUTERS, *OWN_ROUTERS])
     traffic = Traffic()
     api = FastAPI(
         title="Fullhouse",
@@ -46,12 +45,10 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
         api.include_router(router, prefix=API_PREFIX)
     for router in OWN_ROUTERS:
         api.include_router(router)
-    routes = [(API_PREFIX, route) for route in routes_of(API_ROUTERS)] + [
-        ("", route) for route in routes_of(OWN_ROUTERS)
-    ]
-    add_error_handlers(api, lambda path: allowed_methods(routes, path))
+    operations = read_operations(api)
+    add_error_handlers(api, lambda path: allowed_methods(operations, path))
     _set_state(api, resources, traffic)
-    api.state.documents = Documents(build_openapi(api, routes))
+    api.state.documents = Documents(build_openapi(api, operations))
     limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     return Edge(limited, api, resources.make_id, traffic, https=resources.public_url.startswith("https://"))
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from fullhouse.access.http import Declaration
 from fullhouse.infra.http import REPLAYED_HEADER
 from fullhouse.infra.http import problem_response as describe_problem
-from fullhouse.web.routes import declaration_of
+from fullhouse.web.routes import Operation
 
 Document = dict[str, Any]
 
@@ -65,8 +64,8 @@ _SCHEMES: Document = {
 }
 
 
-def build_openapi(app: FastAPI, routes: Sequence[tuple[str, APIRoute]]) -> Document:
-    """Write the document. ``routes`` are all routes with the prefixes under which they stand."""
+def build_openapi(app: FastAPI, operations: Sequence[Operation]) -> Document:
+    """Write the document of an app and its operations."""
     document = app.openapi()
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -74,9 +73,9 @@ def build_openapi(app: FastAPI, routes: Sequence[tuple[str, APIRoute]]) -> Docum
     schemas["Problem"] = _PROBLEM
     document["components"]["securitySchemes"] = _SCHEMES
     declared = {
-        (prefix + route.path, method.lower()): declaration_of(route)
-        for prefix, route in routes
-        for method in route.methods or ()
+        (operation.path, method.lower()): operation.declaration
+        for operation in operations
+        for method in operation.methods
     }
     for path, method, operation in operations_of(document):
         _complete(operation, declared[path, method])
@@ -115,7 +114,7 @@ def _always(operation: Document) -> list[int]:
 
 def _of_access(declaration: Declaration) -> list[int]:
     if declaration.permission == "public":
-        return []
+        return [401] if "Bearer" in declaration.schemes else []
     return [401] if declaration.permission == "holder" else [401, 403]
 
 

@@ -2,19 +2,30 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from fullhouse.access import api as access_api
 from fullhouse.access.http import Declaration, HolderAccess, HolderOrMemberAccess, MemberAccess, PublicAccess
+from fullhouse.admission import api as admission_api
+from fullhouse.catalogue import api as catalogue_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 
 API_PREFIX = "/api/v1"
 
-API_ROUTERS: Sequence[APIRouter] = (access_api.router, seating_api.router, reservations_api.router)
+API_ROUTERS: Sequence[APIRouter] = (
+    access_api.router,
+    seating_api.router,
+    catalogue_api.router,
+    reservations_api.router,
+    admission_api.router,
+)
 """In the order of the sale. Each feature's routes stand under ``/api/v1``."""
 
 _DECLARING = (PublicAccess, HolderAccess, MemberAccess, HolderOrMemberAccess)
@@ -24,39 +35,44 @@ class RouteUndeclared(RuntimeError):
     """A route says nothing about who may call it, or says it twice."""
 
 
-def routes_of(routers: Sequence[APIRouter]) -> Iterator[APIRoute]:
-    """Go through the routes of routers."""
-    for router in routers:
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                yield route
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A path as the app serves it, with its methods and who may call them."""
+
+    path: str
+    pattern: re.Pattern[str]
+    methods: frozenset[str]
+    declaration: Declaration
 
 
-def declaration_of(route: APIRoute) -> Declaration:
-    """Return what a route declares. Raises ``RouteUndeclared`` unless it is exactly one thing."""
-    found = list(_declarations(route.dependant))
-    if len(found) != 1:
-        methods = "/".join(sorted(route.methods or ()))
-        raise RouteUndeclared(f"{methods} {route.path} declares {len(found)} permissions; it must declare one")
-    return found[0]
+def read_operations(app: FastAPI) -> list[Operation]:
+    """Read all routes of an app. Raises ``RouteUndeclared`` unless each declares exactly one permission.
+
+    Folders of static files are for everyone by their nature, and are passed over.
+    """
+    return [
+        _operation(context)
+        for context in iter_route_contexts(app.routes)
+        if not (isinstance(context.route, Mount) and isinstance(context.route.app, StaticFiles))
+    ]
 
 
-def check_declarations(routers: Sequence[APIRouter]) -> None:
-    """Refuse to go on if a route does not declare who may call it, or is no route that could."""
-    for router in routers:
-        for route in router.routes:
-            if not isinstance(route, APIRoute):
-                raise RouteUndeclared(f"{route!r} cannot declare a permission")
-            declaration_of(route)
-
-
-def allowed_methods(routes: Sequence[tuple[str, APIRoute]], path: str) -> list[str]:
-    """Return the methods that a path takes; routes are given with the prefix under which they stand."""
-    allowed: set[str] = set()
-    for prefix, route in routes:
-        if path.startswith(prefix) and re.match(route.path_regex, path.removeprefix(prefix)):
-            allowed |= set(route.methods or ())
+def allowed_methods(operations: Sequence[Operation], path: str) -> list[str]:
+    """Return the methods that a path takes."""
+    allowed = {method for operation in operations if operation.pattern.match(path) for method in operation.methods}
     return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
+
+
+def _operation(context: RouteContext) -> Operation:
+    methods = frozenset(context.methods or ())
+    if not isinstance(context.original_route, APIRoute) or context.path is None:
+        raise RouteUndeclared(f"{context.path} is of a kind that cannot declare a permission")
+    found = list(_declarations(context.dependant))
+    if len(found) != 1:
+        raise RouteUndeclared(
+            f"{'/'.join(sorted(methods))} {context.path} declares {len(found)} permissions; it must declare one"
+        )
+    return Operation(context.path, context.path_regex, methods, found[0])
 
 
 def _declarations(dependant: Dependant) -> Iterator[Declaration]:
