@@ -7,7 +7,7 @@ from fullhouse.tickets.rules import Ticket, TicketKey, TicketStatus
 
 
 async def load_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Ticket, ...]:
-    """Load all tickets of an order, valid or not, in the order of their issue."""
+    """Load all tickets of an order, valid or not, by id."""
     rows = await conn.fetch(
         "SELECT * FROM tickets WHERE organization_id = $1 AND order_id = $2 ORDER BY ticket_id",
         organization_id,

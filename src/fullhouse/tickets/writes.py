@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import Connection, Record
 from fullhouse.orders.rules import Order
 from fullhouse.tickets.queries import ticket_of
 from fullhouse.tickets.rules import Ticket, TicketKey
@@ -65,7 +65,7 @@ async def insert_first_tickets(
         [ticket_id for ticket_id, _ in tickets],
         [unit_id for _, unit_id in tickets],
     )
-    return [ticket_of(row) for row in rows]
+    return by_id(rows)
 
 
 async def end_tickets(
@@ -81,6 +81,11 @@ async def end_tickets(
         order_id,
         unit_ids,
     )
+    return by_id(rows)
+
+
+def by_id(rows: Sequence[Record]) -> list[Ticket]:
+    """Build tickets from their rows, sorted by id as ``load_tickets`` sorts them."""
     return sorted((ticket_of(row) for row in rows), key=lambda ticket: ticket.ticket_id)
 
 
