@@ -118,7 +118,7 @@ def _ring(
     for row in range(row_count):
         curve, around = oval(half_width + 0.85 * row, half_depth + 0.85 * row)
         share = around * (1 - _STAGE_SHARE) / block_count
-        marks = "acac" + "s" * 17 + "caca" if row == open_row else "s" * 25
+        marks = "acca" + "s" * 17 + "acca" if row == open_row else "s" * 25
         for at, rows in enumerate(blocks.values()):
             # The way counts from the end opposite the stage: blocks run around it from the left of the stage.
             centre = share * (at + 0.5 - block_count / 2)

@@ -25,7 +25,7 @@ class PublishedSeatMap:
 async def publish_seat_map(
     conn: Connection, make_id: MakeId, organization_id: UUID, seat_map: SeatMap
 ) -> PublishedSeatMap:
-    """Store a map as the next version of its name. It never changes again: a change is another map, the next version."""
+    """Store a map as the next version of its name. It never changes again: a change is the version after it."""
     seat_map_id = make_id()
     await lock_name(conn, organization_id, seat_map.name)
     document = write_fullhouse_format(seat_map)

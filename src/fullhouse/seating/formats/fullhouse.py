@@ -112,7 +112,7 @@ class _Reader:
             best_place = point_of(members["best_place"], (*place, "best_place"), problems)
         self._builder.begin_section((*place, "key"), key)
         rows = list_at(members, "rows", place, problems, ROWS_PER_SECTION_MAX)
-        if not rows:
+        if not members.get("rows"):
             problems.add((*place, "rows"), "must have a row at least")
         category = self._category_at(members, place)
         for at, row in enumerate(rows):
@@ -128,7 +128,8 @@ class _Reader:
         category = self._category_at(members, place) or category
         items = list_at(members, "seats", place, problems, SEATS_PER_ROW_MAX)
         if not items:
-            problems.add((*place, "seats"), "must have a seat at least")
+            if not members.get("seats"):
+                problems.add((*place, "seats"), "must have a seat at least")
             return
         section_key, section_name = section
         before = f"{section_key}-{key}-"
@@ -150,7 +151,8 @@ class _Reader:
             problems.add((*place, "price_category"), "is missing, here and in the row and the section")
         return Seat(
             index=index,
-            key=optional_key_at(members, "key", place, problems) or before[0] + number,
+            # Seats without a number must not be told that they are there already, on top of it.
+            key=optional_key_at(members, "key", place, problems) or before[0] + (number or f"#{index}"),
             number=number,
             label=optional_text_at(members, "label", place, problems, LABEL_CHARACTERS_MAX) or before[1] + number,
             x=number_at(members, "x", place, problems),

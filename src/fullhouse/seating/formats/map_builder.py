@@ -1,6 +1,5 @@
 """Puts a seat map together while a file is read, and checks what only the whole can show: keys, references, limits."""
 
-from fullhouse.core.json import Json
 from fullhouse.seating.rules import (
     SEATS_MAX,
     Area,
@@ -89,7 +88,7 @@ class MapBuilder:
 
     def finish(self, name: str) -> SeatMap:
         """Return the map. Raises ``SeatMapInvalid`` with every problem that was noted."""
-        if not self._seats and not self._areas:
+        if not self._seats and not self._areas and not self._problems.count:
             self._problems.add((), "has no seats and no areas")
         for place, seat in zip(self._seat_places, self._seats, strict=True):
             if seat.companions:
@@ -134,8 +133,3 @@ def middle_of(seats: tuple[Seat, ...]) -> Point:
 def default_label(section: str | None, row: str, number: str) -> str:
     """Return the label of a seat that brings none: ``Balcony, Row C, 11``, without the section where there is one."""
     return f"{row}, {number}" if section is None else f"{section}, {row}, {number}"
-
-
-def texts_of(value: Json) -> list[str]:
-    """Return the texts among the items of a list."""
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []

@@ -129,7 +129,7 @@ class _Reader:
         shown = pattern.replace("%s", number) if pattern else number
         return Seat(
             index=index,
-            key=text_at(members, "seat_guid", place, problems, KEY_CHARACTERS_MAX),
+            key=text_at(members, "seat_guid", place, problems, KEY_CHARACTERS_MAX) or f"#{index}",
             number=number,
             label=before + shown,
             x=at.x,
