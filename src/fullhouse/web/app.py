@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 import fullhouse
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.find_api_key import ApiKeys
+from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.shield import Shield
 from fullhouse.settings import Settings
@@ -47,13 +48,13 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
         api.include_router(router)
     operations = read_operations(api)
     add_error_handlers(api, lambda path: allowed_methods(operations, path))
-    _set_state(api, resources, traffic)
+    _set_state(api, resources, settings, traffic)
     api.state.documents = Documents(build_openapi(api, operations))
     limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     return Edge(limited, api, resources.make_id, traffic, https=resources.public_url.startswith("https://"))
 
 
-def _set_state(api: FastAPI, resources: Resources, traffic: Traffic) -> None:
+def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: Traffic) -> None:
     """Put where dependencies find them the parts of this process that requests share."""
     shield = Shield(resources.valkey, resources.clock)
     api.state.resources = resources
@@ -62,6 +63,18 @@ def _set_state(api: FastAPI, resources: Resources, traffic: Traffic) -> None:
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, shield.note_held)
+    api.state.providers = open_providers(
+        resources.pool,
+        resources.make_id,
+        resources.clock,
+        resources.secret_key,
+        PaymentTerms(
+            simulated=settings.offers_simulated_payments(),
+            simulated_late_seconds=settings.simulated_late_seconds,
+            attempt_seconds=settings.payment_attempt_seconds,
+            margin_seconds=settings.payment_margin_seconds,
+        ),
+    )
 
 
 @asynccontextmanager

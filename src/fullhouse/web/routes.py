@@ -13,7 +13,10 @@ from starlette.staticfiles import StaticFiles
 from fullhouse.access import api as access_api
 from fullhouse.access.http import Declaration, HolderAccess, HolderOrMemberAccess, MemberAccess, PublicAccess
 from fullhouse.admission import api as admission_api
+from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
+from fullhouse.orders import api as orders_api
+from fullhouse.payments import api as payments_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 
@@ -24,6 +27,9 @@ API_ROUTERS: Sequence[APIRouter] = (
     seating_api.router,
     catalogue_api.router,
     reservations_api.router,
+    orders_api.router,
+    payments_api.router,
+    aftersales_api.router,
     admission_api.router,
 )
 """In the order of the sale. Each feature's routes stand under ``/api/v1``."""
