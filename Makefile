@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= 2
-SOURCES := src tests migrations
+SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

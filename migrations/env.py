@@ -1,4 +1,4 @@
-"""What Alembic runs to bring a database up to date, over the connection that ``fullhouse.infra.migrate`` opened."""
+"""What Alembic runs to bring a database up to date, over the connection that ``fullhouse.infra.run_alembic`` opened."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
 """${message}"""
 
-from fullhouse.infra.migrate import run_sql_beside
+from fullhouse.infra.run_alembic import run_sql_beside
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

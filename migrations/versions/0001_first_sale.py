@@ -1,6 +1,6 @@
 """The tables of the first sale."""
 
-from fullhouse.infra.migrate import run_sql_beside
+from fullhouse.infra.run_alembic import run_sql_beside
 
 revision = "0001"
 down_revision = None

@@ -39,8 +39,8 @@ def up(*, demo: bool, host: str | None, port: int | None, data_dir: Path | None,
     with ExitStack() as stack:
         with waiting("Starting"):
             settings, data = _start(settings, supervisor, stack, demo=demo)
-        _welcome(settings, data)
         try:
+            _welcome(settings, data)
             supervisor.run()
         except KeyboardInterrupt:
             click.echo("Stopping: requests in flight are finished first. Ctrl-C again does not wait for them.")

@@ -1,32 +1,19 @@
 """Bring a database to the schema of this version: Alembic runs migrations that are written as SQL.
 
-A revision is ``migrations/versions/NNNN_name.py``, which names its predecessor and runs ``NNNN_name.sql``. Several
-processes may migrate at once: an advisory lock lets one do it while the others wait and then find nothing to do.
+A revision is ``migrations/versions/NNNN_name.py``, which names its predecessor and runs ``NNNN_name.sql``; it is called
+``NNNN``. Several processes may migrate at once: an advisory lock lets one do it while the others wait and then find
+nothing to do.
 """
 
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
-from sqlalchemy.util import await_only
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.postgres import Connection as Conn
+from fullhouse.infra.postgres import Connection
 
-LOCK_SECONDS_MAX = 5
-STATEMENT_SECONDS_MAX = 300
-TURN_SECONDS_MAX = 600
 CONNECT_SECONDS_MAX = 10
-_ADVISORY_LOCK = 0x46756C6C
 
 
 class MigrationError(OperatorError):
@@ -40,41 +27,33 @@ async def migrate(owner_url: str, folder: Path | None = None) -> list[str]:
     ``MigrationError`` if the database cannot be reached, is newer than this program, or a migration fails (its
     transaction then left nothing behind).
     """
-    driver: Any = asyncpg  # it carries few types
+    place = folder or migrations_folder()
+    if not await _missing(owner_url, place):
+        return []
+    # Alembic and what it stands on take as long to load as all the rest, and most starts have nothing to migrate.
+    from fullhouse.infra.run_alembic import upgrade  # noqa: PLC0415
 
-    async def connect() -> Any:  # noqa: ANN401  # the same
-        return await driver.connect(owner_url, timeout=CONNECT_SECONDS_MAX)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_migrate, folder or migrations_folder())
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
-        raise MigrationError(f"the database was not migrated: {_one_line(error)}") from error
-    except (CommandError, RevisionError) as error:
-        raise MigrationError(f"the database does not fit this version of Fullhouse: {error}") from error
-    finally:
-        await engine.dispose()
+    return await upgrade(owner_url, place)
 
 
-async def missing_revisions(conn: Conn) -> list[str]:
-    """Return the revisions that this program has and the database has not, oldest first; changes nothing."""
+async def missing_revisions(conn: Connection, folder: Path | None = None) -> list[str]:
+    """Return the revisions that this program has and the database has not, oldest first; changes nothing.
+
+    Raises ``MigrationError`` if the database has a revision that this program does not know.
+    """
     has_table = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     current = await conn.fetchval("SELECT version_num FROM alembic_version") if has_table else None
-    return _revisions_after(_config(migrations_folder()), current)
+    known = revisions(folder or migrations_folder())
+    if current is None:
+        return known
+    if current not in known:
+        raise MigrationError(f"the database has revision {current}, which this version of Fullhouse does not know")
+    return known[known.index(current) + 1 :]
 
 
-def run_sql_beside(revision_file: str) -> None:
-    """Run the SQL file of a revision, given the revision's ``__file__``, in the transaction of its migration."""
-    from alembic import op  # noqa: PLC0415  # a proxy that exists only while a migration runs
-
-    script = Path(revision_file).with_suffix(".sql").read_text(encoding="utf-8")
-    bind = op.get_bind()
-    bind.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'"))
-    bind.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS_MAX}s'"))
-    # The driver itself takes several statements at once; the layer above it takes one.
-    driver: Any = bind.connection.driver_connection
-    await_only(driver.execute(script))
+def revisions(folder: Path) -> list[str]:
+    """Return the names of all revisions in a folder of migrations, oldest first."""
+    return sorted(path.stem.partition("_")[0] for path in (folder / "versions").glob("[0-9]*.sql"))
 
 
 def migrations_folder() -> Path:
@@ -84,45 +63,25 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _migrate(connection: Connection, folder: Path) -> list[str]:
-    connection.execute(text(f"SET lock_timeout = '{TURN_SECONDS_MAX}s'"))
-    connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
-    connection.commit()
+async def connect(owner_url: str) -> Any:  # noqa: ANN401  # the driver carries few types
+    """Open a connection, or raise ``MigrationError``."""
+    driver: Any = asyncpg
     try:
-        config = _config(folder, connection)
-        before = _current(connection)
-        command.upgrade(config, "head")
-        return _revisions_after(config, before)
-    finally:
-        connection.rollback()
-        connection.execute(text(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"))
-        connection.commit()
+        return await driver.connect(owner_url, timeout=CONNECT_SECONDS_MAX)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise not_migrated(error) from error
 
 
-def _config(folder: Path, connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def _current(connection: Connection) -> str | None:
-    known = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-    revision = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
-    connection.rollback()
-    return revision
-
-
-def _revisions_after(config: Config, current: str | None) -> list[str]:
-    scripts = ScriptDirectory.from_config(config)
-    try:
-        found = [script.revision for script in scripts.iterate_revisions("head", current or "base")]
-    except (CommandError, RevisionError) as error:
-        raise MigrationError(f"the database does not fit this version of Fullhouse: {error}") from error
-    return [revision for revision in reversed(found) if revision != current]
-
-
-def _one_line(error: BaseException) -> str:
+def not_migrated(error: BaseException) -> MigrationError:
+    """Say in one line what Postgres, or the way to it, has against it."""
     cause = getattr(error, "orig", None) or error
-    return (str(cause) or type(cause).__name__).strip().splitlines()[0]
+    text = (str(cause) or type(cause).__name__).strip().splitlines()[0]
+    return MigrationError(f"the database was not migrated: {text}")
+
+
+async def _missing(owner_url: str, folder: Path) -> list[str]:
+    conn = await connect(owner_url)
+    try:
+        return await missing_revisions(conn, folder)
+    finally:
+        await conn.close()
