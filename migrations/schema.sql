@@ -359,7 +359,11 @@ CREATE TABLE stock_changes (
     quota_counters integer[] NOT NULL DEFAULT '{}',
     terms_changed boolean NOT NULL DEFAULT false,
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (organization_id, session_id, version)
+    PRIMARY KEY (organization_id, session_id, version),
+    -- A writer that moved fewer seats or counters than it meant to breaks this, and writes nothing.
+    CONSTRAINT stock_changes_complete CHECK (
+        cardinality(seats) = cardinality(seat_states) AND cardinality(quota_counters) = 4 * cardinality(quota_ids)
+    )
 );
 CREATE INDEX stock_changes_by_age ON stock_changes (changed_at);
 

@@ -21,6 +21,9 @@ Record = Mapping[str, Any]
 
 Pool = asyncpg.Pool
 
+IntegrityError = asyncpg.IntegrityConstraintViolationError
+"""A constraint was broken; nothing of the statement was written."""
+
 STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
 
@@ -120,8 +123,7 @@ async def prepare_connection(conn: asyncpg.Connection) -> None:
         await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
 
 
-def _to_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @asynccontextmanager

@@ -12,13 +12,15 @@ from uuid import UUID
 
 from fullhouse.core.errors import DomainError
 from fullhouse.events.rules import SessionTerms
-from fullhouse.infra.postgres import DatabaseUnavailable, Pool, transaction
-from fullhouse.reservations.hold_batch import HoldTools, Memory, Outcome, Wish, hold_batch
+from fullhouse.infra.postgres import DatabaseUnavailable, Pool, connection, transaction
+from fullhouse.reservations.hold_batch import HoldTools, Memory, Outcome, Wish, hold_batch, hold_fast
 from fullhouse.reservations.rules import DeskFull, Reservation
 from fullhouse.reservations.stock import Stock
 
 BATCH_MAX = 128
 WAITING_MAX = 4_096
+UNDISTURBED_BATCHES = 3
+"""After so many batches in a row that no other process disturbed, a desk tries to do without the lock."""
 DESKS_MAX = 500
 """Desks that keep a session's stock in memory while nobody asks; the longest idle is closed first."""
 
@@ -37,6 +39,8 @@ class _Desk:
     memory: Memory
     waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
     task: asyncio.Task[None] | None = None
+    undisturbed: int = 0
+    """How many batches with the lock in a row found the stock as this desk had left it."""
 
 
 class Desks:
@@ -128,13 +132,24 @@ class Desks:
             self._answer(desk, batch, outcomes)
 
     async def _try(self, desk: _Desk, batch: list[_Waiting], *, retried: bool) -> list[Outcome]:
+        wishes = [waiting.wish for waiting in batch]
         try:
-            async with transaction(self._pool) as conn:
-                wishes = [waiting.wish for waiting in batch]
-                return await hold_batch(conn, self._tools, desk.memory, wishes, retried=retried)
+            if not retried and desk.undisturbed >= UNDISTURBED_BATCHES:
+                async with connection(self._pool) as conn:
+                    outcomes = await hold_fast(conn, self._tools, desk.memory, wishes)
+                if outcomes is not None:
+                    return outcomes
+            return await self._try_locked(desk, wishes, retried=retried)
         except BaseException:
             desk.memory.stock = None
             raise
+
+    async def _try_locked(self, desk: _Desk, wishes: list[Wish], *, retried: bool) -> list[Outcome]:
+        before = desk.memory.stock.version if desk.memory.stock else None
+        async with transaction(self._pool) as conn:
+            outcomes = await hold_batch(conn, self._tools, desk.memory, wishes, retried=retried)
+        desk.undisturbed = desk.undisturbed + 1 if desk.memory.locked_version == before else 0
+        return outcomes
 
     async def _try_again(self, desk: _Desk, batch: list[_Waiting]) -> list[Outcome] | None:
         try:

@@ -16,10 +16,11 @@ from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import idempotency, outbox
 from fullhouse.infra.idempotency import Claim, IdempotencyKeyReused, Kept
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import Connection, IntegrityError
 from fullhouse.reservations import queries, writes
 from fullhouse.reservations.decide import Decision, Granted, Request, decide, undo
 from fullhouse.reservations.expire_reservations import expire_in_session
+from fullhouse.reservations.hold_at_version import HoldBatch, hold_at_version
 from fullhouse.reservations.messages import ReservationHeld
 from fullhouse.reservations.rules import (
     HOLD_SECONDS_TOTAL_MAX,
@@ -72,6 +73,10 @@ class Memory:
     session_id: UUID
     stock: Stock | None = None
     terms: SessionTerms | None = None
+    locked_version: int | None = None
+    """The version that the last batch with the lock found."""
+    now: datetime | None = None
+    """The database's time at the last batch. The fast way decides with it, and its statement looks at the clock."""
 
 
 def idempotency_scope(session_id: UUID) -> str:
@@ -79,36 +84,88 @@ def idempotency_scope(session_id: UUID) -> str:
     return f"reservations:{session_id}"
 
 
+async def hold_fast(conn: Connection, tools: HoldTools, memory: Memory, wishes: Sequence[Wish]) -> list[Outcome] | None:
+    """Hold a batch in one statement, committed by itself, if memory is up to date and everybody gets something.
+
+    None means that nothing was written, and memory is as it was: take ``hold_batch``. Refusals are never decided
+    here, since they need the latest stock, the keys that were kept, and what has expired.
+    """
+    stock, terms, now = memory.stock, memory.terms, memory.now
+    if stock is None or terms is None or now is None:
+        return None
+    batch = _divide(wishes)
+    decisions = decide(stock, terms, [wish.request for wish in batch.leaders], now)
+    granted = [one for one in decisions if isinstance(one, Granted)]
+    if len(granted) < len(decisions):
+        undo(stock, decisions)
+        return None
+    hold = HoldBatch(
+        terms, stock.version, idempotency_scope(memory.session_id), granted, [wish.claim for wish in batch.leaders]
+    )
+    try:
+        written = await hold_at_version(conn, tools.make_id(), tools.token_key, hold)
+    except IntegrityError:
+        written = None
+    if written is None:
+        undo(stock, decisions)
+        return None
+    stock.version, memory.now = written.version, written.now
+    return batch.answer(wishes, _outcomes(memory, tools.token_key, decisions, written.now))
+
+
 async def hold_batch(
     conn: Connection, tools: HoldTools, memory: Memory, wishes: Sequence[Wish], *, retried: bool = False
 ) -> list[Outcome]:
-    """Decide on wishes in order of arrival, and write what they get.
+    """Decide on wishes in order of arrival under the stock's lock, and write what they get.
 
     If it raises, or the transaction does not commit, the caller forgets ``memory.stock``. ``retried`` says that an
     earlier try may have been committed without an answer: what it wrote is looked up by id first.
     """
     version = await writes.lock_stock(conn, memory.organization_id, memory.session_id)
-    now: datetime = await conn.fetchval("SELECT clock_timestamp()")
-    outcomes = await _earlier_outcomes(conn, memory, wishes, retried=retried)
-    leaders: dict[str, Wish] = {}
-    followers: list[tuple[Wish, Wish]] = []
-    fresh: list[Wish] = []
+    memory.locked_version, memory.now = version, await queries.read_clock(conn)
+    now = memory.now
+    earlier = await _earlier_outcomes(conn, memory, wishes, retried=retried)
+    rest = [wish for wish in wishes if wish.request.reservation_id not in earlier]
+    if not rest:
+        return [earlier[wish.request.reservation_id] for wish in wishes]
+    batch = _divide(rest)
+    decisions = await _decide(conn, tools, memory, version, [wish.request for wish in batch.leaders], now)
+    decided = _outcomes(memory, tools.token_key, decisions, now)
+    await _write(conn, tools.make_id, memory, batch.leaders, decided)
+    answers = dict(zip((wish.request.reservation_id for wish in rest), batch.answer(rest, decided), strict=True))
+    return [(earlier | answers)[wish.request.reservation_id] for wish in wishes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Wishes to decide on, and those that repeat the idempotency key of one before them in the same batch."""
+
+    leaders: list[Wish]
+    leader_of: dict[UUID, Wish]
+
+    def answer(self, wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return the outcome of each wish, given those of the leaders."""
+        decided = {wish.request.reservation_id: outcome for wish, outcome in zip(self.leaders, outcomes, strict=True)}
+        answers: list[Outcome] = []
+        for wish in wishes:
+            leader = self.leader_of.get(wish.request.reservation_id)
+            if leader is None:
+                answers.append(decided[wish.request.reservation_id])
+            else:
+                answers.append(_repeat(wish, leader, decided[leader.request.reservation_id]))
+        return answers
+
+
+def _divide(wishes: Sequence[Wish]) -> _Batch:
+    by_key: dict[str, Wish] = {}
+    batch = _Batch([], {})
     for wish in wishes:
-        if wish.request.reservation_id in outcomes:
-            continue
-        leader = leaders.setdefault(wish.claim.key, wish) if wish.claim else wish
+        leader = by_key.setdefault(wish.claim.key, wish) if wish.claim else wish
         if leader is wish:
-            fresh.append(wish)
+            batch.leaders.append(wish)
         else:
-            followers.append((wish, leader))
-    if fresh:
-        decisions = await _decide(conn, tools, memory, version, [wish.request for wish in fresh], now)
-        decided = _outcomes(memory, tools.token_key, decisions, now)
-        await _write(conn, tools.make_id, memory, fresh, decided)
-        outcomes |= {wish.request.reservation_id: one for wish, one in zip(fresh, decided, strict=True)}
-    for wish, leader in followers:
-        outcomes[wish.request.reservation_id] = _repeat(wish, leader, outcomes[leader.request.reservation_id])
-    return [outcomes[wish.request.reservation_id] for wish in wishes]
+            batch.leader_of[wish.request.reservation_id] = leader
+    return batch
 
 
 def _repeat(wish: Wish, leader: Wish, outcome: Outcome) -> Outcome:

@@ -1,6 +1,7 @@
 """Reading stock and reservations, without locks."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
@@ -45,6 +46,12 @@ async def load_stock_version(conn: Connection, organization_id: UUID, session_id
         "SELECT version FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
     )
     return version
+
+
+async def read_clock(conn: Connection) -> datetime:
+    """Read the database's time; after a lock, in a statement of its own, since the wait may have been long."""
+    now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+    return now
 
 
 async def load_changes(

@@ -129,7 +129,8 @@ async def insert_reservations(conn: Connection, new: Sequence[NewReservation]) -
         """
         INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
                                   currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max)
-        SELECT r.organization_id, r.reservation_id, r.session_id, r.token_hash, r.drawn -> 'items', r.total_minor, r.currency,
+        SELECT r.organization_id, r.reservation_id, r.session_id, r.token_hash, r.drawn -> 'items', r.total_minor,
+               r.currency,
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_ids')::uuid),
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_counts')::integer),
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'seats')::integer),
