@@ -1,5 +1,6 @@
 """The app: routes, error table, health and documents, behind the layers that every request passes."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -86,4 +87,6 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
 
 
 def _operation_id(route: APIRoute) -> str:
-    return route.name
+    """Name an operation by what it is, such as ``post_orders_order_id_cancel``: unique, and stable in clients."""
+    path = route.path_format.removeprefix(API_PREFIX)
+    return "_".join([*sorted(method.lower() for method in route.methods or ()), *re.findall(r"[a-z0-9]+", path)])
