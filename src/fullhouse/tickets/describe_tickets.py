@@ -12,10 +12,11 @@ from fullhouse.tickets.rules import Document, Ticket, TicketFace, reference_of
 def describe_tickets(sale: Sale, server_key: bytes, only: UUID | None = None) -> Document | None:
     """Describe the valid tickets of a sale, or the one with an id. None where there is no such valid ticket."""
     speak = translator(sale.order.language)
+    valid = sale.valid
     faces = [
-        _face(sale, server_key, speak, number)
-        for number, (ticket, _) in enumerate(sale.tickets)
-        if only is None or ticket.ticket_id == only
+        _face(sale, server_key, pair, speak.gettext("%(number)s of %(count)s", number=number, count=len(valid)))
+        for number, pair in enumerate(valid, start=1)
+        if only is None or pair[0].ticket_id == only
     ]
     if not faces:
         return None
@@ -32,49 +33,54 @@ def describe_tickets(sale: Sale, server_key: bytes, only: UUID | None = None) ->
         location=terms.location,
         labels=_labels(speak),
         tickets=tuple(faces),
-        issued_at=max(ticket.issued_at for ticket, _ in sale.tickets),
+        issued_at=max(ticket.issued_at for ticket, _ in valid),
     )
 
 
-def place_of(sale: Sale, unit: Unit, speak: Translator) -> tuple[tuple[str, str], ...]:
-    """Say where a unit's holder goes, as pairs of a label and its value: section and seat, area, or category."""
-    category = sale.terms.category(unit.price_category_id).name
-    if unit.seat is not None:
-        seat = (speak.gettext("Seat"), unit.seat.label)
-        if sale.seat_map is None:
-            return ((speak.gettext("Category"), category), seat)
-        section = sale.seat_map.section_of_seat[unit.seat.index].name
-        return ((speak.gettext("Section"), section), seat) if section else (seat,)
-    if unit.area is not None:
-        area = sale.seat_map.area_by_key.get(unit.area) if sale.seat_map else None
-        return ((speak.gettext("Area"), area.name if area else unit.area),)
-    if len(sale.terms.price_categories) > 1:
-        return ((speak.gettext("Category"), category),)
-    return ()
+def section_of(sale: Sale, unit: Unit) -> str:
+    """Name the section of a unit's seat; empty for what is no seat, or where the section has no name."""
+    if unit.seat is None or sale.seat_map is None:
+        return ""
+    return sale.seat_map.section_of_seat[unit.seat.index].name
+
+
+def area_of(sale: Sale, unit: Unit) -> str:
+    """Name the standing area of a unit; empty for what is in none."""
+    area = sale.seat_map.area_by_key.get(unit.area) if sale.seat_map and unit.area else None
+    return area.name if area else unit.area or ""
 
 
 def ticket_type_of(sale: Sale, unit: Unit) -> str:
     """Name the ticket type of a unit."""
-    return next(
-        (kind.name for kind in sale.terms.ticket_types if kind.ticket_type_id == unit.ticket_type_id),
-        "",
-    )
+    names = (kind.name for kind in sale.terms.ticket_types if kind.ticket_type_id == unit.ticket_type_id)
+    return next(names, "")
 
 
-def _face(sale: Sale, server_key: bytes, speak: Translator, position: int) -> TicketFace:
-    ticket: Ticket
-    unit: Unit
-    ticket, unit = sale.tickets[position]
+def _face(sale: Sale, server_key: bytes, pair: tuple[Ticket, Unit], number: str) -> TicketFace:
+    ticket, unit = pair
+    speak = translator(sale.order.language)
     return TicketFace(
         ticket_id=ticket.ticket_id,
         reference=reference_of(ticket.ticket_id),
-        place=place_of(sale, unit, speak),
+        place=_place_of(sale, unit, speak),
         ticket_type=ticket_type_of(sale, unit),
         price=speak.money(unit.price_minor, sale.order.currency),
         holder=sale.contact.name if sale.contact else "",
-        number=speak.gettext("%(number)s of %(count)s", number=position + 1, count=len(sale.tickets)),
+        number=number,
         code=code_of(server_key, ticket),
     )
+
+
+def _place_of(sale: Sale, unit: Unit, speak: Translator) -> tuple[tuple[str, str], ...]:
+    """Say where a unit's holder goes, as pairs of a label and its value: section and seat, area, or category."""
+    category = (speak.gettext("Category"), sale.terms.category(unit.price_category_id).name)
+    if unit.seat is not None:
+        section = section_of(sale, unit)
+        part = (speak.gettext("Section"), section) if section else category
+        return (part, (speak.gettext("Seat"), unit.seat.label))
+    if unit.area is not None:
+        return ((speak.gettext("Area"), area_of(sale, unit)),)
+    return (category,) if len(sale.terms.price_categories) > 1 else ()
 
 
 def _labels(speak: Translator) -> dict[str, str]:

@@ -19,7 +19,7 @@ from fullhouse.tickets.rules import Ticket, TicketStatus
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An order with its valid tickets, and what they are for."""
+    """An order with its tickets, and what they are for."""
 
     organization: Organization
     order: Order
@@ -28,7 +28,12 @@ class Sale:
     terms: SessionTerms
     seat_map: SeatMap | None
     tickets: tuple[tuple[Ticket, Unit], ...]
-    """The valid tickets with their units, by order line."""
+    """All tickets with their units, by order line and generation."""
+
+    @property
+    def valid(self) -> list[tuple[Ticket, Unit]]:
+        """Those that the door would let in."""
+        return [pair for pair in self.tickets if pair[0].status is TicketStatus.VALID]
 
 
 async def load_sale(conn: Connection, organization_id: UUID, order_id: UUID) -> Sale:
@@ -45,7 +50,8 @@ async def load_sale(conn: Connection, organization_id: UUID, order_id: UUID) -> 
     seat_map = await load_seat_map(conn, organization_id, terms.seat_map_id) if terms.seat_map_id else None
     contact = await load_contact(conn, organization_id, order_id)
     units = await load_units(conn, organization_id, order_id)
+    places = {unit.unit_id: place for place, unit in enumerate(units)}
     tickets = await load_tickets(conn, organization_id, order_id)
-    valid = {ticket.unit_id: ticket for ticket in tickets if ticket.status is TicketStatus.VALID}
-    pairs = tuple((valid[unit.unit_id], unit) for unit in units if unit.unit_id in valid)
+    by_line = sorted(tickets, key=lambda ticket: (places[ticket.unit_id], ticket.generation))
+    pairs = tuple((ticket, units[places[ticket.unit_id]]) for ticket in by_line)
     return Sale(organization, order, contact, terms, seat_map, pairs)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fullhouse.core.errors import NotFound
+from fullhouse.core.errors import Conflict, NotFound
 
 PDF_TYPE = "application/pdf"
 
@@ -87,7 +87,14 @@ class TicketNotFound(NotFound):
     title = "There is no such ticket."
 
 
-class NothingToRender(NotFound):
+class TicketNotValid(Conflict):
+    """The ticket is void or replaced, so it has no code any more; ``status`` says which."""
+
+    code = "ticket_not_valid"
+    title = "This ticket is not valid any more."
+
+
+class NoValidTickets(NotFound):
     """The order has no valid ticket: it is not paid, its tickets are still being made, or all are void."""
 
     code = "no_valid_tickets"

@@ -34,7 +34,6 @@ def write_mail(sale: Sale, contact: Contact, document: Document, pdf: bytes, lin
         message["Reply-To"] = sale.organization.contact_email
     message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = speak.html_language
     values = _values(sale, contact, document, speak, link)
     environment = _environment(speak.language)
     message.set_content(environment.get_template("tickets.txt").render(values))
@@ -49,6 +48,8 @@ def write_mail(sale: Sale, contact: Contact, document: Document, pdf: bytes, lin
         params={"method": "PUBLISH", "charset": "utf-8"},
         filename=f"{names}.ics",
     )
+    # Last: a header of content that stands there earlier moves into a part.
+    message["Content-Language"] = speak.html_language
     return message
 
 
