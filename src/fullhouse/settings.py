@@ -58,88 +58,95 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: PostgresUrl | None = Field(
-        None,
+        default=None,
         description="PostgreSQL 15 or later. Default: an embedded server in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     database_owner_url: PostgresUrl | None = Field(
-        None,
+        default=None,
         description="Signs in as the owner of the tables, for migrations. Default: the database URL.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     database_pool_max: int = Field(
-        20, ge=2, le=500, description="Connections that one process keeps to the database at most."
+        default=20, ge=2, le=500, description="Connections that one process keeps to the database at most."
     )
     valkey_url: ValkeyUrl | None = Field(
-        None,
+        default=None,
         description="Valkey 7.2 or Redis 7, or later. Default: an embedded server in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     broker_url: Literal["postgres"] = Field(
-        "postgres", description="Where messages travel. 'postgres' is the database itself."
+        default="postgres", description="Where messages travel. 'postgres' is the database itself."
     )
     object_store_url: str | None = Field(
-        None,
+        default=None,
         description="Rendered tickets: a folder, or s3://bucket/prefix?endpoint=…&region=…. "
         "Default: the folder 'objects' in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     mail_url: str | None = Field(
-        None,
+        default=None,
         description="Outgoing mail: a folder, or smtp://user:password@host:port. "
         "Default: the folder 'mailbox' in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
-    mail_from: str = Field("Fullhouse <tickets@fullhouse.example>", description="The sender of mails.")
+    mail_from: str = Field(default="Fullhouse <tickets@fullhouse.example>", description="The sender of mails.")
     secret_key: str | None = Field(
-        None,
+        default=None,
         description="At least 32 bytes from which secrets and signing keys are derived; the same for all processes, "
         "and never changed. Default: made once and kept in the data folder, with the embedded database alone.",
         json_schema_extra=SECRET,
     )
     public_url: WebAddress | None = Field(
-        None,
+        default=None,
         description="The address under which buyers reach the product, without a path; it stands in mails and "
         "tickets. Default: http://HOST:PORT.",
     )
     data_dir: Path = Field(
-        Path(".data/fullhouse"), description="The data folder: embedded servers, mailbox, objects, secret key."
+        default=Path(".data/fullhouse"), description="The data folder: embedded servers, mailbox, objects, secret key."
     )
-    host: str = Field("127.0.0.1", min_length=1, description="The address on which the API listens.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="The address on which the API listens.")
     port: int | None = Field(
-        None, ge=1, le=65535, description="The port of the API. Default: the first free one from 8000."
+        default=None, ge=1, le=65535, description="The port of the API. Default: the first free one from 8000."
     )
-    workers: int = Field(1, ge=1, le=64, description="API processes of 'fullhouse up' and 'fullhouse api'.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
+    workers: int = Field(default=1, ge=1, le=64, description="API processes of 'fullhouse up' and 'fullhouse api'.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged at least."
+    )
     log_format: Literal["json", "text"] | None = Field(
-        None, description="'json': one object a line; 'text': for people. Default: text on a terminal, else json."
+        default=None,
+        description="'json': one object a line; 'text': for people. Default: text on a terminal, else json.",
     )
     rate_limits: bool = Field(default=True, description="'off' is for load tests.")
     trusted_proxies: Networks = Field(
-        (), description="Networks of proxies whose X-Forwarded-For is believed, with commas between: 10.0.0.0/8."
+        default=(),
+        description="Networks of proxies whose X-Forwarded-For is believed, with commas between: 10.0.0.0/8.",
     )
     body_bytes_max: int = Field(
-        262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
+        default=262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
     )
     seat_map_bytes_max: int = Field(
-        32_000_000, ge=1_024, le=500_000_000, description="The largest body of a seat map's import."
+        default=32_000_000, ge=1_024, le=500_000_000, description="The largest body of a seat map's import."
     )
     simulated_payments: bool | None = Field(
-        None,
+        default=None,
         description="'on' offers the simulated provider, which takes no money. "
         "Default: on with the embedded database, else off.",
     )
     simulated_late_seconds: float = Field(
-        20, ge=0, le=86_400, description="How late the simulated provider's late success comes."
+        default=20, ge=0, le=86_400, description="How late the simulated provider's late success comes."
     )
     payment_attempt_seconds: int = Field(
-        600, ge=30, le=86_400, description="How long a payment attempt may stay open before it is cancelled."
+        default=600, ge=30, le=86_400, description="How long a payment attempt may stay open before it is cancelled."
     )
     payment_margin_seconds: int = Field(
-        60, ge=1, le=3_600, description="How long stock stays held after the deadline of an open payment attempt."
+        default=60,
+        ge=1,
+        le=3_600,
+        description="How long stock stays held after the deadline of an open payment attempt.",
     )
     shutdown_grace_seconds: int = Field(
-        20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
+        default=20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
     )
 
     def places(self) -> Places:

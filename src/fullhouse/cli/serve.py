@@ -50,6 +50,7 @@ def worker(only: str | None) -> None:
     Any number of workers may run at once, on any number of machines.
     """
     settings = load_settings()
+    settings.places()
     parts = frozenset(part.strip() for part in only.split(",")) if only else frozenset(PARTS_OF_WORKER)
     if unknown := sorted(parts.difference(PARTS_OF_WORKER)):
         raise OperatorError(f"--only {','.join(unknown)}: a worker has the parts {', '.join(PARTS_OF_WORKER)}")
