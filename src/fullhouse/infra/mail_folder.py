@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 
-from fullhouse.infra.mailer import MailUnavailable, with_sender
+from fullhouse.infra.mail_port import MailUnavailable, with_sender
 from fullhouse.infra.object_store_folder import write_durably
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9@._-]{0,150}")

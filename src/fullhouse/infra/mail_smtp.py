@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import aiosmtplib
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.mailer import MailRefused, MailUnavailable, with_sender
-from fullhouse.infra.object_store import is_loopback
+from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender
+from fullhouse.infra.places import is_loopback
 
 _CONVERSATION_SECONDS_MAX = 30
 _STARTTLS: dict[str, bool | None] = {"required": True, "auto": None, "never": False}

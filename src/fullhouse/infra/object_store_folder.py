@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from fullhouse.infra.object_store import ObjectMissing, ObjectStoreUnavailable, checked_data, checked_key
+from fullhouse.infra.object_store_port import ObjectMissing, ObjectStoreUnavailable, checked_data, checked_key
 
 _ASIDE = ".aside"
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from fullhouse.infra.object_store import ObjectMissing, ObjectStoreUnavailable, checked_data, checked_key
+from fullhouse.infra.object_store_port import ObjectMissing, ObjectStoreUnavailable, checked_data, checked_key
 
 if TYPE_CHECKING:
     from obstore.store import S3Config

@@ -1,0 +1,29 @@
+"""Reading where a part is: folders and hosts in URLs that an operator wrote."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from fullhouse.infra.errors import OperatorError
+
+
+def folder_of(url: str, what: str) -> Path:
+    """Read ``file:///…`` or a plain path. Raises ``OperatorError`` naming ``what`` for another scheme or host."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        if parts.netloc not in {"", "localhost"} or not parts.path:
+            raise OperatorError(f"{what}: file:///… takes a path and no host: {url}")
+        return Path(unquote(parts.path))
+    if not url or "://" in url:
+        raise OperatorError(f"{what}: the scheme of this URL is not known: {url or '(empty)'}")
+    return Path(url)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Say whether a host is this machine, without asking a name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
