@@ -19,6 +19,7 @@ from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
+from fullhouse.tickets import api as tickets_api
 
 API_PREFIX = "/api/v1"
 
@@ -28,6 +29,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     catalogue_api.router,
     reservations_api.router,
     orders_api.router,
+    tickets_api.router,
     payments_api.router,
     aftersales_api.router,
     admission_api.router,
