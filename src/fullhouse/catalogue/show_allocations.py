@@ -1,5 +1,6 @@
 """Show the allocations of a session with the names of what they block."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,11 +44,12 @@ async def show_allocations(conn: Connection, organization_id: UUID, session_id: 
 def _view(row: Record, counters: dict[UUID, Counter], seat_map: SeatMap | None) -> AllocationView:
     counted = "category" if seat_map is None else "area"
     drawn = zip(row["quota_ids"], row["quota_counts"], strict=True)
+    indexes: Sequence[int] = row["seats"]
     return AllocationView(
         allocation_id=row["allocation_id"],
         name=row["name"],
         reason=row["reason"],
-        seats=() if seat_map is None else tuple(seat_map.seats[index].key for index in row["seats"]),
+        seats=() if seat_map is None else tuple(seat_map.seats[index].key for index in indexes),
         quantities={counters[key].name: count for key, count in drawn if counters[key].kind == counted},
         release_at=row["release_at"],
         created_at=row["created_at"],

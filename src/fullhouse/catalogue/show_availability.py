@@ -23,6 +23,7 @@ from fullhouse.catalogue.availability import (
     offers_of,
     pack_seats,
 )
+from fullhouse.catalogue.show_event import is_public
 from fullhouse.events.queries import load_event, load_terms
 from fullhouse.events.rules import SessionNotFound, SessionTerms
 from fullhouse.infra import directory
@@ -138,7 +139,7 @@ async def load_availability(conn: Connection, organization_id: UUID, session_id:
         organization_id=organization_id,
         version=version,
         etag=etag,
-        public=event.published_at is not None,
+        public=is_public(event),
         valid_until=next_change_by_time(terms, now, next_expiry),
         body=body,
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from fullhouse.catalogue import queries
 from fullhouse.catalogue.availability import Offer, offers_of, places_left
 from fullhouse.events.queries import load_event, load_terms, load_terms_of_event
-from fullhouse.events.rules import Event, EventNotFound, SessionNotFound, SessionTerms
+from fullhouse.events.rules import Event, EventNotFound, EventStatus, SessionNotFound, SessionTerms
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations.stock import Counter
 
@@ -32,8 +32,13 @@ class EventView:
 
     @property
     def is_public(self) -> bool:
-        """Say whether it was ever published: a draft, even a cancelled one, is seen by its organization alone."""
-        return self.event.published_at is not None
+        """Say whether everyone may see it."""
+        return is_public(self.event)
+
+
+def is_public(event: Event) -> bool:
+    """Say whether everyone may see an event: it is, or before it was cancelled it was, published."""
+    return event.status is EventStatus.PUBLISHED or event.published_at is not None
 
 
 async def show_event(conn: Connection, organization_id: UUID, event_id: UUID) -> EventView:

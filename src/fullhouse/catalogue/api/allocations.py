@@ -74,10 +74,10 @@ async def get_allocations(
 async def post_allocation(
     session_id: UUID,
     body: AllocationBody,
-    key: IdempotencyKey,
     grant: Blocker,
     resources: ResourcesDep,
     response: Response,
+    key: IdempotencyKey = None,
 ) -> AllocationAnswer:
     """Block stock, all or nothing."""
     organization_id = grant.organization_id

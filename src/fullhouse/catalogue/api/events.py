@@ -65,7 +65,7 @@ async def get_organization_events(
     responses=problems(404, 409),
 )
 async def post_event(
-    organization_id: UUID, body: EventBody, key: IdempotencyKey, resources: ResourcesDep, response: Response
+    organization_id: UUID, body: EventBody, resources: ResourcesDep, response: Response, key: IdempotencyKey = None
 ) -> EventDetail:
     """Create an event: a draft that only its organization sees."""
 
@@ -79,7 +79,7 @@ async def post_event(
 
 @router.post("/events", status_code=201, responses=problems(404, 409))
 async def post_simple_event(
-    body: SimpleEventBody, key: IdempotencyKey, grant: Writer, resources: ResourcesDep, response: Response
+    body: SimpleEventBody, grant: Writer, resources: ResourcesDep, response: Response, key: IdempotencyKey = None
 ) -> EventDetail:
     """Create and publish an event with one general-admission session, in one call."""
     grant.check_organization(body.organization_id)

@@ -28,10 +28,10 @@ Scheduler = Annotated[Grant, requires("session:write")]
 async def post_session(
     event_id: UUID,
     body: SessionBody,
-    key: IdempotencyKey,
     grant: Scheduler,
     resources: ResourcesDep,
     response: Response,
+    key: IdempotencyKey = None,
 ) -> SessionDetail:
     """Schedule a session: dates, sales window, seat map, price categories, ticket types, prices and quotas."""
     organization_id = grant.organization_id
