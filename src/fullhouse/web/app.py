@@ -20,10 +20,12 @@ from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
+from fullhouse.web.pages import shop
+from fullhouse.web.pages.route import add_page_errors
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_PREFIX, API_ROUTERS, allowed_methods, read_operations
 
-OWN_ROUTERS = (health.router, docs.router)
+OWN_ROUTERS = (health.router, docs.router, *shop.ROUTERS)
 
 
 def create_app(resources: Resources, settings: Settings) -> Edge:
@@ -49,6 +51,7 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
         api.include_router(router)
     operations = read_operations(api)
     add_error_handlers(api, lambda path: allowed_methods(operations, path))
+    add_page_errors(api)
     _set_state(api, resources, settings, traffic)
     api.state.documents = Documents(build_openapi(api, operations))
     limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})

@@ -1,7 +1,8 @@
 """From a template to an answer: the language, the headers that browsers are held to, and nothing else."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from fullhouse.infra.languages import LANGUAGES, Language, translator
 from fullhouse.web.pages.assets import asset_path
 from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
+from fullhouse.web.pages.shop.words import day, month
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -74,7 +76,8 @@ def environment(language: Language) -> Environment:
     made.policies["ext.i18n.trimmed"] = True
     speak = translator(language)
     made.install_gettext_translations(speak.catalog, newstyle=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] (the extension adds it)
-    made.globals.update(speak=speak, asset=asset_path)
+    names: Mapping[str, Any] = {"speak": speak, "asset": asset_path, "day": day, "month": partial(month, speak)}
+    made.globals.update(names)
     return made
 
 

@@ -1,0 +1,76 @@
+"""Buying from a page: reserve and place the order in one step, once for each form that was sent."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from fullhouse.core.errors import DomainError, Kind
+from fullhouse.core.secrets import derive_key, derive_secret
+from fullhouse.infra.idempotency import fingerprint
+from fullhouse.infra.postgres import connection, transaction
+from fullhouse.infra.resources import Resources
+from fullhouse.orders.place_order import OrderRequest, place_order
+from fullhouse.orders.queries import find_order_of_reservation
+from fullhouse.orders.rules import Contact, OrderExists
+from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
+from fullhouse.reservations.release_reservation import release_reservation
+from fullhouse.reservations.rules import ItemRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a form asks for. ``nonce`` is the form's own value: the same form twice is one purchase."""
+
+    session_id: UUID
+    items: tuple[ItemRequest, ...]
+    contact: Contact
+    language: str
+    nonce: str
+
+    @property
+    def key(self) -> str:
+        """Return its idempotency key: of the form and of all that was entered, so that a changed form is a new one."""
+        entered = "\x1f".join([self.nonce, *map(repr, self.items), self.contact.email, self.contact.name])
+        return f"page:{hashlib.sha256(entered.encode()).hexdigest()}"
+
+
+def order_path(resources: Resources, order_id: UUID) -> str:
+    """Return the address of an order's page; whoever has it is the order's holder."""
+    return f"/orders/{order_id}/{derive_secret(derive_key(resources.secret_key, 'order'), order_id)}"
+
+
+async def place_purchase(resources: Resources, office: BoxOffice, purchase: Purchase) -> str:
+    """Reserve, place the order, and return the address of its page.
+
+    Raises the refusals of ``BoxOffice.place_reservation`` and of ``place_order``. If the order is refused for good,
+    what was reserved goes back.
+    """
+    try:
+        placed = await office.place_reservation(
+            purchase.session_id, purchase.items, purchase.key, fingerprint(purchase.key)
+        )
+    except RepeatedRefusal as repeated:
+        raise repeated.error from repeated
+    return order_path(resources, await _place_order(resources, purchase, placed))
+
+
+async def _place_order(resources: Resources, purchase: Purchase, placed: Placed) -> UUID:
+    reservation = placed.reservation
+    ids = (reservation.organization_id, reservation.reservation_id)
+    request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language)
+    order_key = derive_key(resources.secret_key, "order")
+    try:
+        async with transaction(resources.pool) as conn:
+            order = (await place_order(conn, resources.make_id, order_key, request)).order
+    except OrderExists:
+        # The same form came before, or at this moment.
+        async with connection(resources.pool) as conn:
+            order_id = await find_order_of_reservation(conn, *ids)
+        assert order_id is not None  # noqa: S101 (orders are never deleted)
+        return order_id
+    except DomainError as refused:
+        if refused.kind is not Kind.UNAVAILABLE:
+            async with transaction(resources.pool) as conn:
+                await release_reservation(conn, resources.make_id, *ids)
+        raise
+    return order.order_id

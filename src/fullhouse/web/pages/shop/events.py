@@ -1,0 +1,119 @@
+"""The pages of events: the list, and one event with its sessions."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from fullhouse.access.http import public
+from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
+from fullhouse.catalogue.show_event import show_event
+from fullhouse.events.rules import Event, EventNotFound, EventStatus
+from fullhouse.infra.directory import find_organization
+from fullhouse.infra.http import CursorMalformed, ResourcesDep, decode_cursor, encode_cursor, unstorable
+from fullhouse.infra.postgres import connection
+from fullhouse.organizations.queries import load_organization
+from fullhouse.web.pages.language import speaker_of
+from fullhouse.web.pages.render import render_page
+from fullhouse.web.pages.route import PageRoute
+from fullhouse.web.pages.shop.session_view import session_card
+
+EVENTS_PER_PAGE = 20
+SEARCH_LENGTH_MAX = 100
+ONE_EVENING = timedelta(hours=18)
+_LIST = "events_page"
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event in the list."""
+
+    event_id: UUID
+    name: str
+    location: str
+    time_zone: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    is_long: bool
+    """It runs over several days, so both ends are shown."""
+
+
+@router.get("/")
+async def get_events_page(
+    request: Request, resources: ResourcesDep, q: Annotated[str, Query()] = "", cursor: str | None = None
+) -> Response:
+    """Show the published events that are not over, by start."""
+    search = " ".join(q.split())[:SEARCH_LENGTH_MAX]
+    search = "" if unstorable(search) else search
+    after = _read_cursor(cursor)
+    async with connection(resources.pool) as conn:
+        now = await load_now(conn)
+        wanted = EventSearch(search, starts_from=now)
+        found = await list_published_events(conn, wanted, after, EVENTS_PER_PAGE + 1)
+    shown, more = found[:EVENTS_PER_PAGE], len(found) > EVENTS_PER_PAGE
+    last = shown[-1] if more else None
+    values = {
+        "search": search,
+        "events": [_row(event) for event in shown],
+        "is_later_page": after is not None,
+        "first_query": _query(search, None),
+        "next_query": None
+        if last is None or last.starts_at is None
+        else _query(search, encode_cursor(_LIST, last.starts_at, last.event_id)),
+    }
+    return render_page(request, "events.html", values)
+
+
+@router.get("/events/{event_id}")
+async def get_event_page(request: Request, event_id: UUID, resources: ResourcesDep) -> Response:
+    """Show an event with its sessions and what is left of them."""
+    async with connection(resources.pool) as conn:
+        organization_id = await find_organization(conn, "event", event_id)
+        if organization_id is None:
+            raise EventNotFound
+        view = await show_event(conn, organization_id, event_id)
+        organization = await load_organization(conn, organization_id)
+        now = await load_now(conn)
+    if not view.is_public:
+        raise EventNotFound
+    speak = speaker_of(request)
+    values = {
+        "event": view.event,
+        "is_cancelled": view.event.status is EventStatus.CANCELLED,
+        "seller": organization.name if organization else "",
+        "paragraphs": [part.strip() for part in view.event.description.split("\n\n") if part.strip()],
+        "sessions": [session_card(session, now, speak) for session in view.sessions],
+    }
+    return render_page(request, "event.html", values)
+
+
+def _row(event: Event) -> EventRow:
+    starts_at, ends_at = event.starts_at, event.ends_at
+    return EventRow(
+        event_id=event.event_id,
+        name=event.name,
+        location=event.location,
+        time_zone=event.time_zone,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        is_long=starts_at is not None and ends_at is not None and ends_at - starts_at > ONE_EVENING,
+    )
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """Read where the page begins; a cursor that is none of ours begins at the first page."""
+    try:
+        after = decode_cursor(_LIST, cursor, (datetime, UUID))
+    except CursorMalformed:
+        return None
+    return None if after is None else (after[0], after[1])
+
+
+def _query(search: str, cursor: str | None) -> str:
+    fields = {name: value for name, value in (("q", search), ("cursor", cursor)) if value}
+    return f"?{urlencode(fields)}" if fields else ""

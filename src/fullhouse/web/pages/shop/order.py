@@ -1,0 +1,146 @@
+"""The page of an order: what is to be paid, how the payment goes, and then the tickets.
+
+Whoever has its address is the order's holder. Each form answers by leading back to the page, which says how things
+stand.
+"""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from fullhouse.access.http import public
+from fullhouse.catalogue.queries import load_now
+from fullhouse.core.errors import DomainError
+from fullhouse.infra.http import ResourcesDep
+from fullhouse.infra.postgres import connection, transaction
+from fullhouse.infra.resources import Resources
+from fullhouse.orders.queries import load_lines
+from fullhouse.orders.rules import Order, OrderAlreadyPaid, OrderNotPending
+from fullhouse.payments.api import ProvidersDep
+from fullhouse.payments.cancel_payment import abandon_order
+from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.providers.simulated import OUTCOMES, SIMULATED
+from fullhouse.payments.queries import load_payments, load_refunds
+from fullhouse.payments.rules import PaymentDeclined, PaymentOpen, ProviderUnavailable, ProviderUnknown
+from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.reservations.queries import load_reservation
+from fullhouse.reservations.rules import ReservationExpired
+from fullhouse.tickets.load_sale import load_sale
+from fullhouse.web.pages.form import FormUnreadable, count_in, read_form
+from fullhouse.web.pages.language import speaker_of
+from fullhouse.web.pages.origin import check_origin
+from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
+from fullhouse.web.pages.route import PageRoute
+from fullhouse.web.pages.shop.open_order import open_order
+from fullhouse.web.pages.shop.order_view import (
+    OrderFacts,
+    declined_of,
+    heading_of,
+    order_card,
+    refresh_of,
+    refund_text,
+    state_of,
+    ticket_rows,
+    time_left,
+)
+from fullhouse.web.pages.shop.refusals import explain_code
+from fullhouse.web.pages.shop.simulated import payment_endings
+
+_SAID_BY_THE_PAGE = (PaymentOpen, PaymentDeclined, OrderAlreadyPaid, OrderNotPending, ReservationExpired)
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
+
+
+@router.get("/orders/{order_id}/{secret}")
+async def get_order_page(
+    request: Request, order_id: UUID, secret: str, resources: ResourcesDep, providers: ProvidersDep
+) -> Response:
+    """Show an order as it stands. While it waits for something, the page looks again by itself."""
+    order = await open_order(resources.pool, order_id, secret)
+    speak = speaker_of(request)
+    facts = await _load(resources, order)
+    state = state_of(facts)
+    until, left = time_left(facts, speak)
+    values = {
+        "state": state,
+        "heading": heading_of(state, speak),
+        "order": order_card(facts, _path(order, secret), speak),
+        "notice": explain_code(speak, request.query_params.get("notice", "")),
+        "refresh": refresh_of(state, count_in(request.query_params, "looked") or 0),
+        "attempts": len(facts.payments),
+        "held_until": until,
+        "time_left": left,
+        "declined": declined_of(facts),
+        "endings": payment_endings(speak) if SIMULATED in providers.by_name else [],
+        "refund_text": refund_text(facts.refunds, order.currency, speak),
+        "tickets": ticket_rows(facts.sale, resources.secret_key, speak) if state == "paid" else [],
+    }
+    return render_page(request, "order.html", values, headers=PRIVATE_HEADERS)
+
+
+@router.post("/orders/{order_id}/{secret}/pay")
+async def post_pay(
+    request: Request, order_id: UUID, secret: str, resources: ResourcesDep, providers: ProvidersDep
+) -> Response:
+    """Start a payment. A form that was made before the latest one only shows how things stand."""
+    order = await open_order(resources.pool, order_id, secret)
+    check_origin(request, resources.public_url, secret_in_path=True)
+    fields = await read_form(request)
+    if fields.get("outcome") not in OUTCOMES:
+        raise FormUnreadable
+    async with connection(resources.pool) as conn:
+        attempts = await load_payments(conn, order.organization_id, order.order_id)
+    if count_in(fields, "attempts") != len(attempts):
+        return _back(order, secret)
+    wish = PaymentRequest(order.organization_id, order.order_id, SIMULATED, {"outcome": fields["outcome"]})
+    try:
+        payment = await start_payment(resources.pool, resources.make_id, providers, wish)
+    except _SAID_BY_THE_PAGE:
+        return _back(order, secret)
+    except (ProviderUnknown, ProviderUnavailable) as refused:
+        return _back(order, secret, refused)
+    await deliver_simulated_notices(resources.pool, resources.make_id, providers, payment_id=payment.payment_id)
+    return _back(order, secret)
+
+
+@router.post("/orders/{order_id}/{secret}/cancel")
+async def post_cancel_page(
+    request: Request, order_id: UUID, secret: str, resources: ResourcesDep, providers: ProvidersDep
+) -> Response:
+    """Cancel an order that is not paid. Its places go back once no payment of it can win any more."""
+    order = await open_order(resources.pool, order_id, secret)
+    check_origin(request, resources.public_url, secret_in_path=True)
+    await read_form(request)
+    try:
+        await abandon_order(resources.pool, resources.make_id, providers, order.organization_id, order.order_id)
+    except (OrderAlreadyPaid, OrderNotPending):
+        return _back(order, secret)
+    except (PaymentOpen, ProviderUnavailable) as refused:
+        return _back(order, secret, refused)
+    return _back(order, secret)
+
+
+async def _load(resources: Resources, order: Order) -> OrderFacts:
+    ids = (order.organization_id, order.order_id)
+    async with transaction(resources.pool) as conn:
+        # One snapshot, so that the page does not contradict itself.
+        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return OrderFacts(
+            sale=await load_sale(conn, *ids),
+            lines=await load_lines(conn, *ids),
+            reservation=await load_reservation(conn, order.organization_id, order.reservation_id),
+            payments=await load_payments(conn, *ids),
+            refunds=await load_refunds(conn, *ids),
+            now=await load_now(conn),
+        )
+
+
+def _path(order: Order, secret: str) -> str:
+    return f"/orders/{order.order_id}/{secret}"
+
+
+def _back(order: Order, secret: str, refused: DomainError | None = None) -> Response:
+    """Lead back to the page. What it cannot know by itself travels as a code in the address."""
+    query = f"?notice={refused.code}" if refused else ""
+    return RedirectResponse(_path(order, secret) + query, 303, headers=dict(PRIVATE_HEADERS))

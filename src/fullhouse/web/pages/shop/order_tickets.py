@@ -1,0 +1,45 @@
+"""What an order's page links to: the picture of each code, and all tickets as a document."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from fullhouse.access.http import public
+from fullhouse.infra.http import ResourcesDep
+from fullhouse.infra.postgres import connection
+from fullhouse.tickets.code import code_of
+from fullhouse.tickets.load_sale import load_sale
+from fullhouse.tickets.render_order_documents import render_order_documents
+from fullhouse.tickets.render_ticket import render_qr_svg
+from fullhouse.tickets.rules import PDF_TYPE, NoValidTickets, TicketNotFound
+from fullhouse.web.pages.render import PRIVATE_HEADERS
+from fullhouse.web.pages.route import PageRoute
+from fullhouse.web.pages.shop.open_order import open_order
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
+
+
+@router.get("/orders/{order_id}/{secret}/tickets/{ticket_id}/qr.svg")
+async def get_qr(order_id: UUID, secret: str, ticket_id: UUID, resources: ResourcesDep) -> Response:
+    """Draw the code of one valid ticket of the order."""
+    order = await open_order(resources.pool, order_id, secret)
+    async with connection(resources.pool) as conn:
+        sale = await load_sale(conn, order.organization_id, order.order_id)
+    ticket = next((ticket for ticket, _ in sale.valid if ticket.ticket_id == ticket_id), None)
+    if ticket is None:
+        raise TicketNotFound
+    picture = render_qr_svg(code_of(resources.secret_key, ticket))
+    return Response(picture, media_type="image/svg+xml", headers=dict(PRIVATE_HEADERS))
+
+
+@router.get("/orders/{order_id}/{secret}/tickets.pdf")
+async def get_pdf(order_id: UUID, secret: str, resources: ResourcesDep) -> Response:
+    """Answer the valid tickets of the order as one document."""
+    order = await open_order(resources.pool, order_id, secret)
+    rendered = await render_order_documents(
+        resources.pool, resources.object_store, resources.secret_key, order.organization_id, order.order_id
+    )
+    if rendered is None:
+        raise NoValidTickets
+    headers = {"Content-Disposition": f'attachment; filename="tickets-{order.order_id}.pdf"', **PRIVATE_HEADERS}
+    return Response(rendered.data, media_type=PDF_TYPE, headers=headers)

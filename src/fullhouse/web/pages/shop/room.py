@@ -1,0 +1,162 @@
+"""The parts of a session among which a buyer may choose: sections, areas, or price categories. Pure."""
+
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from fullhouse.catalogue.show_event import SessionView
+from fullhouse.seating.rules import SeatMap
+
+PlaceKind = Literal["best", "section", "area", "category"]
+AVAILABLE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLeft:
+    """What is left in a room: the state of each seat in map order, and places in areas by key."""
+
+    seat_states: bytes
+    areas: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One choice of where to be. ``value`` is what the form sends; ``prices_minor`` are all prices found there."""
+
+    kind: PlaceKind
+    key: str
+    name: str
+    available: int
+    prices_minor: tuple[int, ...]
+
+    @property
+    def value(self) -> str:
+        """Return the form's value."""
+        return f"{self.kind}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    key: str
+    name: str
+    first: int
+    count: int
+    categories: frozenset[str]
+
+
+def places_of(view: SessionView, seat_map: SeatMap | None, left: RoomLeft | None) -> tuple[Place, ...]:
+    """List the places among which to choose; none where there is no choice."""
+    prices = _prices_by_category(view)
+    if seat_map is None or left is None:
+        places = _categories(view, prices)
+    else:
+        places = [*_sections(view, seat_map, left, prices), *_areas(seat_map, left, prices)]
+    return tuple(places) if len(places) > 1 else ()
+
+
+def only_area(view: SessionView, seat_map: SeatMap | None) -> str | None:
+    """Return the key of the area where there is nothing else to choose."""
+    if seat_map is None or seat_map.seat_count:
+        return None
+    prices = _prices_by_category(view)
+    areas = [area.key for area in seat_map.areas if area.price_category in prices]
+    return areas[0] if len(areas) == 1 else None
+
+
+def has_accessible_seats(seat_map: SeatMap | None) -> bool:
+    """Say whether the room has wheelchair places."""
+    return seat_map is not None and _has_accessible(seat_map)
+
+
+def unpack_seats(packed: str) -> bytes:
+    """Read the seats of an availability answer: one byte each, with up to three more at the end."""
+    data = b64decode(packed)
+    states = bytearray(4 * len(data))
+    for quarter, table in enumerate(_TABLES):
+        states[quarter::4] = data.translate(table)
+    return bytes(states)
+
+
+_TABLES = tuple(bytes(byte >> 2 * quarter & 3 for byte in range(256)) for quarter in range(4))
+
+
+def _prices_by_category(view: SessionView) -> dict[str, tuple[int, ...]]:
+    """Collect the prices of what is on sale, by the key of the price category."""
+    prices: dict[str, list[int]] = {}
+    for offer in view.offers:
+        if offer.ticket_type.on_sale:
+            for one in offer.prices:
+                prices.setdefault(one.category.key, []).append(one.price_minor)
+    return {key: tuple(found) for key, found in prices.items()}
+
+
+def _left_by_category(view: SessionView) -> dict[str, int]:
+    """Return the most that any ticket type may still have of a price category."""
+    left: dict[str, int] = {}
+    for offer in view.offers:
+        for one in offer.prices:
+            left[one.category.key] = max(left.get(one.category.key, 0), one.available)
+    return left
+
+
+def _categories(view: SessionView, prices: Mapping[str, tuple[int, ...]]) -> list[Place]:
+    """Without a map, price categories are a choice only where one ticket type is sold in several of them."""
+    if all(len(offer.prices) <= 1 for offer in view.offers if offer.ticket_type.on_sale):
+        return []
+    left = _left_by_category(view)
+    return [
+        Place("category", category.key, category.name, left[category.key], prices[category.key])
+        for category in view.terms.price_categories
+        if category.key in prices
+    ]
+
+
+def _sections(
+    view: SessionView, seat_map: SeatMap, left: RoomLeft, prices: Mapping[str, tuple[int, ...]]
+) -> list[Place]:
+    left_of = _left_by_category(view)
+    places: list[Place] = []
+    for section in _sections_of(seat_map):
+        sold_in = sorted(section.categories & prices.keys())
+        if sold_in:
+            free = left.seat_states.count(AVAILABLE, section.first, section.first + section.count)
+            available = min(free, sum(left_of[key] for key in sold_in))
+            places.append(Place("section", section.key, section.name, available, _merged(prices, sold_in)))
+    if len(places) > 1:
+        everywhere = sum(place.available for place in places)
+        found = tuple(amount for place in places for amount in place.prices_minor)
+        places.insert(0, Place("best", "", "", everywhere, found))
+    elif len(places) == 1:
+        only = places[0]
+        places = [Place("best", "", only.name, only.available, only.prices_minor)]
+    return places
+
+
+def _areas(seat_map: SeatMap, left: RoomLeft, prices: Mapping[str, tuple[int, ...]]) -> list[Place]:
+    return [
+        Place("area", area.key, area.name, left.areas.get(area.key, 0), prices[area.price_category])
+        for area in seat_map.areas
+        if area.price_category in prices
+    ]
+
+
+def _merged(prices: Mapping[str, tuple[int, ...]], keys: Sequence[str]) -> tuple[int, ...]:
+    return tuple(amount for key in keys for amount in prices[key])
+
+
+@lru_cache(maxsize=256)
+def _sections_of(seat_map: SeatMap) -> tuple[_Section, ...]:
+    found: list[_Section] = []
+    for section in seat_map.sections:
+        seats = [seat for row in section.rows for seat in row.seats]
+        if seats:
+            categories = frozenset(seat.price_category for seat in seats)
+            found.append(_Section(section.key, section.name, seats[0].index, len(seats), categories))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _has_accessible(seat_map: SeatMap) -> bool:
+    return any(seat.accessible for seat in seat_map.seats)

@@ -1,0 +1,153 @@
+"""The page of a session: its form, and placing the order that was filled in."""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from fullhouse.access.http import public
+from fullhouse.catalogue.api.asked_by import BoardDep
+from fullhouse.catalogue.queries import load_now
+from fullhouse.catalogue.show_availability import AvailabilityBoard
+from fullhouse.catalogue.show_event import EventView, SessionView, show_session
+from fullhouse.core.errors import DomainError
+from fullhouse.events.rules import SessionNotFound
+from fullhouse.infra.directory import find_organization
+from fullhouse.infra.http import ResourcesDep
+from fullhouse.infra.postgres import connection
+from fullhouse.infra.resources import Resources
+from fullhouse.reservations.api import BoxOfficeDep
+from fullhouse.seating.queries import load_seat_map
+from fullhouse.seating.rules import SeatMap
+from fullhouse.web.errors import status_of
+from fullhouse.web.pages.form import nonce_in, read_form
+from fullhouse.web.pages.language import speaker_of
+from fullhouse.web.pages.origin import check_origin
+from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
+from fullhouse.web.pages.route import PageRoute
+from fullhouse.web.pages.shop.buy import Purchase, place_purchase
+from fullhouse.web.pages.shop.refusals import Notice, explain_refusal
+from fullhouse.web.pages.shop.room import RoomLeft, has_accessible_seats, only_area, places_of, unpack_seats
+from fullhouse.web.pages.shop.session_form import Problem, Room, read_order
+from fullhouse.web.pages.shop.session_view import entered_accessible, kind_rows, place_rows, session_card
+
+NONCE_BYTES = 18
+FORM_HEADERS = {"Cache-Control": "no-store"}
+"""Each form is new: one that was kept would place the order of before."""
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A session as it stands, ready to be shown or bought from."""
+
+    event: EventView
+    session: SessionView
+    room: Room
+    has_accessible: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was entered in the form, and what is wrong with it."""
+
+    fields: Mapping[str, str]
+    key: str
+    problems: Sequence[Problem] = ()
+    notice: Notice | None = None
+    status: int = 200
+
+
+@router.get("/sessions/{session_id}")
+async def get_session_page(request: Request, session_id: UUID, resources: ResourcesDep, board: BoardDep) -> Response:
+    """Show what is left of a session, and the form to buy from it."""
+    shown = await _load(resources, board, session_id)
+    return _page(request, shown, Filled({}, _nonce(resources)))
+
+
+@router.post("/sessions/{session_id}")
+async def post_session_page(
+    request: Request, session_id: UUID, resources: ResourcesDep, board: BoardDep, office: BoxOfficeDep
+) -> Response:
+    """Reserve what was asked for, place the order, and go on to its page. The same form again: the same order."""
+    check_origin(request, resources.public_url)
+    fields = await read_form(request)
+    nonce = nonce_in(fields)
+    shown = await _load(resources, board, session_id)
+    speak = speaker_of(request)
+    asked = read_order(fields, shown.session, shown.room, speak)
+    if isinstance(asked, list):
+        return _page(request, shown, Filled(fields, nonce, asked, status=422))
+    purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce)
+    try:
+        path = await place_purchase(resources, office, purchase)
+    except DomainError as refused:
+        shown = await _load(resources, board, session_id)
+        notice = explain_refusal(speak, refused, shown.session.terms, shown.now)
+        if notice is None:
+            raise
+        # Whatever may still have happened keeps its key; what was refused for good begins anew.
+        key = nonce if status_of(refused) == 503 else _nonce(resources)
+        return _page(request, shown, Filled(fields, key, (), notice, status_of(refused)))
+    return RedirectResponse(path, 303, headers=dict(PRIVATE_HEADERS))
+
+
+async def _load(resources: Resources, board: AvailabilityBoard, session_id: UUID) -> Shown:
+    async with connection(resources.pool) as conn:
+        organization_id = await find_organization(conn, "session", session_id)
+        if organization_id is None:
+            raise SessionNotFound
+        view = await show_session(conn, organization_id, session_id)
+        if not view.is_public:
+            raise SessionNotFound
+        session = view.sessions[0]
+        map_id = session.terms.seat_map_id
+        seat_map = await load_seat_map(conn, organization_id, map_id) if map_id else None
+        now = await load_now(conn)
+    left = await _room_left(board, session_id) if seat_map is not None else None
+    return Shown(view, session, _room(session, seat_map, left), has_accessible_seats(seat_map), now)
+
+
+async def _room_left(board: AvailabilityBoard, session_id: UUID) -> RoomLeft:
+    answer = json.loads((await board.show_availability(session_id)).body)
+    areas = {area["key"]: area["available"] for area in answer["areas"]}
+    return RoomLeft(unpack_seats(answer["seats"] or ""), areas)
+
+
+def _room(session: SessionView, seat_map: SeatMap | None, left: RoomLeft | None) -> Room:
+    has_seats = seat_map is not None and seat_map.seat_count > 0
+    return Room(places_of(session, seat_map, left), only_area(session, seat_map), has_seats)
+
+
+def _nonce(resources: Resources) -> str:
+    return urlsafe_b64encode(resources.randomness(NONCE_BYTES)).decode()
+
+
+def _page(request: Request, shown: Shown, filled: Filled) -> Response:
+    speak = speaker_of(request)
+    session, fields = shown.session, filled.fields
+    bad_fields = {problem.field for problem in filled.problems}
+    values = {
+        "event": shown.event.event,
+        "session": session_card(session, shown.now, speak),
+        "places": place_rows(shown.room.places, fields, session.terms.currency, speak),
+        "has_seats": shown.room.has_seats,
+        "kinds": kind_rows(session, fields, bad_fields, speak),
+        "has_accessible": shown.has_accessible,
+        "accessible_open": entered_accessible(session, fields, filled.problems),
+        "hold_minutes": session.terms.hold_seconds // 60,
+        "key": filled.key,
+        "name": fields.get("name", ""),
+        "email": fields.get("email", ""),
+        "problems": filled.problems,
+        "bad_fields": bad_fields,
+        "notice": filled.notice,
+    }
+    return render_page(request, "session.html", values, status=filled.status, headers=FORM_HEADERS)
