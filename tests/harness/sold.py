@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +15,15 @@ from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.queries import load_units
 from fullhouse.orders.rules import Order, Unit
+from fullhouse.reservations.place_reservation import Placed
+from fullhouse.reservations.rules import ItemRequest
+from fullhouse.seating.rules import SeatMap
 from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_tickets import Mailroom
 from fullhouse.tickets.queries import load_tickets
 from fullhouse.tickets.rules import Ticket
 from harness.sale import Sale, make_sale
-from harness.stock import SERVER_KEY
+from harness.stock import SERVER_KEY, box_office, make_seated_session
 
 Sell = Callable[..., Awaitable["Sold"]]
 SENDER = "Fullhouse <tickets@tickets.example>"
@@ -66,15 +69,29 @@ class Sold:
 async def sell(pool: Pool, quantity: int = 3, *, language: str = "en", **plan: Any) -> Sold:  # noqa: ANN401 (what ``make_sale`` takes)
     """Put a session on sale, and let one order of it be paid. No ticket is issued yet."""
     sale = await make_sale(pool, **plan)
-    placed = await sale.order(quantity)
+    return await pay_for(sale, await sale.hold(quantity), language)
+
+
+async def sell_seats(pool: Pool, seat_map: SeatMap, seats: tuple[str, ...]) -> Sold:
+    """Put a session with seats on sale, and let one order of these seats be paid."""
+    made = await make_seated_session(pool, seat_map)
+    like = await make_sale(pool)
+    sale = replace(like, made=made, office=box_office(pool), handled=[])
+    item = ItemRequest(made.types["adult"], seats=seats)
+    return await pay_for(sale, await sale.office.place_reservation(made.session_id, (item,)))
+
+
+async def pay_for(sale: Sale, held: Placed, language: str = "en") -> Sold:
+    """Order what is held, and let it be paid."""
+    placed = await sale.order(placed=held)
     if placed.order.total_minor:
         await sale.pay(placed.order.order_id)
         await sale.deliver()
     await sale.work()
-    await pool.execute("UPDATE orders SET language = $2 WHERE order_id = $1", placed.order.order_id, language)
+    await sale.pool.execute("UPDATE orders SET language = $2 WHERE order_id = $1", placed.order.order_id, language)
     order = await sale.show(placed.order.order_id)
     assert order.status == "paid"
-    return Sold(pool, sale, order)
+    return Sold(sale.pool, sale, order)
 
 
 def make_mailroom(object_store: ObjectStore, mailer: Mailer) -> Mailroom:

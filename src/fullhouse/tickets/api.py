@@ -126,7 +126,7 @@ async def _open_ticket(pool: Pool, ticket_id: UUID, asker: Asker) -> Sale:
 def _valid_code(sale: Sale, server_key: bytes, ticket_id: UUID) -> str:
     [ticket] = [ticket for ticket, _ in sale.tickets if ticket.ticket_id == ticket_id]
     if ticket.status is not TicketStatus.VALID:
-        raise TicketNotValid(ticket_id=str(ticket_id), status=ticket.status.value)
+        raise TicketNotValid(ticket_id=str(ticket_id), ticket_status=ticket.status.value)
     return code_of(server_key, ticket)
 
 

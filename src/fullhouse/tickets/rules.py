@@ -88,7 +88,7 @@ class TicketNotFound(NotFound):
 
 
 class TicketNotValid(Conflict):
-    """The ticket is void or replaced, so it has no code any more; ``status`` says which."""
+    """The ticket is void or replaced, so it has no code any more; ``ticket_status`` says which."""
 
     code = "ticket_not_valid"
     title = "This ticket is not valid any more."
