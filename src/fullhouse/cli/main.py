@@ -23,6 +23,7 @@ COMMANDS = {
     "api": "fullhouse.cli.serve:api",
     "worker": "fullhouse.cli.serve:worker",
     "seat-map": "fullhouse.cli.seat_map:seat_map",
+    "demo": "fullhouse.cli.demo:demo",
     "create-admin": "fullhouse.cli.database:create_admin",
     "settings": "fullhouse.cli.configuration:settings",
     "doctor": "fullhouse.cli.configuration:doctor",

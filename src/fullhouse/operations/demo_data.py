@@ -20,7 +20,7 @@ from fullhouse.events.publish_event import publish_event
 from fullhouse.events.rules import EventFields
 from fullhouse.events.session_dates import SessionDates
 from fullhouse.events.wall_clock import WallClock
-from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.postgres import Connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.operations.generate_seat_map import generate_seat_map
 from fullhouse.organizations.create_organization import create_organization
@@ -48,15 +48,20 @@ class DemoData:
     scanner_key: str
 
 
+def demo_data_of(secret_key: bytes) -> DemoData:
+    """Tell the demo's organization and keys of an installation by its secret key."""
+    key = derive_key(secret_key, "demo data")
+    return DemoData(
+        organization_id=_id(key, "organization"),
+        manager_key=write_api_key(_id(key, "manager key"), _secret(key, "manager key")),
+        scanner_key=write_api_key(_id(key, "scanner key"), _secret(key, "scanner key")),
+    )
+
+
 async def make_demo_data(resources: Resources) -> DemoData:
     """Make the demo's data in one transaction, or find it as an earlier start left it."""
     key = derive_key(resources.secret_key, "demo data")
-    manager_id, scanner_id = _id(key, "manager key"), _id(key, "scanner key")
-    data = DemoData(
-        organization_id=_id(key, "organization"),
-        manager_key=write_api_key(manager_id, _secret(key, "manager key")),
-        scanner_key=write_api_key(scanner_id, _secret(key, "scanner key")),
-    )
+    data = demo_data_of(resources.secret_key)
     async with transaction(resources.pool) as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fullhouse demo data', 0))")
         if await load_organization(conn, data.organization_id) is None:
@@ -146,12 +151,6 @@ async def make_theatre(conn: Connection, make_id: MakeId, organization_id: UUID,
         sessions.append(terms.session_id)
     await publish_event(conn, make_id, organization_id, event.event_id)
     return sessions[0]
-
-
-async def find_demo_data(pool: Pool, secret_key: bytes) -> bool:
-    """Say whether the demo's data is there."""
-    async with transaction(pool) as conn:
-        return await load_organization(conn, _id(derive_key(secret_key, "demo data"), "organization")) is not None
 
 
 async def _make_organization(conn: Connection, key: bytes, clock: Clock, data: DemoData) -> None:
