@@ -65,10 +65,15 @@ class Organizer:
         return await made(await self.client.get(f"{API}/sessions/{session['id']}"), 200)
 
     async def hold(
-        self, session: dict[str, Any], quantity: int = 1, ticket_type: int = 0, **item: Json
+        self, session: dict[str, Any], quantity: int | None = None, ticket_type: int = 0, **item: Json
     ) -> httpx.Response:
-        wish = {"ticket_type_id": session["ticket_types"][ticket_type]["id"], **(item or {"quantity": quantity})}
-        body = {"session_id": session["id"], "items": [wish]}
+        """Ask for a quantity, one if nothing else is asked for, of one of the ticket types."""
+        if quantity is not None or not item.keys() & {"seats", "best_available"}:
+            item = {"quantity": quantity or 1, **item}
+        body = {
+            "session_id": session["id"],
+            "items": [{"ticket_type_id": session["ticket_types"][ticket_type]["id"], **item}],
+        }
         return await self.client.post(f"{API}/reservations", json=body)
 
 

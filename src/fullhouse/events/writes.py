@@ -225,14 +225,14 @@ async def _put_price_categories(conn: Connection, terms: SessionTerms) -> None:
 
 async def _put_ticket_types(conn: Connection, terms: SessionTerms) -> None:
     types = terms.ticket_types
-    # An array of arrays must be a rectangle, so the quotas travel as one JSON list for each type.
+    # An array of arrays must be a rectangle, so the quotas of each type travel as one text.
     await conn.execute(
         """
         INSERT INTO ticket_types (organization_id, session_id, ticket_type_id, name, description, position,
                                   per_order_max, on_sale, quota_ids)
         SELECT $1, $2, t.id, t.name, t.description, t.position, t.per_order_max, t.on_sale,
-               ARRAY(SELECT q::uuid FROM jsonb_array_elements_text(t.quota_ids) q)
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::boolean[], $9::jsonb[])
+               string_to_array(t.quota_ids, ',')::uuid[]
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::boolean[], $9::text[])
              t(id, name, description, position, per_order_max, on_sale, quota_ids)
         ON CONFLICT (organization_id, session_id, ticket_type_id) DO UPDATE SET
             name = excluded.name, description = excluded.description, position = excluded.position,
@@ -246,7 +246,7 @@ async def _put_ticket_types(conn: Connection, terms: SessionTerms) -> None:
         list(range(len(types))),
         [kind.per_order_max for kind in types],
         [kind.on_sale for kind in types],
-        [[str(quota_id) for quota_id in kind.quota_ids] for kind in types],
+        [",".join(str(quota_id) for quota_id in kind.quota_ids) for kind in types],
     )
 
 
