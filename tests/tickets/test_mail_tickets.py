@@ -96,6 +96,8 @@ async def test_the_mail_brings_everything(pool: Pool, sell: Sell, mailroom: Mail
 
     entry = part(mail, "text/calendar")
     assert entry.get_filename() == "tickets.ics"
+    assert "TZID:Europe/Lisbon" in entry.get_content()
+    assert len(entry.get_content()) < 1500
     [event] = icalendar.Calendar.from_ical(entry.get_content()).walk("VEVENT")
     assert event["UID"] == f"{sold.order_id}@tickets.example"
     assert event.decoded("DTSTART").isoformat() == "2027-07-01T21:30:00+01:00"

@@ -1,6 +1,7 @@
 """Writing the mail that brings an order's tickets: text, HTML, the PDF and a calendar entry. Pure."""
 
 from collections.abc import Mapping
+from datetime import date
 from email.headerregistry import Address
 from email.message import EmailMessage
 from functools import cache
@@ -94,7 +95,9 @@ def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
     calendar = icalendar.Calendar()
     _add_all(calendar, {"prodid": "-//Fullhouse//Tickets//EN", "version": "2.0", "method": "PUBLISH"})
     calendar.add_component(entry)
-    calendar.add_missing_timezones()
+    # The rules of the zone around this session; those of a century would be longer than the entry.
+    year = terms.starts_at.year
+    calendar.add_missing_timezones(date(year - 1, 1, 1), date(year + 2, 1, 1))
     return calendar.to_ical()
 
 
