@@ -7,10 +7,13 @@
 ``empty_database``  the URL of a database without a schema, for one test
 ``valkey_url``, ``valkey``  a server and a client (answers in bytes), emptied for each module
 ``servers``         the embedded servers themselves, for tests that kill them; None where they are external
+``short_folder``    a folder in which a server's socket has a path that is not too long
 ``clean_environment``  no FULLHOUSE_ variable is set, here or in child processes
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -23,6 +26,7 @@ from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import Pool, open_pool
 
 ROOT = Path(__file__).parents[1]
+SHORT_PATH_BYTES_MAX = 60
 _numbers = count(1)
 
 
@@ -92,6 +96,17 @@ async def valkey(valkey_url: str) -> AsyncIterator[Valkey]:
     await client.flushdb()
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Make a folder in the checkout; where its path is too long for a socket, in the system's folder instead."""
+    data = ROOT / ".data"
+    data.mkdir(exist_ok=True)
+    long = len(bytes(data)) > SHORT_PATH_BYTES_MAX
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=None if long else data))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -28,10 +28,11 @@ def main(arguments: list[str]) -> None:
     parent_pid, death_signal, folder, power, *command = arguments
     if folder != "-":
         become_owner(Path(folder), ordinary=power == "ordinary")
-    if not os.access(command[0], os.X_OK):
-        fail(f"user {os.geteuid()}, who runs the server, may not run {command[0]}")
     die_with_parent(int(parent_pid), int(death_signal))
-    os.execv(command[0], command)  # noqa: S606  # no shell is the point
+    try:
+        os.execv(command[0], command)  # noqa: S606  # no shell is the point
+    except OSError as error:
+        fail(f"user {os.geteuid()} cannot run {command[0]}: {error.strerror}")
 
 
 def become_owner(folder: Path, *, ordinary: bool) -> None:
