@@ -10,18 +10,17 @@ window that would leave a free accessible seat without a free neighbour counts a
 among the last to go.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import Final
 
 from fullhouse.seating.choosing.accessible_party import choose_accessible
+from fullhouse.seating.choosing.finders import Split, Together
 from fullhouse.seating.choosing.free_seats import FreeSeats
 from fullhouse.seating.choosing.gathering import Anchor, gather
+from fullhouse.seating.choosing.lane_facts import LaneFacts
 from fullhouse.seating.choosing.lane_heap import LaneHeap, Offer, Part
 from fullhouse.seating.choosing.pool import Pool, pool_for
 from fullhouse.seating.choosing.room import room_of
-from fullhouse.seating.choosing.splitting import Splitter, offer_key
-from fullhouse.seating.choosing.windows import best_window
 from fullhouse.seating.rules import SeatMap, SeatWish
 
 __all__ = ["SeatChooser", "SeatWish"]
@@ -37,8 +36,8 @@ class SeatChooser:
         """Begin with the indexes of the free seats."""
         self._room = room_of(seat_map)
         self._free = FreeSeats(self._room, free)
-        self._splitter = Splitter(self._free)
         self._pools: dict[tuple[frozenset[str] | None, str | None], Pool] = {}
+        self._facts: dict[Pool, LaneFacts] = {}
         self._heaps: dict[tuple[Pool, int, bool], LaneHeap] = {}
 
     def is_free(self, seat: int) -> bool:
@@ -77,12 +76,24 @@ class SeatChooser:
         if count > self._room.longest * (2 if split else 1):
             return None
         heap = self._heaps.get((pool, count, split))
+        # A heap that has nothing is not asked again before a long enough run has come back.
+        if (heap is None or heap.is_dry) and not self._could_fit(pool, count, split=split):
+            return None
         if heap is None:
             if len(self._heaps) >= _HEAPS_KEPT:
                 del self._heaps[next(iter(self._heaps))]
-            offer = partial(self._splitter.offer, pool, count) if split else self._together(pool, count)
-            heap = self._heaps[pool, count, split] = LaneHeap(self._free, pool.lanes, offer, looks_ahead=split)
+            facts = self._facts[pool]
+            finder = Split(self._free, pool, facts, count) if split else Together(self._free, pool, count)
+            heap = self._heaps[pool, count, split] = LaneHeap(self._free, pool.lanes, finder)
+        elif split:
+            self._facts[pool].catch_up()
         return heap.best()
+
+    def _could_fit(self, pool: Pool, count: int, *, split: bool) -> bool:
+        """Say whether there are runs of free seats for a party."""
+        facts = self._facts[pool]
+        facts.catch_up()
+        return facts.fits_in_two(count) if split else facts.fits(count)
 
     def _around_the_best(self, pool: Pool, count: int) -> Iterable[Part] | None:
         """Return free seats around the best single one."""
@@ -93,20 +104,6 @@ class SeatChooser:
         row = self._room.lanes[lane]
         return gather(self._room, self._free.lanes, pool, count, Anchor(lane, row.xs[position], row.ys[position]))
 
-    def _together(self, pool: Pool, count: int) -> Callable[[int], Offer | None]:
-        """Return what says which seats side by side a lane has for a party."""
-        rows, free, allowed = self._room.lanes, self._free.lanes, pool.ordinary
-        ideal = {lane: rows[lane].ideal_start(count) for lane in pool.lanes}
-
-        def offer(lane: int) -> Offer | None:
-            row = rows[lane]
-            window = best_window(row, free[lane], free[lane] & allowed[lane], count, ideal[lane])
-            if window is None:
-                return None
-            return Offer(offer_key(row.rank, window.orphans, window.cost), ((lane, window.start, count),))
-
-        return offer
-
     def _pool(self, wish: SeatWish) -> Pool:
         """Return the seats that a wish allows, worked out once."""
         key = (wish.categories, wish.section)
@@ -114,8 +111,10 @@ class SeatChooser:
         if pool is None:
             if len(self._pools) >= _POOLS_KEPT:
                 self._pools.clear()
+                self._facts.clear()
                 self._heaps.clear()
             pool = self._pools[key] = pool_for(self._room, *key)
+            self._facts[pool] = LaneFacts(self._free, pool)
         return pool
 
     def _seats(self, parts: Iterable[Part]) -> list[int]:

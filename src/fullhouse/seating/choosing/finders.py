@@ -1,18 +1,18 @@
-"""A party that no row can hold together: two groups, in one row or in a row and the next."""
+"""Finds seats side by side in one row, and for parties that no row can hold two groups, in one row or in two."""
 
 from math import hypot
 from typing import Final
 
 from fullhouse.seating.choosing.free_seats import FreeSeats
+from fullhouse.seating.choosing.lane_facts import LaneFacts
 from fullhouse.seating.choosing.lane_heap import Offer, Part
 from fullhouse.seating.choosing.pool import Pool
-from fullhouse.seating.choosing.room import COST_PER_PITCH, Lane, Room
+from fullhouse.seating.choosing.room import COST_PER_PITCH, Lane
 from fullhouse.seating.choosing.windows import (
     Window,
     best_window,
     closest_start,
     fewest_orphans,
-    longest_run,
     window_starts,
 )
 
@@ -27,33 +27,91 @@ def offer_key(rank: int, grade: int, cost: int) -> int:
     return (rank * GRADES + grade << COST_BITS) + cost
 
 
-class Splitter:
-    """Finds two groups. Remembers ideal starts, which never change."""
+class Together:
+    """Finds seats side by side for parties of one size: a ``Finder``."""
 
-    def __init__(self, free: FreeSeats) -> None:
-        """Work on these free seats."""
-        self._room: Room = free.room
+    looks_ahead = False
+
+    def __init__(self, free: FreeSeats, pool: Pool, count: int) -> None:
+        """Work out once where each lane would seat the party if it were empty."""
+        self._rows = free.room.lanes
         self._free = free.lanes
-        self._ideal: dict[tuple[int, int], int] = {}
+        self._allowed = pool.ordinary
+        self._count = count
+        self._ideal = {lane: self._rows[lane].ideal_start(count) for lane in pool.lanes}
+        self._starts: dict[int, int] = {}
 
-    def offer(self, pool: Pool, count: int, lane: int) -> Offer | None:
-        """Return the best split of a party over a lane alone, or over it and the next lane of its section."""
-        longest = longest_run(self._free[lane] & pool.ordinary[lane])
+    def bound(self, lane: int) -> int | None:
+        """Find the best window of a lane and return its key."""
+        free = self._free[lane]
+        row = self._rows[lane]
+        window = best_window(row, free, free & self._allowed[lane], self._count, self._ideal[lane])
+        if window is None:
+            return None
+        self._starts[lane] = window.start
+        return offer_key(row.rank, window.orphans, window.cost)
+
+    def offer(self, lane: int, key: int) -> Offer:
+        """Return the window that was found."""
+        return Offer(key, ((lane, self._starts[lane], self._count),))
+
+
+class Split:
+    """Finds two groups for parties of one size: a ``Finder``."""
+
+    looks_ahead = True
+
+    def __init__(self, free: FreeSeats, pool: Pool, facts: LaneFacts, count: int) -> None:
+        """Work on the free seats of a pool. Whoever asks has seen to it that the facts have caught up."""
+        self._room = free.room
+        self._free = free.lanes
+        self._allowed = pool.ordinary
+        self._facts = facts
+        self._count = count
+        self._ideal: dict[tuple[int, int], int] = {}
+        # Of three people in two groups one is alone, whatever is free.
+        self._grade_min = _GRADES_PER_LONELY if count == 3 else 0
+
+    def bound(self, lane: int) -> int | None:
+        """Return what two groups cannot cost less than: every seat at the price of the nearest free one."""
+        longest, nearest = self._facts.longest, self._facts.nearest
+        run = longest[lane]
+        if not run:
+            return None
+        cost = nearest[lane]
+        cheapest = cost
+        after = self._after(lane)
+        run_after = longest[after] if after else 0
+        if run_after and nearest[after] < cost:
+            cheapest = nearest[after]
+        if run + max(run, run_after) < self._count:
+            return None
+        return offer_key(self._room.lanes[lane].rank, self._grade_min, cost + (self._count - 1) * cheapest)
+
+    def offer(self, lane: int, key: int) -> Offer | None:
+        """Return the best split over a lane alone, or over it and the next lane of its section."""
+        del key
+        count = self._count
+        longest = self._facts.longest[lane]
         best: Offer | None = None
         if 2 * longest >= count:
             for first in self._sizes(count, longest, longest):
-                best = self._better(best, self._pair(pool, (lane, first), (lane, count - first)))
+                best = self._better(best, self._pair((lane, first), (lane, count - first)))
             if best is None:
                 # The second group may only fit if the first fills the longest run.
-                best = self._pair(pool, (lane, longest), (lane, count - longest))
-        after = lane + 1
-        lanes = self._room.lanes
-        if longest and after < len(lanes) and lanes[after].section == lanes[lane].section:
-            longest_after = longest_run(self._free[after] & pool.ordinary[after])
-            if longest + longest_after >= count:
-                for first in self._sizes(count, longest, longest_after):
-                    best = self._better(best, self._pair(pool, (lane, first), (after, count - first)))
+                best = self._pair((lane, longest), (lane, count - longest))
+        after = self._after(lane)
+        longest_after = self._facts.longest[after] if after else 0
+        if longest_after and longest + longest_after >= count:
+            for first in self._sizes(count, longest, longest_after):
+                best = self._better(best, self._pair((lane, first), (after, count - first)))
         return best
+
+    def _after(self, lane: int) -> int:
+        """Return the next lane of the same section, or 0: no lane comes before the first."""
+        lanes = self._room.lanes
+        after = lane + 1
+        return after if after < len(lanes) and lanes[after].section == lanes[lane].section else 0
 
     @staticmethod
     def _better(one: Offer | None, other: Offer | None) -> Offer | None:
@@ -74,12 +132,12 @@ class Splitter:
         half = count // 2
         return {low, high, min(max(half, low), high), min(max(count - half, low), high)}
 
-    def _pair(self, pool: Pool, one: tuple[int, int], other: tuple[int, int]) -> Offer | None:
+    def _pair(self, one: tuple[int, int], other: tuple[int, int]) -> Offer | None:
         """Place the first group (lane, size) nearest to the best place, the second nearest to the first."""
         (lane, size), (lane_2, size_2) = one, other
         row = self._room.lanes[lane]
         free = self._free[lane]
-        window = best_window(row, free, free & pool.ordinary[lane], size, self._ideal_start(lane, size))
+        window = best_window(row, free, free & self._allowed[lane], size, self._ideal_start(lane, size))
         if window is None:
             return None
         middle = window.start + size // 2
@@ -90,7 +148,7 @@ class Splitter:
             free_2 &= ~(((1 << size) - 1) << window.start)
         else:
             target = row_2.facing_position(row.xs[middle], row.ys[middle])
-        near = self._nearest(row_2, free_2, pool.ordinary[lane_2], size_2, target - size_2 // 2)
+        near = self._nearest(row_2, free_2, self._allowed[lane_2], size_2, target - size_2 // 2)
         if near is None:
             return None
         apart = _apart(row, middle, row_2, near.start + size_2 // 2, self._room.pitch)
