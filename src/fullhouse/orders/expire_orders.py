@@ -1,4 +1,4 @@
-"""Expiring orders whose hold lapsed: the reaction to ``reservation.expired``."""
+"""Expiring orders whose hold lapsed or was given back: the reaction to ``reservation.expired`` and ``released``."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -13,10 +13,11 @@ from fullhouse.orders.writes import expire_pending
 
 
 async def expire_orders(conn: Connection, make_id: MakeId, message: Message) -> None:
-    """Expire the pending orders of the reservations that a ``reservation.expired`` names, and announce each.
+    """Expire the pending orders of the reservations that a message names, and announce each.
 
-    The stock went back when the reservations expired. Safe to repeat: an order that is not pending stays as it is.
+    The stock went back when the reservations ended. Safe to repeat: an order that is not pending stays as it is.
     """
     named = cast("Sequence[str]", message.data["reservation_ids"])
     orders = await expire_pending(conn, message.organization_id, [UUID(reservation_id) for reservation_id in named])
-    await append(conn, make_id, [OrderExpired(order, reason="hold_lapsed") for order in orders])
+    reason = "hold_lapsed" if message.type == "reservation.expired" else "given_back"
+    await append(conn, make_id, [OrderExpired(order, reason=reason) for order in orders])

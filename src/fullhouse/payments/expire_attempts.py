@@ -2,10 +2,9 @@
 
 from datetime import datetime, timedelta
 
-import structlog
-
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.queries import load_order
 from fullhouse.payments.cancel_payment import cancel_payment
 from fullhouse.payments.providers.port import Providers
@@ -20,7 +19,7 @@ ASK_AFTER_SECONDS = 120.0
 """How long we wait for a notice before we ask, and how often we ask again."""
 PAYMENTS_PER_RUN_MAX = 100
 
-_log = structlog.stdlib.get_logger("fullhouse.payments.expire_attempts")
+_log = get_log("payments")
 
 
 async def expire_attempts(

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-import structlog
-
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.mark_order_refunded import mark_order_refunded
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import OrderNotFound
@@ -39,7 +38,7 @@ REFUNDS_PER_RUN_MAX = 50
 LEASE_SECONDS = 120.0
 """How long a claimed refund is left alone by other processes; one that died is tried again after that."""
 
-_log = structlog.stdlib.get_logger("fullhouse.payments.send_refunds")
+_log = get_log("payments")
 
 
 async def send_refunds(
