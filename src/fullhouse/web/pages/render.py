@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from fullhouse.infra.languages import LANGUAGES, Language, translator
 from fullhouse.web.pages.assets import asset_path
 from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
-from fullhouse.web.pages.shop.words import day, month
+from fullhouse.web.pages.shop.words import day, month, number
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -76,7 +76,13 @@ def environment(language: Language) -> Environment:
     made.policies["ext.i18n.trimmed"] = True
     speak = translator(language)
     made.install_gettext_translations(speak.catalog, newstyle=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] (the extension adds it)
-    names: Mapping[str, Any] = {"speak": speak, "asset": asset_path, "day": day, "month": partial(month, speak)}
+    names: Mapping[str, Any] = {
+        "speak": speak,
+        "asset": asset_path,
+        "day": day,
+        "month": partial(month, speak),
+        "number": partial(number, speak),
+    }
     made.globals.update(names)
     return made
 

@@ -58,27 +58,27 @@ def error_page(request: Request, error: DomainError) -> Response:
 
 def _explain(speak: Translator, error: DomainError, status: int) -> tuple[str, str]:
     """Say what happened; the words are those of the page, never those of the error."""
-    say = speak.gettext
+    gettext = speak.gettext
     if isinstance(error, SentFromElsewhere):
-        return say("This form came from another site"), say("For your safety it was not carried out.")
+        return gettext("This form came from another site"), gettext("For your safety it was not carried out.")
     if isinstance(error, MethodNotAllowed):
-        return say("This page cannot be opened like this"), say("Please start again from the event.")
+        return gettext("This page cannot be opened like this"), gettext("Please start again from the event.")
     known: Mapping[int, tuple[str, str]] = {
         404: (
-            say("There is nothing here"),
-            say("The address may be incomplete, or what it led to is not public. Please check the link."),
+            gettext("There is nothing here"),
+            gettext("The address may be incomplete, or what it led to is not public. Please check the link."),
         ),
-        429: (say("Too many requests"), say("Please wait a moment, then try again.")),
+        429: (gettext("Too many requests"), gettext("Please wait a moment, then try again.")),
         500: (
-            say("Something went wrong on our side"),
-            say("We have noted it. If you were paying, open your order again before you try once more."),
+            gettext("Something went wrong on our side"),
+            gettext("We have noted it. If you were paying, open your order again before you try once more."),
         ),
         503: (
-            say("Very much is going on right now"),
-            say("We cannot answer at this moment. Please try again in a few seconds; nothing is lost."),
+            gettext("We are very busy right now"),
+            gettext("We cannot answer at this moment. Please try again in a few seconds; nothing is lost."),
         ),
     }
-    default = say("This did not work"), say("Please go back, check what you entered and try again.")
+    default = gettext("This did not work"), gettext("Please go back, check what you entered and try again.")
     return known.get(status, default)
 
 

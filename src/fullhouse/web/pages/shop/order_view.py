@@ -130,7 +130,7 @@ def heading_of(state: str, speak: Translator) -> str:
         "issuing": speak.gettext("Thank you!"),
         "paid": speak.gettext("Your tickets are ready"),
         "cancelled": speak.gettext("This order is cancelled"),
-        "expired": speak.gettext("Your time to pay is over"),
+        "expired": speak.gettext("The time to pay has run out"),
         "paid_unseated": speak.gettext("You get your money back"),
         "refunded": speak.gettext("This order was refunded"),
     }
@@ -156,20 +156,25 @@ def time_left(facts: OrderFacts, speak: Translator) -> tuple[str, str]:
     expires_at, zone = facts.reservation.expires_at, facts.sale.terms.time_zone
     minutes = max(1, round((expires_at - facts.now).total_seconds() / 60))
     until = f"{speak.time(expires_at, zone)} ({speak.time_zone(expires_at, zone)})"
-    return until, speak.ngettext("That is in %(num)s minute.", "That is in %(num)s minutes.", minutes)
+    return until, speak.ngettext("That leaves you %(num)s minute.", "That leaves you %(num)s minutes.", minutes)
 
 
 def refund_text(refunds: Sequence[Refund], currency: str, speak: Translator) -> str:
     """Say how the money goes back."""
+    sums = {
+        status: speak.money(total, currency)
+        for status in RefundStatus
+        if (total := sum(refund.amount_minor for refund in refunds if refund.status is status))
+    }
     parts: list[str] = []
-    for status, text in (
-        (RefundStatus.SUCCEEDED, speak.gettext("%(amount)s were paid back to you.")),
-        (RefundStatus.REQUESTED, speak.gettext("%(amount)s are on their way back to you.")),
-        (RefundStatus.FAILED, speak.gettext("%(amount)s could not be paid back yet; the organizer has to act.")),
-    ):
-        total = sum(refund.amount_minor for refund in refunds if refund.status is status)
-        if total:
-            parts.append(text % {"amount": speak.money(total, currency)})
+    if amount := sums.get(RefundStatus.SUCCEEDED):
+        parts.append(speak.gettext("%(amount)s has been paid back to you.", amount=amount))
+    if amount := sums.get(RefundStatus.REQUESTED):
+        parts.append(speak.gettext("%(amount)s is on its way back to you.", amount=amount))
+    if amount := sums.get(RefundStatus.FAILED):
+        parts.append(
+            speak.gettext("%(amount)s could not be paid back yet. The organizer will take care of it.", amount=amount)
+        )
     return " ".join(parts)
 
 
@@ -202,7 +207,7 @@ def ticket_rows(sale: Sale, server_key: bytes, speak: Translator) -> list[Ticket
             ticket_id=ticket.ticket_id,
             kind=ticket_type_of(sale, unit),
             place=_place_of(sale, unit, speak),
-            number=speak.gettext("%(number)s of %(count)s", number=position, count=len(valid)),
+            number=speak.gettext("Ticket %(number)s of %(count)s", number=position, count=len(valid)),
             reference=reference_of(ticket.ticket_id),
             code=code_of(server_key, ticket),
         )
@@ -211,11 +216,12 @@ def ticket_rows(sale: Sale, server_key: bytes, speak: Translator) -> list[Ticket
 
 
 def _place_of(sale: Sale, unit: Unit, speak: Translator) -> tuple[tuple[str, str], ...]:
-    """Say where a ticket leads: section and seat, area, or price category, as far as there are several."""
+    """Say where a ticket leads: section (unless the seat's label names it) and seat, area, or price category."""
     section, area = section_of(sale, unit), area_of(sale, unit)
+    seat = unit.seat.label if unit.seat else ""
     pairs = (
-        (speak.gettext("Section"), section),
-        (speak.gettext("Seat"), unit.seat.label if unit.seat else ""),
+        (speak.gettext("Section"), "" if seat.startswith(section) else section),
+        (speak.gettext("Seat"), seat),
         (speak.gettext("Area"), area),
     )
     found = tuple(pair for pair in pairs if pair[1])
@@ -237,6 +243,6 @@ def _line(line: OrderLine, sale: Sale, speak: Translator) -> LineRow:
 def _places(line: OrderLine, sale: Sale) -> str:
     """Name where a line's places are: seats by their labels, or the area."""
     if line.seats:
-        return ", ".join(seat.label for seat in line.seats)
+        return " · ".join(seat.label for seat in line.seats)
     area = sale.seat_map.area_by_key.get(line.area) if sale.seat_map and line.area else None
     return area.name if area else ""

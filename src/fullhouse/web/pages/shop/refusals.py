@@ -38,19 +38,19 @@ def explain_refusal(speak: Translator, error: DomainError, terms: SessionTerms, 
 
 def _simple(speak: Translator) -> Mapping[str, Notice]:
     """List the refusals that are always said in the same words, by code."""
-    say = speak.gettext
-    twice = Notice(say("This form was sent twice"), say("Please send it once more. Nothing was charged."))
+    gettext = speak.gettext
+    twice = Notice(gettext("This form was sent twice"), gettext("Please send it once more. Nothing was charged."))
     return {
         SeatTaken.code: Notice(
-            say("Somebody else was faster"), say("One of these seats has just been taken. Please choose again.")
+            gettext("Somebody else was faster"), gettext("One of these seats has just been taken. Please choose again.")
         ),
         NotSold.code: Notice(
-            say("This is not sold together"),
-            say("That ticket type is not sold for these places. Please choose other places or another type."),
+            gettext("This is not sold together"),
+            gettext("That ticket type is not sold for these places. Please choose other places or another type."),
         ),
         ReservationExpired.code: Notice(
-            say("Your places were held no longer"),
-            say("It took too long, so they went back on sale. Please send the form again."),
+            gettext("Your places are no longer held"),
+            gettext("It took too long, so they went back on sale. Please send the form again."),
         ),
         IdempotencyInFlight.code: twice,
         IdempotencyKeyReused.code: twice,
@@ -59,20 +59,20 @@ def _simple(speak: Translator) -> Mapping[str, Notice]:
 
 def explain_code(speak: Translator, code: str) -> Notice | None:
     """Say what became of a wish that an order's page sent, by the code in its address; None for an unknown one."""
-    say = speak.gettext
+    gettext = speak.gettext
     match code:
         case "payment_open":
             return Notice(
-                say("The payment cannot be stopped yet"),
-                say("The payment provider has not decided. Please wait a moment; this page shows how it ends."),
+                gettext("The payment cannot be stopped yet"),
+                gettext("The payment provider has not decided. Please wait a moment; this page shows how it ends."),
             )
         case "provider_unavailable":
             return Notice(
-                say("The payment provider does not answer"),
-                say("Please try again in a moment. You do not pay twice."),
+                gettext("The payment provider does not answer"),
+                gettext("Please try again in a moment. You do not pay twice."),
             )
         case "provider_unknown":
-            return Notice(say("This way to pay is not offered"), say("Please choose another one."))
+            return Notice(gettext("This way to pay is not offered"), gettext("Please choose another one."))
         case _:
             return None
 

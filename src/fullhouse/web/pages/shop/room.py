@@ -1,7 +1,7 @@
 """The parts of a session among which a buyer may choose: sections, areas, or price categories. Pure."""
 
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -22,18 +22,26 @@ class RoomLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class TypePrices:
+    """What one ticket type costs somewhere: its price in each price category there."""
+
+    ticket_type: str
+    amounts_minor: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """One choice of where to be. ``value`` is what the form sends; ``prices_minor`` are all prices found there."""
+    """One choice of where to be, with the prices that each ticket type has there."""
 
     kind: PlaceKind
     key: str
     name: str
     available: int
-    prices_minor: tuple[int, ...]
+    prices: tuple[TypePrices, ...]
 
     @property
     def value(self) -> str:
-        """Return the form's value."""
+        """Return what the form sends."""
         return f"{self.kind}:{self.key}"
 
 
@@ -48,11 +56,10 @@ class _Section:
 
 def places_of(view: SessionView, seat_map: SeatMap | None, left: RoomLeft | None) -> tuple[Place, ...]:
     """List the places among which to choose; none where there is no choice."""
-    prices = _prices_by_category(view)
     if seat_map is None or left is None:
-        places = _categories(view, prices)
+        places = _categories(view)
     else:
-        places = [*_sections(view, seat_map, left, prices), *_areas(seat_map, left, prices)]
+        places = [*_sections(view, seat_map, left), *_areas(view, seat_map, left)]
     return tuple(places) if len(places) > 1 else ()
 
 
@@ -60,8 +67,8 @@ def only_area(view: SessionView, seat_map: SeatMap | None) -> str | None:
     """Return the key of the area where there is nothing else to choose."""
     if seat_map is None or seat_map.seat_count:
         return None
-    prices = _prices_by_category(view)
-    areas = [area.key for area in seat_map.areas if area.price_category in prices]
+    sold_in = _left_by_category(view)
+    areas = [area.key for area in seat_map.areas if area.price_category in sold_in]
     return areas[0] if len(areas) == 1 else None
 
 
@@ -82,68 +89,63 @@ def unpack_seats(packed: str) -> bytes:
 _TABLES = tuple(bytes(byte >> 2 * quarter & 3 for byte in range(256)) for quarter in range(4))
 
 
-def _prices_by_category(view: SessionView) -> dict[str, tuple[int, ...]]:
-    """Collect the prices of what is on sale, by the key of the price category."""
-    prices: dict[str, list[int]] = {}
+def _left_by_category(view: SessionView) -> dict[str, int]:
+    """Return the most that any ticket type on sale may still have of a price category, by the category's key."""
+    left: dict[str, int] = {}
     for offer in view.offers:
         if offer.ticket_type.on_sale:
             for one in offer.prices:
-                prices.setdefault(one.category.key, []).append(one.price_minor)
-    return {key: tuple(found) for key, found in prices.items()}
-
-
-def _left_by_category(view: SessionView) -> dict[str, int]:
-    """Return the most that any ticket type may still have of a price category."""
-    left: dict[str, int] = {}
-    for offer in view.offers:
-        for one in offer.prices:
-            left[one.category.key] = max(left.get(one.category.key, 0), one.available)
+                left[one.category.key] = max(left.get(one.category.key, 0), one.available)
     return left
 
 
-def _categories(view: SessionView, prices: Mapping[str, tuple[int, ...]]) -> list[Place]:
+def _prices_in(view: SessionView, keys: Collection[str]) -> tuple[TypePrices, ...]:
+    """Collect what each ticket type on sale costs in some price categories."""
+    found = (
+        (offer.ticket_type.name, tuple(one.price_minor for one in offer.prices if one.category.key in keys))
+        for offer in view.offers
+        if offer.ticket_type.on_sale
+    )
+    return tuple(TypePrices(name, amounts) for name, amounts in found if amounts)
+
+
+def _categories(view: SessionView) -> list[Place]:
     """Without a map, price categories are a choice only where one ticket type is sold in several of them."""
     if all(len(offer.prices) <= 1 for offer in view.offers if offer.ticket_type.on_sale):
         return []
     left = _left_by_category(view)
     return [
-        Place("category", category.key, category.name, left[category.key], prices[category.key])
-        for category in view.terms.price_categories
-        if category.key in prices
+        Place("category", one.key, one.name, left[one.key], _prices_in(view, {one.key}))
+        for one in view.terms.price_categories
+        if one.key in left
     ]
 
 
-def _sections(
-    view: SessionView, seat_map: SeatMap, left: RoomLeft, prices: Mapping[str, tuple[int, ...]]
-) -> list[Place]:
+def _sections(view: SessionView, seat_map: SeatMap, left: RoomLeft) -> list[Place]:
     left_of = _left_by_category(view)
     places: list[Place] = []
     for section in _sections_of(seat_map):
-        sold_in = sorted(section.categories & prices.keys())
+        sold_in = section.categories & left_of.keys()
         if sold_in:
             free = left.seat_states.count(AVAILABLE, section.first, section.first + section.count)
             available = min(free, sum(left_of[key] for key in sold_in))
-            places.append(Place("section", section.key, section.name, available, _merged(prices, sold_in)))
-    if len(places) > 1:
-        everywhere = sum(place.available for place in places)
-        found = tuple(amount for place in places for amount in place.prices_minor)
-        places.insert(0, Place("best", "", "", everywhere, found))
-    elif len(places) == 1:
-        only = places[0]
-        places = [Place("best", "", only.name, only.available, only.prices_minor)]
-    return places
+            places.append(Place("section", section.key, section.name, available, _prices_in(view, sold_in)))
+    if not places:
+        return []
+    everywhere = frozenset[str]().union(*(section.categories for section in _sections_of(seat_map)))
+    available = sum(place.available for place in places)
+    name = places[0].name if len(places) == 1 else ""
+    best = Place("best", "", name, available, _prices_in(view, everywhere))
+    return [best, *places] if len(places) > 1 else [best]
 
 
-def _areas(seat_map: SeatMap, left: RoomLeft, prices: Mapping[str, tuple[int, ...]]) -> list[Place]:
+def _areas(view: SessionView, seat_map: SeatMap, left: RoomLeft) -> list[Place]:
+    sold_in = _left_by_category(view)
     return [
-        Place("area", area.key, area.name, left.areas.get(area.key, 0), prices[area.price_category])
+        Place("area", area.key, area.name, left.areas.get(area.key, 0), _prices_in(view, {area.price_category}))
         for area in seat_map.areas
-        if area.price_category in prices
+        if area.price_category in sold_in
     ]
-
-
-def _merged(prices: Mapping[str, tuple[int, ...]], keys: Sequence[str]) -> tuple[int, ...]:
-    return tuple(amount for key in keys for amount in prices[key])
 
 
 @lru_cache(maxsize=256)

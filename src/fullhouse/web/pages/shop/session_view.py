@@ -16,7 +16,7 @@ from fullhouse.web.pages.shop.session_form import (
     companions_field,
     quantity_field,
 )
-from fullhouse.web.pages.shop.words import change_of, lowest_price, price_span, why_not_on_sale
+from fullhouse.web.pages.shop.words import change_of, lowest_price, number, price_span, why_not_on_sale
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def place_rows(places: Sequence[Place], fields: Mapping[str, str], currency: str
     rows: list[PlaceRow] = []
     for place in places:
         name = _place_name(place, speak)
-        prices = price_span(speak, place.prices_minor, currency)
+        prices = _prices(place, currency, speak)
         rows.append(
             PlaceRow(
                 value=place.value,
@@ -154,15 +154,21 @@ def entered_accessible(view: SessionView, fields: Mapping[str, str], problems: S
     return any(name in wrong or fields.get(name, "0").strip() not in {"", "0"} for name in names)
 
 
+def _prices(place: Place, currency: str, speak: Translator) -> str:
+    """Say what the ticket types cost there: ``Adult €30.00 · Student €18.00``, or the price alone of a single one."""
+    spans = [(one.ticket_type, price_span(speak, one.amounts_minor, currency)) for one in place.prices]
+    return spans[0][1] if len(spans) == 1 else " · ".join(f"{name} {span}" for name, span in spans)
+
+
 def _place_name(place: Place, speak: Translator) -> str:
     if place.kind == "area":
         return speak.gettext("%(name)s (standing)", name=place.name)
     if place.kind == "best":
-        return place.name or speak.gettext("Best seats in the whole room")
+        return place.name or speak.gettext("Best seats anywhere")
     return place.name
 
 
 def _left(count: int, speak: Translator) -> str:
     if not count:
         return speak.gettext("Sold out")
-    return speak.ngettext("%(num)s left", "%(num)s left", count)
+    return speak.ngettext("%(num)s left", "%(num)s left", count, num=number(speak, count))

@@ -16,14 +16,16 @@ class Ending:
 
 def payment_endings(speak: Translator) -> list[Ending]:
     """List the endings, the usual one first."""
-    say = speak.gettext
+    gettext = speak.gettext
     return [
-        Ending("succeed", say("It succeeds"), say("The tickets follow in a few seconds.")),
-        Ending("decline", say("The card is declined"), say("Nothing is taken, and you can try again.")),
-        Ending("late", say("It succeeds late"), say("The confirmation takes a while, as with a bank transfer.")),
+        Ending("succeed", gettext("It succeeds"), gettext("The tickets follow in a few seconds.")),
+        Ending("decline", gettext("The card is declined"), gettext("Nothing is taken, and you can try again.")),
+        Ending(
+            "late", gettext("It succeeds late"), gettext("The confirmation takes a while, as with a bank transfer.")
+        ),
         Ending(
             "lost_answer",
-            say("It succeeds, but the answer is lost"),
-            say("As when the connection breaks while you pay."),
+            gettext("It succeeds, but the answer is lost"),
+            gettext("As when the connection breaks while you pay."),
         ),
     ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from babel.numbers import format_decimal
 
 from fullhouse.events.rules import EventStatus, SessionStatus, SessionTerms
 from fullhouse.infra.languages import Translator
@@ -18,6 +19,11 @@ def month(speak: Translator, instant: datetime, time_zone: str) -> str:
 def day(instant: datetime, time_zone: str) -> str:
     """Return the day of the month of an instant."""
     return str(instant.astimezone(ZoneInfo(time_zone)).day)
+
+
+def number(speak: Translator, count: int) -> str:
+    """Write a count with its thousands apart: ``1,200``."""
+    return format_decimal(count, locale=speak.locale)
 
 
 def date_and_time(speak: Translator, instant: datetime, time_zone: str) -> str:
