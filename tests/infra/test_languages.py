@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
-from babel.messages.frontend import parse_mapping_cfg
-from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
 from fullhouse.core.money import CURRENCIES
 from fullhouse.infra.languages import LANGUAGES, language_or_default, negotiate, translator
+from fullhouse.infra.update_translations import (
+    extract_messages,
+    is_translated,
+    read_translations,
+    update_translations,
+)
 
 PACKAGE = Path(__file__).parents[2] / "src" / "fullhouse"
 NIGHT = datetime(2026, 12, 5, 23, 0, tzinfo=UTC)
@@ -27,35 +29,19 @@ def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
-def extracted() -> Catalog:
-    """Read every message of the package, as ``make translations`` does."""
-    with (PACKAGE / "locale" / "babel.cfg").open() as config:
-        methods, options = parse_mapping_cfg(config)
-    catalog = Catalog()
-    for file, line, message, _, context in extract_from_dir(PACKAGE, methods, options):
-        catalog.add(message, locations=[(str(file), line)], context=context)
-    return catalog
-
-
-def translated() -> Catalog:
-    path = PACKAGE / "locale" / "pt_BR" / "LC_MESSAGES" / "messages.po"
-    with path.open("rb") as file:
-        return read_po(file, locale="pt_BR")
-
-
 def _forms(text: object) -> list[str]:
     return [text] if isinstance(text, str) else [str(form) for form in cast("Iterable[object]", text)]
 
 
 def test_every_message_is_translated_with_its_placeholders() -> None:
-    known = translated()
-    messages = [message for message in extracted() if message.id]
+    known = read_translations(PACKAGE, "pt_BR")
+    messages = [message for message in extract_messages(PACKAGE) if message.id]
     assert len(messages) > 20
     faults: list[str] = []
     for message in messages:
         found = known.get(message.id, message.context)
         where = f"{message.locations[0]}: {message.id!r}"
-        if found is None or not found.string or not all(_forms(found.string)) or found.fuzzy:
+        if found is None or not is_translated(found):
             faults.append(f"no translation: {where}")
             continue
         wanted = {name for form in _forms(message.id) for name in _PLACEHOLDER.findall(form)}
@@ -67,9 +53,35 @@ def test_every_message_is_translated_with_its_placeholders() -> None:
     assert faults == []
 
 
+def test_updating_adds_what_is_new_and_drops_what_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "locale" / "pt_BR" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    old = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    old += 'msgid "Kept %(x)s"\nmsgstr "Mantida %(x)s"\n\nmsgid "Gone"\nmsgstr "Removida"\n'
+    (folder / "messages.po").write_text(old, encoding="utf-8")
+    (tmp_path / "code.py").write_text('speak.gettext("Kept %(x)s", x=1)\nspeak.ngettext("a new", "%(num)s new", 2)\n')
+    (tmp_path / "page.html").write_text("<p>{{ gettext('Of a page') }}{% trans %} Trimmed {% endtrans %}</p>")
+    assert update_translations(tmp_path, "pt_BR") == [
+        "code.py: ('a new', '%(num)s new')",
+        "page.html: 'Of a page'",
+        "page.html: 'Trimmed'",
+    ]
+    updated = read_translations(tmp_path, "pt_BR")
+    assert {message.id: message.string for message in updated if message.id} == {
+        "Kept %(x)s": "Mantida %(x)s",
+        ("a new", "%(num)s new"): ("", ""),
+        "Of a page": "",
+        "Trimmed": "",
+    }
+    before = (folder / "messages.po").read_text(encoding="utf-8")
+    update_translations(tmp_path, "pt_BR")
+    assert (folder / "messages.po").read_text(encoding="utf-8") == before
+
+
 def test_no_translation_is_left_over() -> None:
-    used = extracted()
-    assert [message.id for message in translated() if message.id and message.id not in used] == []
+    used = extract_messages(PACKAGE)
+    translations = read_translations(PACKAGE, "pt_BR")
+    assert [message.id for message in translations if message.id and message.id not in used] == []
 
 
 @pytest.mark.parametrize(
