@@ -9,6 +9,8 @@ from uuid import UUID
 import pypdfium2
 import pytest
 import zxingcpp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from fullhouse.tickets.render_ticket import document_digest, render_pdf, render_qr_png, render_qr_svg
@@ -209,6 +211,14 @@ def test_the_longest_texts_stay_on_their_page_and_off_the_code(text: str) -> Non
         assert darkest(margin) > 250, "nothing is printed in the margins"
     above_code = image.crop((int(9 * scale), int(132 * scale), int(96 * scale), int(137 * scale)))
     assert darkest(above_code) > 250, "the code keeps its quiet zone"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_text_can_be_set(name: str, event: str) -> None:
+    pdf = render_pdf(replace(with_holder(name), event=event, location=event, session=name))
+    assert len(pages(pdf)) == 1
+    assert [found.text for found in zxingcpp.read_barcodes(picture(pdf))] == [CODES[0]]
 
 
 def test_an_empty_name_leaves_out_the_field() -> None:

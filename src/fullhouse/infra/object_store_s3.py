@@ -83,4 +83,5 @@ class S3Objects:
 
 def _unavailable(refused: Exception) -> ObjectStoreUnavailable:
     """Keep the first line: the rest repeats the request, with the address of the bucket."""
-    return ObjectStoreUnavailable(str(refused).strip().splitlines()[0][:300], retry_after_seconds=5)
+    first_line = str(refused).strip().partition("\n")[0]
+    return ObjectStoreUnavailable(first_line[:300] or type(refused).__name__, retry_after_seconds=5)
