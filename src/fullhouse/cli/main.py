@@ -24,6 +24,8 @@ COMMANDS = {
     "worker": "fullhouse.cli.serve:worker",
     "seat-map": "fullhouse.cli.seat_map:seat_map",
     "demo": "fullhouse.cli.demo:demo",
+    "verify": "fullhouse.cli.verify:verify",
+    "dead-letters": "fullhouse.cli.dead_letters:dead_letters",
     "create-admin": "fullhouse.cli.database:create_admin",
     "settings": "fullhouse.cli.configuration:settings",
     "doctor": "fullhouse.cli.configuration:doctor",

@@ -1,5 +1,8 @@
 """Who reacts to what: the one table, from message types to queues and their handlers."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,21 +21,8 @@ from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.workers.consume import Subscription
 
 
-def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:
-    """Return the table, with each handler bound to the parts that it needs."""
-    react = Reactions(resources, providers)
-    return (
-        Subscription("payments.settle", _types("payment.notice_received"), in_transaction=react.settle),
-        Subscription("payments.close_declined", _types("payment.declined"), in_transaction=react.close_declined),
-        Subscription(
-            "orders.expire", _types("reservation.expired", "reservation.released"), in_transaction=react.expire_orders
-        ),
-        Subscription(
-            "payments.send_refunds", _types("refund.requested"), outside=react.send_refunds, concurrency_max=1
-        ),
-        Subscription("tickets.issue", _types("order.paid"), in_transaction=react.issue_tickets),
-        Subscription("tickets.deliver", _types("ticket.issued"), outside=react.deliver_tickets, seconds_max=60.0),
-    )
+def _types(*names: str) -> frozenset[str]:
+    return frozenset(names)
 
 
 class Reactions:
@@ -79,7 +69,7 @@ def mailroom_of(resources: Resources) -> Mailroom:
     order_key = derive_key(resources.secret_key, "order")
 
     def order_link(order_id: UUID) -> str:
-        return f"{resources.public_url}/orders/{order_id}?secret={derive_secret(order_key, order_id)}"
+        return f"{resources.public_url}/orders/{order_id}/{derive_secret(order_key, order_id)}"
 
     return Mailroom(
         object_store=resources.object_store,
@@ -95,5 +85,47 @@ def order_of(message: Message) -> UUID:
     return UUID(str(message.data["order_id"]))
 
 
-def _types(*names: str) -> frozenset[str]:
-    return frozenset(names)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table, with a handler that is not yet bound to the parts of a process."""
+
+    queue: str
+    types: frozenset[str]
+    in_transaction: Callable[[Reactions, Connection, Message], Awaitable[None]] | None = None
+    """Its inbox row and its effect commit together."""
+    outside: Callable[[Reactions, Message], Awaitable[None]] | None = None
+    """Talks to the outside, and does nothing the second time."""
+    concurrency_max: int = 4
+    seconds_max: float = 30.0
+
+
+TABLE = (
+    Line("payments.settle", _types("payment.notice_received"), in_transaction=Reactions.settle),
+    Line("payments.close_declined", _types("payment.declined"), in_transaction=Reactions.close_declined),
+    Line(
+        "orders.expire", _types("reservation.expired", "reservation.released"), in_transaction=Reactions.expire_orders
+    ),
+    Line("payments.send_refunds", _types("refund.requested"), outside=Reactions.send_refunds, concurrency_max=1),
+    Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets),
+    Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
+)
+"""Who reacts to what."""
+
+QUEUES = {line.queue: line.types for line in TABLE}
+"""The message types that each queue wants."""
+
+
+def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:
+    """Return the table, with each handler bound to the parts that it needs."""
+    reactions = Reactions(resources, providers)
+    return tuple(
+        Subscription(
+            line.queue,
+            line.types,
+            in_transaction=partial(line.in_transaction, reactions) if line.in_transaction else None,
+            outside=partial(line.outside, reactions) if line.outside else None,
+            concurrency_max=line.concurrency_max,
+            seconds_max=line.seconds_max,
+        )
+        for line in TABLE
+    )

@@ -1,0 +1,85 @@
+"""Messages: what was committed is sent and reacted to; what was refused for good waits for somebody."""
+
+from collections.abc import Sequence
+
+from fullhouse.operations.verify.check import Check
+from fullhouse.workers.subscriptions import TABLE
+
+
+def _reactions() -> Sequence[object]:
+    """Return the queues, and the types, of reactions that leave an inbox row, pair by pair."""
+    pairs = sorted((line.queue, name) for line in TABLE if line.in_transaction for name in line.types)
+    return [queue for queue, _ in pairs], [name for _, name in pairs]
+
+
+MESSAGE_CHECKS = (
+    Check(
+        9,
+        "key_has_one_answer",
+        "An idempotency key of a scope has one kept answer.",
+        """
+        SELECT organization_id, scope, key, count(*) AS answers FROM idempotency_keys
+        GROUP BY organization_id, scope, key HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        10,
+        "message_is_sent",
+        "A minute after its commit a message is sent; none is parked.",
+        """
+        SELECT organization_id, message_id, type, key, occurred_at, attempts, last_error, parked_at FROM outbox
+        WHERE sent_at IS NULL
+          AND (parked_at IS NOT NULL
+               OR occurred_at < clock_timestamp() - make_interval(secs => 60 * $1::float8))
+        """,
+        graced=True,
+    ),
+    Check(
+        10,
+        "message_is_reacted_to",
+        "A message that was sent was reacted to by every queue that wants it, or waits there, or is a dead letter.",
+        """
+        SELECT o.organization_id, o.message_id, o.type, o.key, o.sent_at, w.queue
+        FROM outbox o JOIN unnest($2::text[], $3::text[]) AS w(queue, type) USING (type)
+        WHERE o.sent_at < clock_timestamp() - make_interval(secs => 60 * $1::float8)
+          AND NOT EXISTS (SELECT FROM inbox i WHERE i.organization_id = o.organization_id AND i.source = w.queue
+                          AND i.id = o.message_id::text)
+          AND NOT EXISTS (SELECT FROM broker_messages m WHERE m.organization_id = o.organization_id
+                          AND m.queue = w.queue AND m.message_id = o.message_id)
+          AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.organization_id = o.organization_id
+                          AND d.queue = w.queue AND d.message_id = o.message_id)
+        """,
+        graced=True,
+        more=_reactions,
+    ),
+    Check(
+        10,
+        "queue_is_worked_off",
+        "No message waits in a queue for ten minutes.",
+        """
+        SELECT organization_id, queue, message_id, key, enqueued_at, attempts FROM broker_messages
+        WHERE enqueued_at < clock_timestamp() - make_interval(secs => 600 * $1::float8)
+        """,
+        graced=True,
+    ),
+    Check(
+        10,
+        "no_dead_letter_waits",
+        "No dead letter waits to be replayed or discarded.",
+        """
+        SELECT organization_id, dead_letter_id, queue, message_id, reason, failed_at FROM dead_letters
+        WHERE resolved_at IS NULL
+        """,
+    ),
+    Check(
+        17,
+        "notice_is_applied",
+        "Ten minutes after a provider's notice was stored, it is applied.",
+        """
+        SELECT organization_id, notice_id, provider, provider_notice_id, payment_id, received_at FROM payment_notices
+        WHERE applied_at IS NULL
+          AND received_at < clock_timestamp() - make_interval(secs => 600 * $1::float8)
+        """,
+        graced=True,
+    ),
+)

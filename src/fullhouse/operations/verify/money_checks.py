@@ -1,0 +1,128 @@
+"""Money: it adds up, buys something or goes back, and nobody pays more than was agreed."""
+
+from fullhouse.operations.verify.check import Check
+
+MONEY_CHECKS = (
+    Check(
+        3,
+        "captured_money_is_used",
+        "What a buyer paid bought places or is asked back: nothing is left over.",
+        """
+        SELECT organization_id, order_id, currency, -sum(amount_minor)::bigint AS left_over_minor
+        FROM ledger_entries WHERE account = 'buyers'
+        GROUP BY organization_id, order_id, currency HAVING sum(amount_minor) <> 0
+        """,
+    ),
+    Check(
+        3,
+        "provider_and_we_agree",
+        "Ten minutes after the simulated provider took money, our books say the same.",
+        """
+        SELECT c.organization_id, c.reference, c.payment_id, p.order_id, c.amount_minor AS provider_minor,
+               coalesce(p.captured_minor, 0) AS our_minor, p.status
+        FROM simulated_charges c LEFT JOIN payments p USING (organization_id, payment_id)
+        WHERE coalesce(p.captured_minor, 0) <> CASE WHEN c.status = 'captured' THEN c.amount_minor ELSE 0 END
+          AND coalesce(c.notify_at, c.created_at) < clock_timestamp() - make_interval(secs => 600 * $1::float8)
+        """,
+        graced=True,
+    ),
+    Check(
+        3,
+        "provider_gave_back_what_we_say",
+        "A refund that we call succeeded is in the simulated provider's books, with its amount.",
+        """
+        SELECT r.organization_id, r.refund_id, r.order_id, r.amount_minor, s.amount_minor AS provider_minor
+        FROM refunds r JOIN payments p USING (organization_id, payment_id)
+        LEFT JOIN simulated_refunds s
+            ON s.organization_id = r.organization_id AND s.provider_key = r.provider_key
+        WHERE p.provider = 'simulated' AND r.status = 'succeeded' AND s.amount_minor IS DISTINCT FROM r.amount_minor
+        """,
+    ),
+    Check(
+        3,
+        "refunded_unit_is_not_live",
+        "No unit is both refunded and live, and no ticket of a cancelled unit is valid.",
+        """
+        SELECT u.organization_id, u.order_id, u.unit_id, u.status AS unit_status, t.ticket_id, t.status AS ticket_status
+        FROM units u
+        LEFT JOIN refunded_units r USING (organization_id, unit_id)
+        LEFT JOIN tickets t ON t.organization_id = u.organization_id AND t.unit_id = u.unit_id AND t.status = 'valid'
+        WHERE (r.unit_id IS NOT NULL AND u.status = 'live') OR (u.status = 'cancelled' AND t.ticket_id IS NOT NULL)
+        """,
+    ),
+    Check(
+        7,
+        "ledger_entry_sums_to_zero",
+        "Every entry of the ledger sums to zero in its currency.",
+        """
+        SELECT organization_id, entry_id, currency, sum(amount_minor)::bigint AS sum_minor
+        FROM ledger_entries GROUP BY organization_id, entry_id, currency HAVING sum(amount_minor) <> 0
+        """,
+    ),
+    Check(
+        7,
+        "ledger_has_each_payment",
+        "What the ledger says a provider took and gave back for a payment is what the payment and its refunds say.",
+        """
+        WITH entered AS (
+            SELECT organization_id, payment_id, sum(amount_minor) FILTER (WHERE amount_minor > 0) AS taken,
+                   -sum(amount_minor) FILTER (WHERE amount_minor < 0) AS given
+            FROM ledger_entries WHERE account LIKE 'provider:%' GROUP BY organization_id, payment_id
+        ), refunded AS (
+            SELECT organization_id, payment_id, sum(amount_minor) AS given
+            FROM refunds WHERE status = 'succeeded' GROUP BY organization_id, payment_id
+        )
+        SELECT organization_id, payment_id, p.order_id, p.captured_minor, coalesce(e.taken, 0)::bigint AS ledger_minor,
+               coalesce(r.given, 0)::bigint AS refunded_minor, coalesce(e.given, 0)::bigint AS ledger_refunded_minor
+        FROM payments p
+        FULL JOIN entered e USING (organization_id, payment_id)
+        LEFT JOIN refunded r USING (organization_id, payment_id)
+        WHERE coalesce(p.captured_minor, 0) <> coalesce(e.taken, 0) OR coalesce(r.given, 0) <> coalesce(e.given, 0)
+        """,
+    ),
+    Check(
+        7,
+        "refunds_are_not_more_than_captured",
+        "The refunds of a payment, those that failed aside, are not more than it captured.",
+        """
+        SELECT organization_id, payment_id, p.order_id, p.captured_minor, sum(r.amount_minor)::bigint AS refunds_minor
+        FROM payments p JOIN refunds r USING (organization_id, payment_id)
+        WHERE r.status <> 'failed'
+        GROUP BY organization_id, payment_id, p.order_id, p.captured_minor HAVING sum(r.amount_minor) > p.captured_minor
+        """,
+    ),
+    Check(
+        8,
+        "money_beyond_the_total_goes_back",
+        "What we keep of an order is not more than its total; of one that bought nothing, nothing.",
+        """
+        SELECT organization_id, order_id, o.status, o.total_minor, money.captured_minor, money.refunds_minor
+        FROM orders o JOIN (
+            SELECT organization_id, order_id, sum(captured_minor)::bigint AS captured_minor,
+                   sum((SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
+                        WHERE r.organization_id = p.organization_id AND r.payment_id = p.payment_id))::bigint
+                       AS refunds_minor
+            FROM payments p GROUP BY organization_id, order_id
+        ) AS money USING (organization_id, order_id)
+        WHERE money.captured_minor - money.refunds_minor
+              > CASE WHEN EXISTS (SELECT FROM units u WHERE u.organization_id = o.organization_id
+                                AND u.order_id = o.order_id) THEN o.total_minor ELSE 0 END
+        """,
+    ),
+    Check(
+        16,
+        "order_costs_what_was_agreed",
+        "An order's total is the sum of its lines, and each unit costs what its line says.",
+        """
+        SELECT o.organization_id, o.order_id, o.total_minor, lines.sum_minor, lines.odd_units
+        FROM orders o JOIN LATERAL (
+            SELECT coalesce(sum(l.quantity * l.price_minor), 0)::bigint AS sum_minor,
+                   sum((SELECT count(*) FROM units u
+                        WHERE u.organization_id = l.organization_id AND u.order_id = l.order_id
+                          AND u.line_number = l.line_number AND u.price_minor <> l.price_minor))::bigint AS odd_units
+            FROM order_lines l WHERE l.organization_id = o.organization_id AND l.order_id = o.order_id
+        ) AS lines ON true
+        WHERE o.total_minor <> lines.sum_minor OR lines.odd_units > 0
+        """,
+    ),
+)
