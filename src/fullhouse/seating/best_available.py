@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from fullhouse.seating.choosing.accessible_party import choose_accessible
-from fullhouse.seating.choosing.finders import Split, Together
+from fullhouse.seating.choosing.finders import Nearest, Split, Together
 from fullhouse.seating.choosing.free_seats import FreeSeats
 from fullhouse.seating.choosing.gathering import Anchor, gather
 from fullhouse.seating.choosing.lane_facts import LaneFacts
@@ -38,6 +38,7 @@ class SeatChooser:
         self._free = FreeSeats(self._room, free)
         self._pools: dict[tuple[frozenset[str] | None, str | None], Pool] = {}
         self._facts: dict[Pool, LaneFacts] = {}
+        self._seeds: dict[Pool, LaneHeap] = {}
         self._heaps: dict[tuple[Pool, int, bool], LaneHeap] = {}
 
     def is_free(self, seat: int) -> bool:
@@ -96,8 +97,15 @@ class SeatChooser:
         return facts.fits_in_two(count) if split else facts.fits(count)
 
     def _around_the_best(self, pool: Pool, count: int) -> Iterable[Part] | None:
-        """Return free seats around the best single one."""
-        seed = self._best(pool, 1, split=False)
+        """Return free seats around the one that is nearest to the best place."""
+        facts = self._facts[pool]
+        facts.catch_up()
+        if facts.free_count < count:
+            return None
+        heap = self._seeds.get(pool)
+        if heap is None:
+            heap = self._seeds[pool] = LaneHeap(self._free, pool.lanes, Nearest(self._free, pool, facts))
+        seed = heap.best()
         if seed is None:
             return None
         lane, position, _ = seed.parts[0]
@@ -112,6 +120,7 @@ class SeatChooser:
             if len(self._pools) >= _POOLS_KEPT:
                 self._pools.clear()
                 self._facts.clear()
+                self._seeds.clear()
                 self._heaps.clear()
             pool = self._pools[key] = pool_for(self._room, *key)
             self._facts[pool] = LaneFacts(self._free, pool)

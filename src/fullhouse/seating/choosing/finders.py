@@ -56,6 +56,32 @@ class Together:
         return Offer(key, ((lane, self._starts[lane], self._count),))
 
 
+class Nearest:
+    """Finds the free seat nearest to the best place, whoever it leaves alone: a ``Finder``."""
+
+    looks_ahead = False
+
+    def __init__(self, free: FreeSeats, pool: Pool, facts: LaneFacts) -> None:
+        """Work on facts that whoever asks has seen to."""
+        self._rows = free.room.lanes
+        self._free = free.lanes
+        self._allowed = pool.ordinary
+        self._longest = facts.longest
+        self._nearest_cost = facts.nearest
+
+    def bound(self, lane: int) -> int | None:
+        """Return the key of the lane's nearest seat, or less."""
+        return offer_key(self._rows[lane].rank, 0, self._nearest_cost[lane]) if self._longest[lane] else None
+
+    def offer(self, lane: int, key: int) -> Offer | None:
+        """Return the lane's nearest seat."""
+        del key
+        row = self._rows[lane]
+        # As if nothing were free around it, no seat is ever left alone.
+        window = best_window(row, 0, self._free[lane] & self._allowed[lane], 1, row.ideal_start(1))
+        return None if window is None else Offer(offer_key(row.rank, 0, window.cost), ((lane, window.start, 1),))
+
+
 class Split:
     """Finds two groups for parties of one size: a ``Finder``."""
 
@@ -66,7 +92,9 @@ class Split:
         self._room = free.room
         self._free = free.lanes
         self._allowed = pool.ordinary
-        self._facts = facts
+        self._longest = facts.longest
+        self._nearest_cost = facts.nearest
+        self._after = free.room.after
         self._count = count
         self._ideal: dict[tuple[int, int], int] = {}
         # Of three people in two groups one is alone, whatever is free.
@@ -74,17 +102,17 @@ class Split:
 
     def bound(self, lane: int) -> int | None:
         """Return what two groups cannot cost less than: every seat at the price of the nearest free one."""
-        longest, nearest = self._facts.longest, self._facts.nearest
+        longest = self._longest
         run = longest[lane]
         if not run:
             return None
-        cost = nearest[lane]
-        cheapest = cost
-        after = self._after(lane)
+        nearest = self._nearest_cost
+        cost = cheapest = nearest[lane]
+        after = self._after[lane]
         run_after = longest[after] if after else 0
         if run_after and nearest[after] < cost:
             cheapest = nearest[after]
-        if run + max(run, run_after) < self._count:
+        if run + (max(run, run_after)) < self._count:
             return None
         return offer_key(self._room.lanes[lane].rank, self._grade_min, cost + (self._count - 1) * cheapest)
 
@@ -92,7 +120,7 @@ class Split:
         """Return the best split over a lane alone, or over it and the next lane of its section."""
         del key
         count = self._count
-        longest = self._facts.longest[lane]
+        longest = self._longest[lane]
         best: Offer | None = None
         if 2 * longest >= count:
             for first in self._sizes(count, longest, longest):
@@ -100,18 +128,12 @@ class Split:
             if best is None:
                 # The second group may only fit if the first fills the longest run.
                 best = self._pair((lane, longest), (lane, count - longest))
-        after = self._after(lane)
-        longest_after = self._facts.longest[after] if after else 0
+        after = self._after[lane]
+        longest_after = self._longest[after] if after else 0
         if longest_after and longest + longest_after >= count:
             for first in self._sizes(count, longest, longest_after):
                 best = self._better(best, self._pair((lane, first), (after, count - first)))
         return best
-
-    def _after(self, lane: int) -> int:
-        """Return the next lane of the same section, or 0: no lane comes before the first."""
-        lanes = self._room.lanes
-        after = lane + 1
-        return after if after < len(lanes) and lanes[after].section == lanes[lane].section else 0
 
     @staticmethod
     def _better(one: Offer | None, other: Offer | None) -> Offer | None:

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from math import hypot
+from typing import Final
 
 from fullhouse.seating.choosing.lane_heap import Part
 from fullhouse.seating.choosing.pool import Pool
-from fullhouse.seating.choosing.room import Room
+from fullhouse.seating.choosing.room import NO_SEAT, Lane, Room
 from fullhouse.seating.choosing.windows import closest_start, fewest_orphans, runs, square_distance, window_starts
+
+_SECTIONS_KEPT: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +26,41 @@ class Anchor:
 def gather(room: Room, free: list[int], pool: Pool, count: int, anchor: Anchor) -> list[Part] | None:
     """Return ``count`` eligible ordinary seats around an anchor, nearest runs first. None if fewer are left.
 
-    Rows beside the anchor's are added until they hold enough; then the rest of its section; then other sections, first
-    choice first.
+    Rows beside the anchor's are added until they hold enough; then the rest of its section; then other sections,
+    nearest first.
     """
     parts: list[Part] = []
+    need = count
     home = room.lanes[anchor.lane].section
-    for section in (home, *(one for one in pool.sections if one != home)):
-        need = count - sum(size for _, _, size in parts)
-        if need == 0:
-            break
+    for section in sections_near(room, home):
+        if section not in pool.sections:
+            continue
         lanes = _enough_lanes(free, pool, need, room.lanes_of_section[section], anchor.lane)
-        parts.extend(_nearest_runs(room, free, pool, need, lanes, anchor))
-    return parts if sum(size for _, _, size in parts) == count else None
+        for part in _nearest_runs(room, free, pool, need, lanes, anchor):
+            parts.append(part)
+            need -= part[2]
+        if need == 0:
+            return parts
+    return None
+
+
+@lru_cache(maxsize=_SECTIONS_KEPT)
+def sections_near(room: Room, section: int) -> tuple[int, ...]:
+    """Return all sections, the given one first, then by how near they lie to it."""
+    middles = [_middle(room, lanes) for lanes in room.lanes_of_section]
+    x, y = middles[section]
+    return tuple(
+        sorted(range(len(middles)), key=lambda one: (one != section, hypot(middles[one][0] - x, middles[one][1] - y)))
+    )
+
+
+def _middle(room: Room, lanes: range) -> tuple[float, float]:
+    """Return a point in the middle of a section: of its middle row."""
+    row = room.lanes[lanes[len(lanes) // 2]]
+    middle = len(row.seats) // 2
+    # Beside an aisle there is always a seat.
+    at = middle if row.seats[middle] != NO_SEAT else middle - 1
+    return row.xs[at], row.ys[at]
 
 
 def _nearest_runs(
@@ -40,14 +68,14 @@ def _nearest_runs(
 ) -> list[Part]:
     """Return up to ``need`` seats of some lanes, nearest runs first."""
     found: list[tuple[float, int, int, int, int]] = []
+    allowed = pool.ordinary
     for lane in lanes:
+        seats = free[lane] & allowed[lane]
+        if not seats:
+            continue
         row = room.lanes[lane]
-        for start, length in runs(free[lane] & pool.ordinary[lane]):
-            near, distance = start, square_distance(row, start, anchor.x, anchor.y)
-            for at in range(start + 1, start + length):
-                further = square_distance(row, at, anchor.x, anchor.y)
-                if further < distance:
-                    near, distance = at, further
+        for start, length in runs(seats):
+            distance, near = _nearest_seat(row, start, length, anchor)
             found.append((distance, lane, start, length, near))
     found.sort()
     parts: list[Part] = []
@@ -60,6 +88,13 @@ def _nearest_runs(
         if need == 0:
             break
     return parts
+
+
+def _nearest_seat(row: Lane, start: int, length: int, anchor: Anchor) -> tuple[float, int]:
+    """Return the squared distance and the position of the seat of a run that is nearest to an anchor."""
+    if length == 1:
+        return square_distance(row, start, anchor.x, anchor.y), start
+    return min((square_distance(row, at, anchor.x, anchor.y), at) for at in range(start, start + length))
 
 
 def _enough_lanes(free: list[int], pool: Pool, need: int, section: range, lane: int) -> Iterable[int]:

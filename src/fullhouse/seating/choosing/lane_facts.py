@@ -20,6 +20,9 @@ class LaneFacts:
         self._ideal = {lane: free.room.lanes[lane].ideal_start(1) for lane in pool.lanes}
         self._lanes_by_run = [0] * (free.room.longest + 1)
         self._log_end = 0
+        self.free_count = 0
+        """How many eligible seats are free."""
+        self._counts = [0] * len(free.lanes)
         self.longest = [0] * len(free.lanes)
         """The longest run of eligible seats of each lane; 0 for lanes outside the pool."""
         self.nearest = [0] * len(free.lanes)
@@ -55,6 +58,9 @@ class LaneFacts:
     def _look(self, lane: int) -> None:
         """Note the facts of one lane."""
         seats = self._free.lanes[lane] & self._pool.ordinary[lane]
+        count = seats.bit_count()
+        self.free_count += count - self._counts[lane]
+        self._counts[lane] = count
         longest = longest_run(seats)
         if longest != self.longest[lane]:
             self._lanes_by_run[self.longest[lane]] -= 1

@@ -9,13 +9,13 @@ from fullhouse.seating.choosing.room import Lane, Room
 class Pool:
     """Masks by lane: what a buyer may have of ordinary and of accessible seats, free or not.
 
-    ``sections`` are those with any such seat, first choice first; ``lanes`` those with ordinary ones.
+    ``sections`` and ``lanes`` are those with ordinary ones.
     """
 
     ordinary: tuple[int, ...]
     accessible: tuple[int, ...]
     lanes: tuple[int, ...]
-    sections: tuple[int, ...]
+    sections: frozenset[int]
 
     def count_ordinary(self, free: list[int]) -> int:
         """Count the ordinary seats that are free."""
@@ -26,12 +26,12 @@ def pool_for(room: Room, categories: frozenset[str] | None, section: str | None)
     """Return the pool of a ticket type's price categories (None for all) and a section's key (None for all)."""
     number = None if section is None else room.section_by_key.get(section, -1)
     allowed = [_allowed(lane, categories) if number in {None, lane.section} else 0 for lane in room.lanes]
-    sections = {lane.section: lane.rank for lane, mask in zip(room.lanes, allowed, strict=True) if mask}
+    lanes = tuple(n for n, lane in enumerate(room.lanes) if allowed[n] & lane.ordinary)
     return Pool(
         ordinary=tuple(mask & lane.ordinary for lane, mask in zip(room.lanes, allowed, strict=True)),
         accessible=tuple(mask & lane.accessible for lane, mask in zip(room.lanes, allowed, strict=True)),
-        lanes=tuple(n for n, lane in enumerate(room.lanes) if allowed[n] & lane.ordinary),
-        sections=tuple(sorted(sections, key=lambda one: (sections[one], one))),
+        lanes=lanes,
+        sections=frozenset(room.lanes[lane].section for lane in lanes),
     )
 
 

@@ -77,12 +77,17 @@ class Lane:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """All lanes of a map, those of a section together. ``where`` is each seat's lane and its bit in it."""
+    """All lanes of a map, those of a section together.
+
+    ``after`` is the next lane of the same section, 0 for none: no lane comes before the first. ``where`` is each seat's
+    lane and its bit in it.
+    """
 
     seat_map: SeatMap
     lanes: tuple[Lane, ...]
+    after: tuple[int, ...]
     lanes_of_section: tuple[range, ...]
     section_by_key: dict[str, int]
     where: tuple[tuple[int, int], ...]
@@ -110,7 +115,8 @@ def room_of(seat_map: SeatMap) -> Room:
                 where[seat] = (lane_number, 1 << position)
     keys = {section.key: number for number, section in enumerate(seat_map.sections)}
     longest = max((len(lane.seats) for lane in lanes), default=0)
-    return Room(seat_map, tuple(lanes), tuple(ranges), keys, tuple(where), longest, pitch)
+    after = tuple(lane + 1 if lane + 1 < lanes_in.stop else 0 for lanes_in in ranges for lane in lanes_in)
+    return Room(seat_map, tuple(lanes), after, tuple(ranges), keys, tuple(where), longest, pitch)
 
 
 def _lane(number: int, section: Section, row: list[Seat], aisle: float, pitch: float) -> Lane:
