@@ -74,6 +74,29 @@ async def test_date_may_be_wall_clock_of_a_time_zone(manager: httpx.AsyncClient,
     assert session["starts_at"] == "2031-07-13T00:00:00Z"
 
 
+async def test_date_that_clocks_skip_is_refused(manager: httpx.AsyncClient, seller: Seller) -> None:
+    body = body_of(seller, date="2031-03-30T01:30", time_zone="Europe/Lisbon")
+    refused = await manager.post(f"{API}/events", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "nonexistent_local_time")
+    assert refused.json()["errors"][0]["field"] == "date"
+
+
+@pytest.mark.parametrize(
+    ("date", "time_zone", "local"),
+    [
+        ("1970-01-01T00:00:00Z", "America/Sao_Paulo", "1969-12-31T21:00:00"),
+        ("2199-12-31T23:00:00Z", "Asia/Tokyo", "2200-01-01T08:00:00"),
+    ],
+)
+async def test_dates_at_the_edges_of_the_years_are_answered(
+    manager: httpx.AsyncClient, seller: Seller, date: str, time_zone: str, local: str
+) -> None:
+    made = await manager.post(f"{API}/events", json=body_of(seller, date=date, time_zone=time_zone))
+    assert made.status_code == 201, made.text
+    assert made.json()["sessions"][0]["starts_at"] == date
+    assert made.json()["sessions"][0]["starts_local"] == local
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

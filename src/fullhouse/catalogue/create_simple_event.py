@@ -9,7 +9,7 @@ from fullhouse.events.create_event import create_event
 from fullhouse.events.publish_event import publish_event
 from fullhouse.events.rules import HOLD_SECONDS_DEFAULT, PER_ORDER_DEFAULT, EventFields, SessionTerms
 from fullhouse.events.session_dates import SessionDates
-from fullhouse.events.wall_clock import WallClock, check_time_zone, to_wall_clock
+from fullhouse.events.wall_clock import WallClock, check_time_zone, to_instant, to_wall_clock
 from fullhouse.infra.postgres import Connection
 
 
@@ -18,11 +18,12 @@ async def create_simple_event(
 ) -> SessionTerms:
     """Create an event with one session and one ticket type and publish it. Returns the terms of the session.
 
-    Raises ``Invalid`` naming the field.
+    Raises ``Invalid`` naming the field, which is ``date`` for a local time that the clocks skip.
     """
     check_time_zone(wish.time_zone)
     aware = wish.starts.tzinfo is not None
     starts = to_wall_clock(wish.starts, wish.time_zone) if aware else WallClock(wish.starts)
+    to_instant(starts, wish.time_zone, "date")
     fields = EventFields(wish.name, wish.description, wish.location, wish.time_zone, wish.currency)
     event = await create_event(conn, make_id, organization_id, fields)
     session = SessionWish(

@@ -1,13 +1,19 @@
 """What is answered about events and sessions."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from fullhouse.catalogue.availability import Offer
+from pydantic import WithJsonSchema
+
+from fullhouse.catalogue.api.offers import OfferAnswer, TicketTypeAnswer, offer_answer, ticket_type_answer
 from fullhouse.catalogue.show_event import EventView, SessionView
 from fullhouse.events.rules import Event, EventStatus, SessionStatus
 from fullhouse.events.session_dates import local_dates
 from fullhouse.infra.http import ApiModel
+
+LocalTime = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"})]
+"""Wall clock of the time zone beside it, without an offset."""
 
 
 class EventAnswer(ApiModel):
@@ -26,52 +32,6 @@ class EventAnswer(ApiModel):
     cancelled_at: datetime | None
 
 
-class PriceAnswer(ApiModel):
-    """A price in a price category, and what is left there for the ticket type."""
-
-    price_category_id: UUID
-    price_category: str
-    name: str
-    price_minor: int
-    available: int
-
-
-class OfferAnswer(ApiModel):
-    """A ticket type, its lowest price, its prices, and what is left for it."""
-
-    id: UUID
-    name: str
-    price_minor: int | None
-    prices: list[PriceAnswer]
-    available: int
-
-
-class TicketTypeAnswer(OfferAnswer):
-    """A ticket type with all of its terms."""
-
-    description: str
-    per_order_max: int | None
-    on_sale: bool
-
-
-class AreaAnswer(ApiModel):
-    """What is left in a standing area."""
-
-    key: str
-    available: int
-
-
-class AvailabilityAnswer(ApiModel):
-    """What is left of a session; ``seats`` is base64 of two bits a seat, in map order, low bits first."""
-
-    version: int
-    map_version: int | None
-    on_sale: bool
-    ticket_types: list[OfferAnswer]
-    areas: list[AreaAnswer]
-    seats: str | None
-
-
 class SessionSummary(ApiModel):
     """A session in its event, with what is left."""
 
@@ -79,9 +39,9 @@ class SessionSummary(ApiModel):
     name: str
     status: SessionStatus
     time_zone: str
-    starts_local: datetime
+    starts_local: LocalTime
     starts_at: datetime
-    ends_local: datetime | None
+    ends_local: LocalTime | None
     ends_at: datetime | None
     sales_from: datetime | None
     sales_until: datetime | None
@@ -130,17 +90,17 @@ class SessionDetail(ApiModel):
     name: str
     status: SessionStatus
     time_zone: str
-    starts_local: datetime
+    starts_local: LocalTime
     starts_at: datetime
-    ends_local: datetime | None
+    ends_local: LocalTime | None
     ends_at: datetime | None
-    sales_from_local: datetime | None
+    sales_from_local: LocalTime | None
     sales_from: datetime | None
-    sales_until_local: datetime | None
+    sales_until_local: LocalTime | None
     sales_until: datetime | None
-    entry_from_local: datetime | None
+    entry_from_local: LocalTime | None
     entry_from: datetime | None
-    entry_until_local: datetime | None
+    entry_until_local: LocalTime | None
     entry_until: datetime | None
     seat_map_id: UUID | None
     hold_seconds: int
@@ -231,7 +191,7 @@ def session_detail(view: EventView, *, for_member: bool) -> SessionDetail:
         price_categories=[
             PriceCategoryAnswer(id=one.price_category_id, key=one.key, name=one.name) for one in terms.price_categories
         ],
-        ticket_types=[_ticket_type(offer) for offer in session.offers],
+        ticket_types=[ticket_type_answer(offer) for offer in session.offers],
         quotas=_quotas(session) if for_member else None,
     )
 
@@ -253,33 +213,7 @@ def _summary(session: SessionView) -> SessionSummary:
         seat_map_id=terms.seat_map_id,
         on_sale=session.on_sale,
         available=session.available,
-        ticket_types=[_offer(offer) for offer in session.offers],
-    )
-
-
-def _offer(offer: Offer) -> OfferAnswer:
-    return OfferAnswer(
-        id=offer.ticket_type.ticket_type_id,
-        name=offer.ticket_type.name,
-        price_minor=offer.price_minor,
-        prices=[
-            PriceAnswer(
-                price_category_id=price.category.price_category_id,
-                price_category=price.category.key,
-                name=price.category.name,
-                price_minor=price.price_minor,
-                available=price.available,
-            )
-            for price in offer.prices
-        ],
-        available=offer.available,
-    )
-
-
-def _ticket_type(offer: Offer) -> TicketTypeAnswer:
-    kind = offer.ticket_type
-    return TicketTypeAnswer(
-        **dict(_offer(offer)), description=kind.description, per_order_max=kind.per_order_max, on_sale=kind.on_sale
+        ticket_types=[offer_answer(offer) for offer in session.offers],
     )
 
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Query, Response
 
 from fullhouse.access.http import public
 from fullhouse.catalogue.api.answers import (
-    AvailabilityAnswer,
     EventAnswer,
     EventDetail,
     SessionDetail,
@@ -18,6 +17,7 @@ from fullhouse.catalogue.api.answers import (
 )
 from fullhouse.catalogue.api.asked_by import BoardDep, Viewer, is_member
 from fullhouse.catalogue.api.fields import DayOrInstant
+from fullhouse.catalogue.api.offers import AvailabilityAnswer
 from fullhouse.catalogue.queries import EventSearch, list_published_events
 from fullhouse.catalogue.show_event import show_event, show_session
 from fullhouse.events.rules import EventNotFound, SessionNotFound

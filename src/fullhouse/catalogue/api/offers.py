@@ -1,0 +1,83 @@
+"""What is answered about ticket types and what is left for them."""
+
+from uuid import UUID
+
+from fullhouse.catalogue.availability import Offer
+from fullhouse.infra.http import ApiModel
+
+
+class PriceAnswer(ApiModel):
+    """A price in a price category, and what is left there for the ticket type."""
+
+    price_category_id: UUID
+    price_category: str
+    name: str
+    price_minor: int
+    available: int
+
+
+class OfferAnswer(ApiModel):
+    """A ticket type, its lowest price, its prices, and what is left for it."""
+
+    id: UUID
+    name: str
+    price_minor: int | None
+    prices: list[PriceAnswer]
+    available: int
+
+
+class TicketTypeAnswer(OfferAnswer):
+    """A ticket type with all of its terms."""
+
+    description: str
+    per_order_max: int | None
+    on_sale: bool
+
+
+class AreaAnswer(ApiModel):
+    """What is left in a standing area."""
+
+    key: str
+    available: int
+
+
+class AvailabilityAnswer(ApiModel):
+    """What is left of a session; ``seats`` is base64 of two bits a seat, in map order, low bits first."""
+
+    version: int
+    map_version: int | None
+    on_sale: bool
+    ticket_types: list[OfferAnswer]
+    areas: list[AreaAnswer]
+    seats: str | None
+
+
+def offer_answer(offer: Offer) -> OfferAnswer:
+    """Show what is left for a ticket type."""
+    return OfferAnswer(
+        id=offer.ticket_type.ticket_type_id,
+        name=offer.ticket_type.name,
+        price_minor=offer.price_minor,
+        prices=[
+            PriceAnswer(
+                price_category_id=price.category.price_category_id,
+                price_category=price.category.key,
+                name=price.category.name,
+                price_minor=price.price_minor,
+                available=price.available,
+            )
+            for price in offer.prices
+        ],
+        available=offer.available,
+    )
+
+
+def ticket_type_answer(offer: Offer) -> TicketTypeAnswer:
+    """Show a ticket type with its terms and what is left for it."""
+    kind = offer.ticket_type
+    return TicketTypeAnswer(
+        **dict(offer_answer(offer)),
+        description=kind.description,
+        per_order_max=kind.per_order_max,
+        on_sale=kind.on_sale,
+    )
