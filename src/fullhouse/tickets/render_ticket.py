@@ -23,19 +23,20 @@ import zxingcpp
 from fullhouse.tickets.rules import Document
 
 QR_SCALE = 8
-"""Pixels a module: the picture has 456 pixels a side, quiet zone included."""
+"""Pixels a module: the picture has 456 pixels a side, quiet zone included. Eight pixels of one bit are one byte."""
 
 _one_at_a_time = Lock()
 
 
 def render_qr_png(code: str) -> bytes:
     """Draw a code as a PNG in black and white, with its quiet zone."""
-    data = memoryview(cast("Any", _qr(code).to_image(scale=QR_SCALE))).tobytes()
-    side = math.isqrt(len(data))
-    lines = b"".join(b"\x00" + data[row * side : (row + 1) * side] for row in range(side))
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    modules = memoryview(cast("Any", _qr(code).to_image(scale=1))).tobytes()
+    side = math.isqrt(len(modules))
+    # A module is 0 or 255: the very byte that eight pixels of it are.
+    lines = b"".join((b"\x00" + modules[row * side : (row + 1) * side]) * QR_SCALE for row in range(side))
+    header = struct.pack(">IIBBBBB", side * QR_SCALE, side * QR_SCALE, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(lines, 9)), _chunk(b"IEND", b""))
+        (_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(lines)), _chunk(b"IEND", b""))
     )
 
 
