@@ -12,8 +12,8 @@ from fullhouse.infra.postgres import DatabaseUnavailable, OwnConnection, open_co
 OUTBOX_CHANNEL = "fullhouse_outbox"
 QUEUES_CHANNEL = "fullhouse_queues"
 
-_TOGETHER_SECONDS = 0.002
-"""Wake-ups asked for within this time become one."""
+TOGETHER_SECONDS = 0.02
+"""The first wake-up is sent at once; those asked for within this time after it become one more."""
 
 _RECONNECT_SECONDS = 1.0
 
@@ -29,7 +29,12 @@ class Notifier:
         self._wanted = False
 
     def wake(self) -> None:
-        """Ask for a wake-up and return at once; it never fails, since the relays also look by themselves."""
+        """Ask for a wake-up and return at once; it never fails, since the relays also look by themselves.
+
+        Without a URL nothing is sent.
+        """
+        if not self._url:
+            return
         self._wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._notify(), name="notify-outbox")
@@ -43,13 +48,13 @@ class Notifier:
 
     async def _notify(self) -> None:
         while self._wanted:
-            await asyncio.sleep(_TOGETHER_SECONDS)
             self._wanted = False
             # Whatever is wrong with this connection is not the business of who asked.
             with suppress(Exception):
                 if self._conn is None or self._conn.is_closed():
                     self._conn = await open_connection(self._url, application_name="fullhouse-notify")
                 await self._conn.execute("SELECT pg_notify($1, '')", OUTBOX_CHANNEL)
+            await asyncio.sleep(TOGETHER_SECONDS)
 
 
 class Listener:

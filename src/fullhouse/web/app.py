@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 import fullhouse
 from fullhouse.infra.resources import Resources
+from fullhouse.infra.wake import Notifier
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.reservations.place_reservation import BoxOffice
@@ -55,13 +56,15 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     _set_state(api, resources, settings, traffic)
     api.state.documents = Documents(build_openapi(api, operations))
     limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
-    return Edge(limited, api, resources.make_id, traffic, https=resources.public_url.startswith("https://"))
+    https = resources.public_url.startswith("https://")
+    return Edge(limited, api, resources.make_id, traffic, https=https, wake=api.state.notifier.wake)
 
 
 def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: Traffic) -> None:
     """Put where dependencies find them the parts of this process that requests share."""
     shield = Shield(resources.valkey, resources.clock)
     api.state.resources = resources
+    api.state.notifier = Notifier(resources.database_url)
     api.state.traffic = traffic
     api.state.gauges = Gauges(resources.pool, resources.clock)
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
@@ -83,10 +86,11 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
-    """Close the desks when the last request in flight has been answered."""
+    """Close the parts of this process when the last request in flight has been answered."""
     yield
     await api.state.box_office.close()
     await api.state.shield.close()
+    await api.state.notifier.close()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -19,6 +19,8 @@ ROUTE_KEY = "fullhouse.route"
 """Where a handler in front of the framework leaves the template of its route, such as ``/api/v1/reservations``."""
 
 UNKNOWN_ROUTE = "(unknown)"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSED = 400
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
@@ -41,13 +43,24 @@ class Traffic:
 class Edge:
     """Wraps the app. Every answer, whatever made it, leaves through here."""
 
-    def __init__(self, app: ASGIApp, api: FastAPI, make_id: MakeId, traffic: Traffic, *, https: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        api: FastAPI,
+        make_id: MakeId,
+        traffic: Traffic,
+        *,
+        https: bool,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
         """``app`` is what to wrap, and ``api`` what of it FastAPI serves.
 
-        ``https`` says that buyers reach the product by it, so that browsers may be told to insist.
+        ``wake`` is called after what may have announced something. ``https`` says that buyers reach the product by
+        it, so that browsers may be told to insist.
         """
         self._app = app
         self._make_id = make_id
+        self._wake = wake
         self.api = api
         self.traffic = traffic
         self._headers = security_headers(https=https)
@@ -75,6 +88,8 @@ class Edge:
                 await problem_response(Unexpected(), scope)(scope, receive, answer.send)
         finally:
             self._count(-1)
+            if scope["method"] not in _SAFE_METHODS and answer.status < _REFUSED:
+                self._wake()
             _record(scope, answer.status, time.perf_counter() - started)
             request_id.reset(token)
 
