@@ -1,18 +1,21 @@
 """Money that comes when the hold is gone: places again if there are any, else a refund, in the same transaction."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from harness.crashes import Died, DyingConnection
 from harness.sale import Sale, make_sale
+from harness.stock import box_office, make_seated_session, rectangle
 
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.orders.queries import load_lines, load_units
 from fullhouse.orders.rules import Order, OrderStatus
 from fullhouse.payments.rules import Charge, ChargeStatus, Payment, PaymentStatus, RefundStatus
 from fullhouse.payments.settle_payment import apply_notice, settle_payment
 from fullhouse.reservations.expire_reservations import expire_reservations
-from fullhouse.reservations.rules import SoldOut
+from fullhouse.reservations.rules import ItemRequest, SoldOut
 
 
 async def late_sale(pool: Pool, *, capacity: int = 2) -> tuple[Sale, Order, Payment]:
@@ -174,3 +177,66 @@ async def test_money_and_expiry_race_and_the_buyer_has_places_or_a_refund(pool: 
             assert await sale.stock() == (2, 0, 2, 0)
             assert await sale.balances() == {"provider:simulated": 5000, "sales": -5000}
         assert (await sale.payment(payment.payment_id)).status is PaymentStatus.SUCCEEDED
+
+
+async def seated_sale(pool: Pool, seats: tuple[str, ...]) -> tuple[Sale, Order, Payment]:
+    """Order seats of a small room, pay late, and let the hold lapse."""
+    like = await make_sale(pool)
+    made = await make_seated_session(pool, rectangle(2, 6))
+    sale = replace(like, made=made, office=box_office(pool), handled=[])
+    held = await sale.office.place_reservation(made.session_id, (ItemRequest(made.types["adult"], seats=seats),))
+    placed = await sale.order(placed=held)
+    payment = await sale.pay(placed.order.order_id, "late")
+    await sale.lapse(placed)
+    await expire_reservations(pool, system.make_id)
+    await sale.work()
+    return sale, placed.order, payment
+
+
+async def take(sale: Sale, *seats: str) -> None:
+    await sale.office.place_reservation(sale.made.session_id, (ItemRequest(sale.made.types["adult"], seats=seats),))
+
+
+async def seats_of(sale: Sale, order: Order) -> tuple[list[str], list[str]]:
+    """Return the keys of an order's lines and of its live units."""
+    async with transaction(sale.pool) as conn:
+        lines = await load_lines(conn, order.organization_id, order.order_id)
+        units = await load_units(conn, order.organization_id, order.order_id)
+    return [seat.key for line in lines for seat in line.seats], [unit.seat.key for unit in units if unit.seat]
+
+
+async def test_late_money_gets_the_same_seats_while_they_are_free(pool: Pool) -> None:
+    sale, order, payment = await seated_sale(pool, ("1-3", "1-4"))
+    await come_late(sale, payment)
+    assert (await sale.show(order.order_id)).status is OrderStatus.PAID
+    assert await seats_of(sale, order) == (["1-3", "1-4"], ["1-3", "1-4"])
+
+
+async def test_late_money_gets_equal_seats_together_and_the_order_says_which(pool: Pool) -> None:
+    sale, order, payment = await seated_sale(pool, ("1-3", "1-4"))
+    await take(sale, "1-3")
+    await come_late(sale, payment)
+    assert (await sale.show(order.order_id)).status is OrderStatus.PAID
+    lines, units = await seats_of(sale, order)
+    assert lines == units
+    assert len(set(lines)) == 2
+    assert "1-3" not in lines
+    assert len({key.split("-")[0] for key in lines}) == 1
+    sold = await pool.fetch(
+        "SELECT seat_index FROM seats WHERE organization_id = $1 AND state = 2 ORDER BY 1", order.organization_id
+    )
+    indexes = await pool.fetch(
+        "SELECT seat_index FROM units WHERE organization_id = $1 AND status = 'live' ORDER BY 1", order.organization_id
+    )
+    assert [row["seat_index"] for row in sold] == [row["seat_index"] for row in indexes]
+    assert await sale.refunds(order.order_id) == ()
+
+
+async def test_without_equal_seats_late_money_is_asked_back(pool: Pool) -> None:
+    sale, order, payment = await seated_sale(pool, ("1-3", "1-4"))
+    await pool.execute("UPDATE sessions SET reseat_equal = false WHERE session_id = $1", sale.made.session_id)
+    await take(sale, "1-3")
+    await come_late(sale, payment)
+    assert (await sale.show(order.order_id)).status is OrderStatus.REFUNDED
+    assert await sale.live_units(order.order_id) == 0
+    assert await sale.balances() == {}
