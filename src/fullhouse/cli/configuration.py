@@ -41,13 +41,20 @@ def doctor() -> None:
 
     Exits with 1 if a part is not well.
     """
-    with existing_parts(load_settings()) as found, waiting("Looking at each part"):
+    given = load_settings()
+    with existing_parts(given) as found, waiting("Looking at each part"):
         findings = asyncio.run(examine(found.places(), found.data_dir, system.now))
+    click.echo(f"ok   settings: {_changed(given)}")
     for finding in findings:
         mark = "ok  " if finding.is_well else "FAIL"
         click.echo(f"{mark} {finding.part}: {finding.detail}")
     if not all(finding.is_well for finding in findings):
         sys.exit(_NOT_WELL)
+
+
+def _changed(values: Settings) -> str:
+    names = [variable(name) for name in Settings.model_fields if written(getattr(values, name)) != default_of(name)]
+    return ", ".join(names) if names else "all as they come"
 
 
 def env_example() -> str:

@@ -77,10 +77,10 @@ async def _database(url: str, clock: Clock) -> str:
         raise NotWell(f"PostgreSQL {name} is too old; {POSTGRES_VERSION_MIN} is needed")
     if missing:
         raise NotWell(f"PostgreSQL {name} lacks revision {', '.join(missing)}; run 'fullhouse migrate'")
-    if not durable:
-        raise NotWell(f"PostgreSQL {name} runs with fsync off: a power cut would lose paid orders")
     if abs(seconds) > CLOCK_SECONDS_MAX:
         raise NotWell(f"the clock of PostgreSQL {name} differs by {seconds:.0f} s from the one here")
+    if not durable:
+        raise NotWell(f"PostgreSQL {name} runs with fsync off: a power cut would lose paid orders")
     return f"PostgreSQL {name}, up to date"
 
 

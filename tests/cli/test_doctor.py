@@ -1,0 +1,94 @@
+"""Doctor names what is there, and what is wrong with each part, without stumbling over any of them."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from fullhouse.infra import system
+from fullhouse.infra.resources import Places
+from fullhouse.operations.doctor import Finding, examine
+
+
+@pytest.fixture
+def places(database_url: str, valkey_url: str, tmp_path: Path) -> Places:
+    return Places(
+        database_url=database_url,
+        valkey_url=valkey_url,
+        broker_url="postgres",
+        object_store_url=str(tmp_path / "objects"),
+        mail_url=str(tmp_path / "mailbox"),
+        mail_from="Casa do Choro <tickets@example.org>",
+        secret_key=b"k" * 32,
+        public_url="http://127.0.0.1:8000",
+    )
+
+
+async def look(places: Places, folder: Path) -> dict[str, Finding]:
+    return {finding.part: finding for finding in await examine(places, folder, system.now)}
+
+
+async def run_sql(url: str, statement: str) -> None:
+    conn = await asyncpg.connect(url)
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+async def test_healthy_parts_are_named_with_their_versions(places: Places, tmp_path: Path) -> None:
+    found = await look(places, tmp_path)
+    assert list(found) == ["database", "valkey", "object store", "mail", "data folder"]
+    for part in ("valkey", "object store", "mail", "data folder"):
+        assert found[part].is_well, found[part].detail
+    assert found["valkey"].detail.split()[0] in {"Valkey", "Redis"}
+    assert found["object store"].detail == str(tmp_path / "objects")
+
+
+async def test_fast_test_server_is_told_from_a_durable_one(places: Places, tmp_path: Path) -> None:
+    conn = await asyncpg.connect(places.database_url)
+    durable = await conn.fetchval("SELECT current_setting('fsync') = 'on'")
+    await conn.close()
+    found = (await look(places, tmp_path))["database"]
+    assert found.is_well is durable
+    assert ("up to date" if durable else "fsync off") in found.detail
+
+
+async def test_missing_revision_is_named(places: Places, empty_database: str, tmp_path: Path) -> None:
+    found = (await look(dataclasses.replace(places, database_url=empty_database), tmp_path))["database"]
+    assert not found.is_well
+    assert found.detail.endswith("lacks revision 0001; run 'fullhouse migrate'")
+
+
+async def test_database_of_a_newer_version_is_named(places: Places, fresh_database: str, tmp_path: Path) -> None:
+    await run_sql(fresh_database, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    found = (await look(dataclasses.replace(places, database_url=fresh_database), tmp_path))["database"]
+    assert not found.is_well
+    assert "from_the_future" in found.detail
+
+
+async def test_clock_that_differs_is_named(places: Places, tmp_path: Path) -> None:
+    def late() -> datetime:
+        return system.now() - timedelta(hours=1)
+
+    found = await examine(places, tmp_path, late)
+    assert not found[0].is_well
+    assert found[0].detail.endswith("differs by 3600 s from the one here")
+
+
+async def test_parts_that_are_away_are_each_one_line(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="ascii")
+    away = dataclasses.replace(
+        places,
+        database_url="postgresql://fullhouse@127.0.0.1:1/fullhouse",
+        valkey_url="valkey://127.0.0.1:1/0",
+        object_store_url=str(tmp_path / "file" / "objects"),
+        mail_url="smtp://127.0.0.1:1",
+    )
+    found = await look(away, tmp_path / "file" / "data")
+    for finding in found.values():
+        assert not finding.is_well, finding
+        assert finding.detail
+        assert "\n" not in finding.detail
