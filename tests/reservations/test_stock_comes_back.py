@@ -130,7 +130,7 @@ async def test_what_has_ended_cannot_be_extended(pool: Pool) -> None:
         with pytest.raises(ReservationExpired) as refused:
             async with transaction(pool) as conn:
                 await extend_reservation(conn, made.organization_id, placed.reservation.reservation_id, seconds=60)
-        assert refused.value.fields["status"] == status
+        assert refused.value.fields["reservation_status"] == status
 
 
 async def test_late_money_gets_places_while_there_are_any(pool: Pool) -> None:

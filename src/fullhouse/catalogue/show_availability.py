@@ -7,6 +7,8 @@ Valkey only saves the other processes the work of making the body; without it, e
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -24,14 +26,18 @@ from fullhouse.catalogue.availability import (
     pack_seats,
 )
 from fullhouse.catalogue.show_event import is_public
+from fullhouse.core.errors import DomainError
 from fullhouse.events.queries import load_event, load_terms
 from fullhouse.events.rules import SessionNotFound, SessionTerms
 from fullhouse.infra import directory
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.reservations.rules import Reservation
+from fullhouse.reservations.stock import Stock
 
 SESSIONS_KEPT_MAX = 500
 KEPT_SECONDS_MAX = 3600
 VALKEY_SECONDS_MAX = 0.25
+REFRESH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,28 @@ class AvailabilityBoard:
         self._pool = pool
         self._valkey = valkey
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._refreshing: dict[UUID, asyncio.Task[None]] = {}
+
+    def note_held(self, _stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
+        """Make the answer of a session anew, beside the sale: once for the holds of a quarter of a second."""
+        if held and terms.session_id not in self._refreshing:
+            name = f"availability {terms.session_id}"
+            self._refreshing[terms.session_id] = asyncio.create_task(self._refresh(terms.session_id), name=name)
+
+    async def close(self) -> None:
+        """Give up what is being made anew: whoever asks next makes it."""
+        tasks = list(self._refreshing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _refresh(self, session_id: UUID) -> None:
+        try:
+            await asyncio.sleep(REFRESH_SECONDS)
+        finally:
+            del self._refreshing[session_id]
+        with suppress(DomainError):
+            await self.show_availability(session_id)
 
     async def show_availability(self, session_id: UUID) -> Shown:
         """Return what is left of a session, as of a moment after the call. Raises ``SessionNotFound``."""

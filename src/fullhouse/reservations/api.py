@@ -218,7 +218,7 @@ async def delete_reservation(
     await shield.forget_reservation(reservation)
     reservation = await box_office.open_reservation(reservation_id, token)
     if reservation.status is ReservationStatus.SOLD:
-        raise ReservationExpired("It is sold; cancel or refund its order.", status=str(reservation.status))
+        raise ReservationExpired("It is sold; cancel or refund its order.", reservation_status=str(reservation.status))
 
 
 @router.post("/reservations/{reservation_id}/extend", responses=problems(404, 409))

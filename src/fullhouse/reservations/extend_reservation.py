@@ -51,5 +51,5 @@ async def _lock_held(conn: Connection, organization_id: UUID, reservation_id: UU
         raise ReservationNotFound
     if row["status"] != ReservationStatus.HELD or row["expires_at"] <= now:
         status = row["status"] if row["status"] != ReservationStatus.HELD else ReservationStatus.EXPIRED
-        raise ReservationExpired(status=str(status))
+        raise ReservationExpired(reservation_status=str(status))
     return reservation_of(row), now

@@ -231,7 +231,7 @@ class ReservationNotFound(NotFound):
 
 
 class ReservationExpired(Conflict):
-    """The reservation is no longer held; ``status`` says how it ended."""
+    """The reservation is no longer held; ``reservation_status`` says how it ended."""
 
     code = "reservation_expired"
     title = "The reservation is no longer held."

@@ -1,19 +1,23 @@
 """The app: routes, error table, health and documents, behind the layers that every request passes."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import fullhouse
+from fullhouse.catalogue.show_availability import AvailabilityBoard
+from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.reservations.place_reservation import BoxOffice
+from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.shield import Shield
+from fullhouse.reservations.stock import Stock
 from fullhouse.settings import Settings
 from fullhouse.web import docs, health
 from fullhouse.web.docs import Documents
@@ -69,7 +73,14 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.gauges = Gauges(resources.pool, resources.clock)
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
-    api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, shield.note_held)
+    board = AvailabilityBoard(resources.pool, resources.valkey)
+    api.state.availability_board = board
+
+    def note_held(stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
+        shield.note_held(stock, terms, held)
+        board.note_held(stock, terms, held)
+
+    api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
     api.state.providers = open_providers(
         resources.pool,
         resources.make_id,
@@ -90,6 +101,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     yield
     await api.state.box_office.close()
     await api.state.shield.close()
+    await api.state.availability_board.close()
     await api.state.notifier.close()
 
 
