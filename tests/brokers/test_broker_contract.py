@@ -113,6 +113,22 @@ async def test_message_of_a_consumer_that_died_comes_again_with_its_attempts_cou
     assert [depth.count for depth in await broker.depth() if depth.queue == queue] == [1]
 
 
+async def test_lease_that_is_extended_keeps_the_message_hidden(open_brokers: Any, queue: str):
+    broker = await open_brokers({queue: {"thing.happened"}})
+    await broker.publish([message()])
+    delivery = await receive_one(broker, queue, SHORT_LEASE)
+
+    await broker.extend(delivery, LEASE)
+    await asyncio.sleep(2 * SHORT_LEASE)
+    assert await receive_all(broker, queue) == []
+
+    await broker.extend(delivery, 0)
+    again = await receive_when_ready(broker, queue)
+    await broker.extend(delivery, LEASE)
+    await broker.retry_later(again, 0)
+    assert (await receive_when_ready(broker, queue)).attempts == 3
+
+
 async def test_message_given_back_comes_after_its_delay_and_its_key_waits(open_brokers: Any, queue: str):
     broker = await open_brokers({queue: {"thing.happened"}})
     key = uuid4()

@@ -154,6 +154,21 @@ async def test_handler_that_takes_too_long_is_cut_off_and_tried_again(parts: Any
     assert await parts.pool.fetchval("SELECT lease_token FROM broker_messages") is None
 
 
+async def test_lease_is_renewed_while_the_handler_works(parts: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fullhouse.workers.consume.LEASE_SECONDS", 0.3)
+    await parts.broker.publish([message()])
+    runs: list[int] = []
+
+    async def handle(_got: Message) -> None:
+        runs.append(1)
+        await asyncio.sleep(1)
+        assert await parts.broker.receive(QUEUE, count_max=1, lease_seconds=30) == []
+
+    await consumer(parts, outside=handle).consume_due()
+    assert runs == [1]
+    assert await waiting_count(parts) == 0
+
+
 async def test_handler_works_under_the_request_id_of_its_message(parts: Any):
     await parts.broker.publish([message()])
     seen: list[Any] = []

@@ -26,8 +26,8 @@ from fullhouse.workers.errors import Failure, Verdict, judge
 POLL_SECONDS = 0.5
 """How often an empty queue is looked at when no wake-up comes."""
 
-LEASE_MARGIN_SECONDS = 15.0
-"""How much longer than its handler may run a message stays hidden from other consumers."""
+LEASE_SECONDS = 10.0
+"""How long the message of a consumer that died stays hidden. While it is worked on, its lease is renewed."""
 
 _log = get_log("fullhouse.workers.consume")
 
@@ -113,14 +113,11 @@ class Consumer:
             woken.cancel()
 
     async def _receive(self, count_max: int) -> list[Delivery]:
-        return await self._broker.receive(
-            self._subscription.queue,
-            count_max=count_max,
-            lease_seconds=self._subscription.seconds_max + LEASE_MARGIN_SECONDS,
-        )
+        return await self._broker.receive(self.queue, count_max=count_max, lease_seconds=LEASE_SECONDS)
 
     async def _handle(self, delivery: Delivery) -> None:
         structlog.contextvars.bind_contextvars(queue=delivery.queue, message_id=str(delivery.message_id))
+        renewing = asyncio.create_task(self._renew(delivery))
         try:
             await self._react(delivery)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
@@ -129,6 +126,13 @@ class Consumer:
             # What the handler announced should leave before the broker is told: it is what somebody waits for.
             self._notifier.wake()
             await self._quietly(self._broker.acknowledge([delivery]))
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, delivery: Delivery) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            await self._quietly(self._broker.extend(delivery, LEASE_SECONDS))
 
     async def _react(self, delivery: Delivery) -> None:
         message = from_cloud_event(delivery.body)

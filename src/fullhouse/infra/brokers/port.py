@@ -72,6 +72,10 @@ class Broker(Protocol):
         """Return when a queue that gave nothing may have something, or after that many seconds."""
         ...
 
+    async def extend(self, delivery: Delivery, lease_seconds: float) -> None:
+        """Keep a message hidden for that long from now, while it is being worked on; nothing if its lease was lost."""
+        ...
+
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Remove what was dealt with. A delivery whose lease was lost meanwhile is left to who has it now."""
         ...

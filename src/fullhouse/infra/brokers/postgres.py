@@ -99,6 +99,18 @@ class PostgresBroker:
         """Wait for the NOTIFY of a publishing into the queue."""
         await self._listener.wait(seconds_max, queue)
 
+    async def extend(self, delivery: Delivery, lease_seconds: float) -> None:
+        """Prolong the lease."""
+        await self._execute(
+            """
+            UPDATE broker_messages SET visible_at = clock_timestamp() + make_interval(secs => $4)
+            WHERE queue = $1 AND position = $2 AND lease_token = $3
+            """,
+            delivery.queue,
+            *delivery.receipt,
+            lease_seconds,
+        )
+
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete what this consumer still has on lease."""
         await self._execute(
