@@ -94,7 +94,7 @@ def test_more_than_is_left_is_refused_with_the_rest() -> None:
 def test_only_a_paid_order_is_refunded(status: OrderStatus) -> None:
     with pytest.raises(OrderNotRefundable) as refused:
         plan_refund(order(status), UNITS, 0, RefundWish())
-    assert refused.value.fields["status"] == status.value
+    assert refused.value.fields["order_status"] == status.value
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=12), st.data())

@@ -143,6 +143,7 @@ async def test_cancelling_gives_everything_back_and_may_be_repeated(shop: Shop) 
     assert await shop.sale.stock() == (10, 0, 0, 0)
     refused = await shop.pay(order)
     assert (refused.status_code, refused.json()["code"]) == (409, "order_not_pending")
+    assert refused.json()["order_status"] == "cancelled"
 
 
 async def test_a_paid_order_is_not_cancelled(shop: Shop) -> None:
@@ -185,3 +186,22 @@ async def test_notices_come_in_signed_and_not_otherwise(shop: Shop) -> None:
     await shop.sale.work()
     assert (await shop.sale.show(UUID(order["id"]))).status == "paid"
     assert await shop.sale.live_units(UUID(order["id"])) == 2
+
+
+async def test_a_refund_that_failed_is_sent_again_by_who_may_refund(shop: Shop) -> None:
+    order = await shop.paid()
+    manager = await shop.member("manager")
+    refund = (await shop.client.post(f"/orders/{order['id']}/refunds", json={}, headers=manager)).json()["refunds"][0]
+    path = f"/refunds/{refund['id']}/retry"
+    early = await shop.client.post(path, headers=manager)
+    assert (early.status_code, early.json()["code"]) == (409, "refund_not_failed")
+    assert early.json()["refund_status"] == "requested"
+    await shop.sale.pool.execute("UPDATE refunds SET status = 'failed' WHERE refund_id = $1", UUID(refund["id"]))
+    assert (await shop.client.post(path)).status_code == 401
+    assert (await shop.client.post(path, headers=await shop.member("box_office"))).status_code == 403
+    stranger = await make_sale(shop.sale.pool)
+    assert (await shop.client.post(path, headers=await shop.member("owner", stranger))).status_code == 404
+    again = await shop.client.post(path, headers=manager)
+    assert (again.status_code, again.json()["status"]) == (200, "requested")
+    await shop.sale.work()
+    assert [one.status for one in await shop.sale.refunds(UUID(order["id"]))] == ["succeeded"]

@@ -45,7 +45,7 @@ def plan_refund(order: Order, units: Sequence[Unit], refundable_minor: int, wish
     ``RefundTooLarge`` (with what is left), and ``Invalid`` for units and lines that the order has not, or not live.
     """
     if order.status is not OrderStatus.PAID:
-        raise OrderNotRefundable(order_id=str(order.order_id), status=order.status.value)
+        raise OrderNotRefundable(order_id=str(order.order_id), order_status=order.status.value)
     live = [unit for unit in units if unit.live]
     if wish.is_whole:
         return RefundPlan(tuple(live), refundable_minor)

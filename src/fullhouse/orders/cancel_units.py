@@ -24,7 +24,7 @@ async def cancel_units(
     if order is None:
         raise OrderNotFound
     if order.status is not OrderStatus.PAID:
-        raise OrderNotRefundable(order_id=str(order_id), status=order.status.value)
+        raise OrderNotRefundable(order_id=str(order_id), order_status=order.status.value)
     ended = await end_units(conn, organization_id, order_id, unit_ids)
     if len(ended) != len(set(unit_ids)):
         raise OrderNotRefundable("Some of these units are cancelled already.", order_id=str(order_id))

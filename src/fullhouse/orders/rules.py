@@ -213,14 +213,14 @@ class OrderAlreadyPaid(Conflict):
 
 
 class OrderNotPending(Conflict):
-    """The order has ended; ``status`` says how."""
+    """The order has ended; ``order_status`` says how."""
 
     code = "order_not_pending"
     title = "This order has ended."
 
 
 class OrderNotRefundable(Conflict):
-    """The order was never paid, or nothing of it is left; ``status`` says where it stands."""
+    """The order was never paid, or nothing of it is left; ``order_status`` says where it stands."""
 
     code = "order_not_refundable"
     title = "There is nothing to refund in this order."
@@ -244,7 +244,7 @@ def refuse_unless_pending(order: Order) -> None:
     """Raise what tells a buyer why an order can be neither paid nor cancelled."""
     order_id, status = str(order.order_id), order.status.value
     if order.status is OrderStatus.PAID:
-        raise OrderAlreadyPaid(order_id=order_id, status=status)
+        raise OrderAlreadyPaid(order_id=order_id, order_status=status)
     if order.status is not OrderStatus.PENDING:
         detail = f"This order is {status}; it can be neither paid nor cancelled."
-        raise OrderNotPending(detail, order_id=order_id, status=status)
+        raise OrderNotPending(detail, order_id=order_id, order_status=status)

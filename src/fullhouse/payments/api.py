@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
-from fullhouse.access.http import holder_of, holder_or_member, public
-from fullhouse.access.rules import Asker, opens
+from fullhouse.access.http import holder_of, holder_or_member, public, requires
+from fullhouse.access.rules import Asker, Grant, opens
 from fullhouse.core.secrets import same_hash
 from fullhouse.infra.http import (
     ApiModel,
@@ -30,6 +30,7 @@ from fullhouse.payments.providers.simulated import SIMULATED
 from fullhouse.payments.queries import load_payments, load_refunds
 from fullhouse.payments.receive_webhook import NOTICE_BYTES_MAX, receive_webhook
 from fullhouse.payments.rules import NoticeTooLarge, Payment, PaymentStatus, ProviderNotFound, Refund, RefundStatus
+from fullhouse.payments.send_refunds import retry_refund
 from fullhouse.payments.start_payment import PaymentRequest, open_attempt, send_attempt
 
 router = APIRouter(tags=["payments"])
@@ -184,6 +185,15 @@ async def post_cancel(
         lines = await load_lines(conn, order.organization_id, order_id)
         contact = await load_contact(conn, order.organization_id, order_id)
     return order_answer(order, lines, contact, None)
+
+
+@router.post("/refunds/{refund_id}/retry", responses=problems(404, 409))
+async def post_retry(
+    refund_id: UUID, grant: Annotated[Grant, requires("refund:write")], resources: ResourcesDep
+) -> RefundAnswer:
+    """Send a refund again that its provider had refused, when what stood in its way is put right."""
+    async with transaction(resources.pool) as conn:
+        return refund_answer(await retry_refund(conn, resources.make_id, grant.organization_id, refund_id))
 
 
 @router.post(

@@ -248,7 +248,7 @@ class RefundNotFound(NotFound):
 
 
 class RefundNotFailed(Conflict):
-    """Only a refund that failed can be requested again; ``status`` says where it stands."""
+    """Only a refund that failed can be requested again; ``refund_status`` says where it stands."""
 
     code = "refund_not_failed"
     title = "This refund has not failed."

@@ -126,6 +126,6 @@ async def retry_refund(conn: Connection, make_id: MakeId, organization_id: UUID,
         raise RefundNotFound
     refund = await reopen_refund(conn, organization_id, refund_id)
     if refund is None:
-        raise RefundNotFailed(refund_id=str(refund_id), status=known.status.value)
+        raise RefundNotFailed(refund_id=str(refund_id), refund_status=known.status.value)
     await append(conn, make_id, [RefundRequested(refund)])
     return refund
