@@ -241,3 +241,24 @@ def test_more_kinds_of_wishes_than_are_remembered_are_answered() -> None:
             chosen = chooser.choose(count, wish=wish)
             assert chosen is not None
             assert all(drawn.seat_map.seats[seat].price_category == "vip" for seat in chosen)
+
+
+def test_a_window_that_leaves_one_seat_alone_is_better_than_one_that_leaves_two() -> None:
+    assert labels(draw("ovvoxovvxxx", best_x=1.5), 2, SeatWish(frozenset({"vip"}))) == ["0-0-6", "0-0-7"]
+
+
+def test_a_seat_that_comes_back_in_the_next_row_is_seen_by_the_row_before() -> None:
+    drawn = draw("xoxxxxxxx\nxxxxxxxox\nxxxxxxxxx", best_x=1)
+    chooser = SeatChooser(drawn.seat_map, drawn.free)
+    seats = drawn.seat_map.index_by_key
+    assert chooser.choose(2, wish=ANY) == [seats["0-0-1"], seats["0-1-7"]]
+    chooser.give_back([seats["0-1-1"]])
+    assert chooser.choose(2, wish=ANY) == [seats["0-0-1"], seats["0-1-1"]]
+
+
+def test_a_row_that_bends_away_from_the_best_place_is_looked_at_whole() -> None:
+    seats = tuple(Seat(x, f"k{x}", str(x), f"Seat {x}", float(x), 4.0 - abs(x - 4), "plain") for x in range(9))
+    section = Section("s", "S", 0, Point(3.5, -5.0), (Row("r", "Row", seats),))
+    seat_map = SeatMap("Bent", (PriceCategory("plain", "Plain"),), (section,))
+    assert SeatChooser(seat_map, [3, 4, 7, 8]).choose(2, wish=ANY) == [7, 8]
+    assert SeatChooser(seat_map, range(9)).choose(2, wish=ANY) == [0, 1]
