@@ -67,7 +67,7 @@ async def get_order_pdf(order_id: UUID, asker: AskerDep, resources: ResourcesDep
     return await _pdf(resources, sale, None, f"order-{reference_of(order_id)}.pdf")
 
 
-@router.get("/tickets/{ticket_id}", responses=problems(404))
+@router.get("/tickets/{ticket_id:uuid}", responses=problems(404))
 async def get_ticket(ticket_id: UUID, asker: AskerDep, resources: ResourcesDep) -> TicketAnswer:
     """Show a ticket, valid or not."""
     sale = await _open_ticket(resources.pool, ticket_id, asker)
@@ -79,7 +79,7 @@ async def get_ticket(ticket_id: UUID, asker: AskerDep, resources: ResourcesDep) 
     return answer
 
 
-@router.get("/tickets/{ticket_id}/qr.png", response_class=Response, responses=_file("image/png", 404, 409))
+@router.get("/tickets/{ticket_id:uuid}/qr.png", response_class=Response, responses=_file("image/png", 404, 409))
 async def get_ticket_qr_png(ticket_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Response:
     """Return the QR picture of a valid ticket's code as PNG."""
     code = _valid_code(await _open_ticket(resources.pool, ticket_id, asker), resources.secret_key, ticket_id)
@@ -87,7 +87,7 @@ async def get_ticket_qr_png(ticket_id: UUID, asker: AskerDep, resources: Resourc
     return Response(picture, media_type="image/png", headers=_SECRET_HEADERS)
 
 
-@router.get("/tickets/{ticket_id}/qr.svg", response_class=Response, responses=_file("image/svg+xml", 404, 409))
+@router.get("/tickets/{ticket_id:uuid}/qr.svg", response_class=Response, responses=_file("image/svg+xml", 404, 409))
 async def get_ticket_qr_svg(ticket_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Response:
     """Return the QR picture of a valid ticket's code as SVG."""
     code = _valid_code(await _open_ticket(resources.pool, ticket_id, asker), resources.secret_key, ticket_id)
@@ -95,7 +95,7 @@ async def get_ticket_qr_svg(ticket_id: UUID, asker: AskerDep, resources: Resourc
     return Response(picture, media_type="image/svg+xml", headers=_SECRET_HEADERS)
 
 
-@router.get("/tickets/{ticket_id}/ticket.pdf", response_class=Response, responses=_file(PDF_TYPE, 404, 409))
+@router.get("/tickets/{ticket_id:uuid}/ticket.pdf", response_class=Response, responses=_file(PDF_TYPE, 404, 409))
 async def get_ticket_pdf(ticket_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Response:
     """Return a valid ticket as a PDF of one page, rendered now unless it is stored."""
     sale = await _open_ticket(resources.pool, ticket_id, asker)

@@ -137,7 +137,7 @@ def route_of(scope: Scope) -> str:
     """Return the template of the route that was found, never the path: paths may be long, many, or secret."""
     if ROUTE_KEY in scope:
         return str(scope[ROUTE_KEY])
-    template = getattr(scope.get("route"), "path", None)
+    template = getattr(scope.get("route"), "path_format", None)
     if not isinstance(template, str):
         return UNKNOWN_ROUTE
     # A router does not know the prefix under which the app has put it.

@@ -73,14 +73,14 @@ def allowed_methods(operations: Sequence[Operation], path: str) -> list[str]:
 
 def _operation(context: RouteContext) -> Operation:
     methods = frozenset(context.methods or ())
-    if not isinstance(context.original_route, APIRoute) or context.path is None:
+    if not isinstance(context.original_route, APIRoute) or context.path_format is None:
         raise RouteUndeclared(f"{context.path} is of a kind that cannot declare a permission")
     found = list(_declarations(context.dependant))
     if len(found) != 1:
         raise RouteUndeclared(
             f"{'/'.join(sorted(methods))} {context.path} declares {len(found)} permissions; it must declare one"
         )
-    return Operation(context.path, context.path_regex, methods, found[0])
+    return Operation(context.path_format, context.path_regex, methods, found[0])
 
 
 def _declarations(dependant: Dependant) -> Iterator[Declaration]:
