@@ -114,10 +114,9 @@ def _run_many(settings: Settings, listener: socket) -> None:
     supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
     with ExitStack() as stack:
         stack.callback(supervisor.stop_children)
-        supervisor.children = api_children(settings, listener)
         try:
-            for child in supervisor.children:
-                child.start()
+            for child in api_children(settings, listener):
+                supervisor.add(child)
             supervisor.run()
         except KeyboardInterrupt:
             return

@@ -109,6 +109,11 @@ class Supervisor:
     servers: dict[str, Server] = field(default_factory=dict[str, Server])
     children: list[Child] = field(default_factory=list[Child])
 
+    def add(self, child: Child) -> None:
+        """Start a child and watch over it from now on."""
+        child.start()
+        self.children.append(child)
+
     def look(self) -> None:
         """Start again what died. A server comes first: its clients would only fail."""
         for name, server in self.servers.items():

@@ -56,12 +56,13 @@ def _start(
     places = settings.places()
     asyncio.run(migrate(settings.database_owner_url or places.database_url))
     stack.callback(supervisor.stop_children)
-    supervisor.children = [*api_children(settings, listener), worker_child(settings)]
-    for child in supervisor.children:
-        child.start()
+    for child in api_children(settings, listener):
+        supervisor.add(child)
     # While they load, the demo's data is made or found.
     data = asyncio.run(_demo_data(places)) if demo else None
     await_ready(supervisor, listener)
+    # Last, since nobody who opens a page waits for it, and the others would have waited for a processor.
+    supervisor.add(worker_child(settings))
     return settings, data
 
 
