@@ -1,5 +1,6 @@
 """Files that never change under their address: the address holds a hash of the content."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -12,6 +13,7 @@ from fullhouse.web.errors import RouteUnknown
 
 STATIC_PATH = "/static/"
 FOREVER = "public, max-age=31536000, immutable"
+_HASH = re.compile(r"\.[0-9a-f]{12}\.")
 _TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 router = APIRouter(include_in_schema=False, dependencies=[public()])
@@ -50,9 +52,8 @@ async def get_asset(served_name: str) -> Response:
     While versions are exchanged, the page of one process asks another for what it links to.
     """
     for name, asset in assets().items():
-        stem, _, ending = name.rpartition(".")
         if served_name == asset.served_name:
             return Response(asset.data, media_type=asset.media_type, headers={"Cache-Control": FOREVER})
-        if served_name.startswith(f"{stem}.") and served_name.endswith(f".{ending}"):
+        if _HASH.sub(".", served_name) == name and _HASH.search(served_name):
             return Response(asset.data, media_type=asset.media_type, headers={"Cache-Control": "no-cache"})
     raise RouteUnknown

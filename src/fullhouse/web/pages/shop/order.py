@@ -111,7 +111,6 @@ async def post_cancel_page(
     """Cancel an order that is not paid. Its places go back once no payment of it can win any more."""
     order = await open_order(resources.pool, order_id, secret)
     check_origin(request, resources.public_url, secret_in_path=True)
-    await read_form(request)
     try:
         await abandon_order(resources.pool, resources.make_id, providers, order.organization_id, order.order_id)
     except (OrderAlreadyPaid, OrderNotPending):

@@ -60,7 +60,7 @@ class LineRow:
 
     quantity: int
     description: str
-    places: str
+    places: tuple[str, ...]
     each_text: str
     total_text: str
 
@@ -240,9 +240,7 @@ def _line(line: OrderLine, sale: Sale, speak: Translator) -> LineRow:
     )
 
 
-def _places(line: OrderLine, sale: Sale) -> str:
+def _places(line: OrderLine, sale: Sale) -> tuple[str, ...]:
     """Name where a line's places are: seats by their labels, or the area."""
-    if line.seats:
-        return " · ".join(seat.label for seat in line.seats)
     area = sale.seat_map.area_by_key.get(line.area) if sale.seat_map and line.area else None
-    return area.name if area else ""
+    return (area.name,) if area else tuple(seat.label for seat in line.seats)

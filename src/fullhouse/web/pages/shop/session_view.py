@@ -115,7 +115,7 @@ class PlaceRow:
     value: str
     name: str
     available: int
-    price_text: str
+    prices: tuple[str, ...]
     option_text: str
     chosen: bool
 
@@ -132,8 +132,8 @@ def place_rows(places: Sequence[Place], fields: Mapping[str, str], currency: str
                 value=place.value,
                 name=name,
                 available=place.available,
-                price_text=prices,
-                option_text=f"{name} · {prices} · {_left(place.available, speak)}",
+                prices=prices,
+                option_text=" · ".join((name, *prices, _left(place.available, speak))),
                 chosen=place is chosen,
             )
         )
@@ -154,10 +154,10 @@ def entered_accessible(view: SessionView, fields: Mapping[str, str], problems: S
     return any(name in wrong or fields.get(name, "0").strip() not in {"", "0"} for name in names)
 
 
-def _prices(place: Place, currency: str, speak: Translator) -> str:
-    """Say what the ticket types cost there: ``Adult €30.00 · Student €18.00``, or the price alone of a single one."""
+def _prices(place: Place, currency: str, speak: Translator) -> tuple[str, ...]:
+    """Say what each ticket type costs there: ``Adult €30.00``; the price alone where there is a single type."""
     spans = [(one.ticket_type, price_span(speak, one.amounts_minor, currency)) for one in place.prices]
-    return spans[0][1] if len(spans) == 1 else " · ".join(f"{name} {span}" for name, span in spans)
+    return (spans[0][1],) if len(spans) == 1 else tuple(f"{name} {span}" for name, span in spans)
 
 
 def _place_name(place: Place, speak: Translator) -> str:

@@ -1,0 +1,211 @@
+"""A person buys in Chromium, in both languages, on a desk and on a phone, with scripts and without."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import pytest
+from harness.stock import SERVER_KEY
+from harness.web import make_resources
+from pages.live import Inspector, running_chromium, running_shop
+from playwright.async_api import Browser, Page, expect
+from valkey.asyncio import Valkey
+
+from fullhouse.infra.postgres import Pool
+from fullhouse.infra.resources import Resources
+from fullhouse.operations.demo_data import make_demo_data
+
+WORDS: dict[str, dict[str, str]] = {
+    "en-US": {
+        "get": "Get tickets",
+        "reserve": "Reserve and go on to payment",
+        "nothing chosen": "Choose at least one ticket.",
+        "no mail": "Enter an e-mail address, such as ana@example.com.",
+        "declined": "The payment was declined",
+        "ready": "Your tickets are ready",
+        "waiting": "Waiting for your payment",
+        "cancel": "Cancel this order",
+        "cancelled": "This order is cancelled",
+        "check": "Check now",
+        "missing": "There is nothing here",
+        "pdf": "Download all tickets (PDF)",
+    },
+    "pt-BR": {
+        "get": "Comprar ingressos",
+        "reserve": "Reservar e ir para o pagamento",
+        "nothing chosen": "Escolha pelo menos um ingresso.",
+        "no mail": "Digite um e-mail, como ana@example.com.",
+        "declined": "O pagamento foi recusado",
+        "ready": "Seus ingressos estão prontos",
+        "waiting": "Aguardando seu pagamento",
+        "cancel": "Cancelar este pedido",
+        "cancelled": "Este pedido foi cancelado",
+        "check": "Verificar agora",
+        "missing": "Não há nada aqui",
+        "pdf": "Baixar todos os ingressos (PDF)",
+    },
+}
+Scheme = Literal["light", "dark"]
+Look = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop with the demo's two events on sale."""
+
+    address: str
+    organization_id: UUID
+
+
+@pytest.fixture(scope="module")
+async def resources(
+    pool: Pool, database_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Resources:
+    folder = tmp_path_factory.mktemp("live")
+    return make_resources(pool, valkey, folder, secret_key=SERVER_KEY, database_url=database_url)
+
+
+@pytest.fixture(scope="module")
+async def shop(resources: Resources) -> AsyncIterator[Shop]:
+    demo = await make_demo_data(resources)
+    async with running_shop(resources) as address:
+        yield Shop(address, demo.organization_id)
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with running_chromium() as browser:
+        yield browser
+
+
+async def see_nothing(_: str) -> None:
+    """Look at nothing: what looks needs scripts."""
+
+
+async def buy_seats(page: Page, shop: Shop, words: dict[str, str], look: Look) -> None:
+    """Go from the list of events to tickets in the hand, with a mistake and a declined card on the way."""
+    await page.goto(shop.address)
+    await look("list")
+    await page.locator("#q").fill("glass orchard")
+    await page.locator("#q").press("Enter")
+    await look("search")
+    await page.locator(".card h2 a").first.click()
+    await look("event")
+    await page.get_by_role("link", name=words["get"]).first.click()
+    await look("session")
+    await page.get_by_role("button", name=words["reserve"]).click()
+    await expect(page.get_by_role("alert")).to_contain_text(words["nothing chosen"])
+    await expect(page.get_by_role("alert")).to_contain_text(words["no mail"])
+    await look("mistakes")
+    await page.locator("select").first.select_option("2")
+    await page.locator("#name").fill("Ana Souza")
+    await page.locator("#email").fill("ana.souza@example.com")
+    await page.get_by_role("button", name=words["reserve"]).click()
+    await expect(page.locator(".lines")).to_contain_text("2 × Full price")
+    await look("order")
+    await page.locator("input[value=decline]").check()
+    await page.locator("section .button").click()
+    await expect(page.get_by_role("alert")).to_contain_text(words["declined"], timeout=30_000)
+    await look("declined")
+    await page.locator("input[value=succeed]").check()
+    await page.locator("section .button").click()
+    await expect(page.locator("h1")).to_have_text(words["ready"], timeout=30_000)
+    await look("tickets")
+
+
+async def see_that_tickets_are_there(page: Page, words: dict[str, str]) -> None:
+    """Check that the codes are drawn, can be read as text, and can be taken home."""
+    pictures = page.locator("img.qr")
+    await expect(pictures).to_have_count(2)
+    for number in range(2):
+        assert await pictures.nth(number).bounding_box() is not None
+    await page.locator(".ticket summary").first.click()
+    await expect(page.locator(".code").first).to_be_visible()
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name=words["pdf"]).click()
+    downloaded = await (await downloading.value).path()
+    assert downloaded.read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), [("en-US", 1280, "light"), ("pt-BR", 360, "dark"), ("en-US", 360, "light")]
+)
+async def test_a_person_buys_seats(shop: Shop, chromium: Browser, language: str, width: int, scheme: Scheme) -> None:
+    words = WORDS[language]
+    context = await chromium.new_context(
+        locale=language, viewport={"width": width, "height": 780}, color_scheme=scheme, accept_downloads=True
+    )
+    try:
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        inspector = Inspector(page)
+        await buy_seats(page, shop, words, inspector.look)
+        await see_that_tickets_are_there(page, words)
+        assert faults == []
+        missing = await page.goto(f"{shop.address}/nothing")
+        assert missing is not None
+        assert missing.status == 404
+        await expect(page.locator("h1")).to_have_text(words["missing"])
+        await inspector.look("missing")
+        assert inspector.looked == 9
+    finally:
+        await context.close()
+
+
+async def test_a_person_buys_without_scripts(shop: Shop, chromium: Browser) -> None:
+    context = await chromium.new_context(locale="en-US", java_script_enabled=False, accept_downloads=True)
+    try:
+        page = await context.new_page()
+        await buy_seats(page, shop, WORDS["en-US"], see_nothing)
+        await see_that_tickets_are_there(page, WORDS["en-US"])
+    finally:
+        await context.close()
+
+
+async def test_a_late_payment_is_waited_for_and_another_order_is_cancelled(shop: Shop, chromium: Browser) -> None:
+    words = WORDS["pt-BR"]
+    context = await chromium.new_context(locale="pt-BR", viewport={"width": 360, "height": 780})
+    try:
+        page = await context.new_page()
+        inspector = Inspector(page)
+        await page.goto(f"{shop.address}/?q=harbour")
+        await page.locator(".card h2 a").first.click()
+        await page.get_by_role("link", name=words["get"]).first.click()
+        form = page.url
+        for outcome in ("cancel", "late"):
+            await page.goto(form)
+            await page.locator("select").first.select_option("1")
+            await page.locator("#email").fill("rui.lima@example.com")
+            await page.get_by_role("button", name=words["reserve"]).click()
+            if outcome == "cancel":
+                await page.get_by_role("button", name=words["cancel"]).click()
+                await expect(page.locator("h1")).to_have_text(words["cancelled"])
+                await inspector.look("cancelled")
+        await page.locator("input[value=late]").check()
+        await page.locator("section .button").click()
+        await expect(page.locator("h1")).to_have_text(words["waiting"])
+        await expect(page.get_by_role("link", name=words["check"])).to_be_visible()
+        await expect(page.locator("h1")).to_have_text(words["ready"], timeout=30_000)
+        await inspector.look("tickets")
+    finally:
+        await context.close()
+
+
+async def test_the_keyboard_is_enough(shop: Shop, chromium: Browser) -> None:
+    context = await chromium.new_context(locale="en-US")
+    try:
+        page = await context.new_page()
+        await page.goto(shop.address)
+        await page.keyboard.press("Tab")
+        skip = page.get_by_role("link", name="Skip to the content")
+        await expect(skip).to_be_focused()
+        await expect(skip).to_be_in_viewport()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await expect(page.locator("#q")).to_be_focused()
+        outline = await page.locator("#q").evaluate("element => getComputedStyle(element).outlineStyle")
+        assert outline == "solid"
+    finally:
+        await context.close()
