@@ -14,7 +14,7 @@ from fullhouse.infra.postgres import Pool
 API = "/api/v1/reservations"
 
 
-def _body(made: MadeSession, **item: Any) -> dict[str, Any]:
+def _body(made: MadeSession, **item: object) -> dict[str, Any]:
     item.setdefault("quantity", 2) if not item.keys() & {"seats", "best_available"} else None
     return {"session_id": str(made.session_id), "items": [{"ticket_type_id": str(made.types["adult"]), **item}]}
 
