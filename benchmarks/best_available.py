@@ -56,7 +56,7 @@ def plain_room(count: int) -> SeatMap:
             Row(
                 str(row),
                 f"Row {row}",
-                tuple(_seat(number * 2_000 + row * 40 + at, number, row, at) for at in range(40)),
+                tuple(_seat(number * 2_000 + row * 40, number, row, at) for at in range(40)),
             )
             for row in range(50)
         ]

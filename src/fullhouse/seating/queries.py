@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
+from fullhouse.seating.choosing.room import room_of
 from fullhouse.seating.import_seat_map import import_seat_map
 from fullhouse.seating.rules import SeatMap, SeatMapNotFound
 
@@ -71,7 +72,14 @@ async def load_seat_map(conn: Connection, organization_id: UUID, seat_map_id: UU
     if seat_map is not None:
         return seat_map
     stored = await load_stored_seat_map(conn, organization_id, seat_map_id)
-    return _parsed.keep(key, await asyncio.to_thread(import_seat_map, stored.document))
+    return _parsed.keep(key, await asyncio.to_thread(_parse, stored.document))
+
+
+def _parse(document: str) -> SeatMap:
+    """Parse a map, and work out its geometry while nobody waits: every desk on the map asks for it."""
+    seat_map = import_seat_map(document)
+    room_of(seat_map)
+    return seat_map
 
 
 async def load_stored_seat_map(conn: Connection, organization_id: UUID, seat_map_id: UUID) -> StoredSeatMap:
