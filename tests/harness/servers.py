@@ -30,11 +30,20 @@ class Servers:
     valkey: valkey.EmbeddedValkey | None
 
 
+def remove_left_over(data: Path) -> None:
+    """Remove the folders of test runs that were killed before they could."""
+    for folder in data.glob("test-*-*"):
+        pid = folder.name.split("-")[1]
+        if not Path("/proc", pid).exists():
+            rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def running_servers(folder: Path, worker: int) -> Generator[Servers]:
     """Start what is not given from outside; stop it and remove its folder at the end."""
     admin_url = os.environ.get(EXTERNAL_DATABASE_URL)
     valkey_url = os.environ.get(EXTERNAL_VALKEY_URL)
+    remove_left_over(folder.parent)
     with ExitStack() as stack:
         stack.callback(rmtree, folder, ignore_errors=True)
         own_postgres = own_valkey = None
