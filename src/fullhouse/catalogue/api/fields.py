@@ -18,13 +18,13 @@ _WALL_CLOCK: TypeAdapter[datetime] = TypeAdapter(WallClock)
 _LOCAL_SCHEMA = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$"}
 
 
-def _known_zone(value: str) -> str:
+def _known_time_zone(value: str) -> str:
     if value not in wall_clock.time_zones():
         raise PydanticCustomError("time_zone", "Write the name of an IANA time zone, such as Europe/Lisbon.")
     return value
 
 
-TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
+TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_time_zone)]
 """The name of an IANA time zone."""
 
 Key = Annotated[
