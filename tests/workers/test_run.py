@@ -1,12 +1,16 @@
 """The whole worker, with the product's own tables: from a payment to the mail, any part by itself, and its end."""
 
 import asyncio
+import re
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.sale import make_sale
 from harness.waiting import until
+from harness.web import client_of, running_app
 from harness.worker import SETTINGS, drained, resources_on, running_worker
 
 from fullhouse.infra.outbox import request_id
@@ -29,9 +33,15 @@ async def test_payment_becomes_tickets_a_document_and_one_mail(
 
     assert (await sale.show(order_id)).status.value == "paid"
     assert await fresh_pool.fetchval("SELECT count(*) FROM tickets WHERE status = 'valid'") == 3
-    assert len(list((tmp_path / "mailbox").glob("**/*.eml"))) == 1
     assert len(list((tmp_path / "objects").glob("**/*.pdf"))) == 1
     assert await verify(fresh_pool, idle=True) == []
+    (mail,) = (tmp_path / "mailbox").glob("**/*.eml")
+    text = BytesParser(policy=default).parsebytes(mail.read_bytes()).get_body(("plain",)).get_content()  # pyright: ignore[reportOptionalMemberAccess]
+    (link,) = set(re.findall(rf"http://tickets\.example/orders/{order_id}/\S+", text))
+    async with running_app(resources_on(fresh_pool, valkey, "", tmp_path)) as app, client_of(app) as client:
+        page = await client.get(link)
+        assert page.status_code == 200
+        assert (await client.get(link[:-1])).status_code == 404
 
 
 async def test_request_id_of_the_first_message_is_carried_to_the_last(

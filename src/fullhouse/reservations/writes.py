@@ -337,3 +337,20 @@ async def end_allocation(
         session_id,
         allocation_id,
     )
+
+
+async def delete_old_changes(conn: Connection, seconds: float, count_max: int) -> int:
+    """Delete notes of changes that are older, but the latest of each session; return how many."""
+    tag = await conn.execute(
+        """
+        DELETE FROM stock_changes WHERE (organization_id, session_id, version) IN (
+            SELECT c.organization_id, c.session_id, c.version
+            FROM stock_changes c JOIN stock k USING (organization_id, session_id)
+            WHERE c.changed_at < clock_timestamp() - make_interval(secs => $1) AND c.version < k.version
+            LIMIT $2
+        )
+        """,
+        seconds,
+        count_max,
+    )
+    return int(tag.rpartition(" ")[2])

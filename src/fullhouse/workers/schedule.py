@@ -8,6 +8,7 @@ from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
+from fullhouse.reservations.prune_stock_changes import prune_stock_changes
 from fullhouse.workers.run_schedule import Job
 
 
@@ -20,6 +21,7 @@ def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
         Job("release_due_allocations", 5.0, lambda: release_due_allocations(pool)),
         Job("expire_attempts", 5.0, lambda: expire_attempts(pool, make_id, providers), seconds_max=120.0),
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
+        Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
         Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
