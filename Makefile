@@ -11,7 +11,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format lock env security clean help
+.PHONY: run test check format lock env translations security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -42,11 +42,14 @@ security: $(VENV)/.dev-installed  ## Look for known faults in the code and in pi
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
 
 env: $(VENV)/.run-installed  ## Write .env.example anew
 	$(BIN)/fullhouse settings --env > .env.example
+
+translations: $(VENV)/.dev-installed  ## Collect texts for the translators, and fail if one is untranslated
+	$(BIN)/python -m fullhouse.infra.update_translations
 
 clean:  ## Remove what was installed and made, the data of `make run` too
 	rm -rf $(VENV) .data .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -18,7 +18,7 @@ from fullhouse.payments.rules import RefundStatus, RefundTooLarge
 from fullhouse.tickets.rules import TicketStatus
 
 
-async def refund(sold: Sold, **wish: Any) -> RefundedOrder:  # noqa: ANN401 (the fields of a wish)
+async def refund(sold: Sold, **wish: Any) -> RefundedOrder:
     async with transaction(sold.pool) as conn:
         return await refund_order(conn, system.make_id, sold.organization_id, sold.order_id, RefundWish(**wish))
 

@@ -107,7 +107,7 @@ async def test_who_may_refund(shop: Shop) -> None:
         [],
     ],
 )
-async def test_bad_bodies_refund_nothing(shop: Shop, body: Any) -> None:  # noqa: ANN401 (any JSON)
+async def test_bad_bodies_refund_nothing(shop: Shop, body: Any) -> None:
     order = await shop.paid(2)
     answer = await shop.client.post(path(order), json=body, headers=await shop.member("manager"))
     assert answer.status_code == 422, answer.text

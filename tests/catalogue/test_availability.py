@@ -50,7 +50,7 @@ def hall() -> SeatMap:
     )
 
 
-async def seated(organizer: Organizer, pool: Pool, seller: Seller, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+async def seated(organizer: Organizer, pool: Pool, seller: Seller, **changes: Any) -> dict[str, Any]:  # JSON
     """Put a session in the hall on sale."""
     async with transaction(pool) as conn:
         published = await publish_seat_map(conn, system.make_id, seller.organization_id, hall())

@@ -35,7 +35,7 @@ class Shop:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    async def order(self, quantity: int = 2, **body: Any) -> dict[str, Any]:  # noqa: ANN401 (fields of a body)
+    async def order(self, quantity: int = 2, **body: Any) -> dict[str, Any]:
         """Reserve and order over HTTP."""
         held = await self.reserve(quantity)
         answer = await self.client.post(

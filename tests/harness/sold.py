@@ -66,7 +66,7 @@ class Sold:
         return await self.sale.messages(*types)
 
 
-async def sell(pool: Pool, quantity: int = 3, *, language: str = "en", **plan: Any) -> Sold:  # noqa: ANN401 (what ``make_sale`` takes)
+async def sell(pool: Pool, quantity: int = 3, *, language: str = "en", **plan: Any) -> Sold:
     """Put a session on sale, and let one order of it be paid. No ticket is issued yet."""
     sale = await make_sale(pool, **plan)
     return await pay_for(sale, await sale.hold(quantity), language)

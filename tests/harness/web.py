@@ -26,7 +26,7 @@ from fullhouse.web.edge import Edge
 SECRET_KEY = b"a secret key of the tests, 32 bytes and more"
 
 
-def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> Resources:  # noqa: ANN401
+def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> Resources:
     """Put real parts together: the worker's database and Valkey, and folders for objects and mail."""
     resources = Resources(
         pool=pool,

@@ -14,7 +14,11 @@ _TWO_DECIMALS = frozenset(
 )
 _ZERO_DECIMALS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 _THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
-_EXPONENTS: dict[str, int] = dict.fromkeys(_ZERO_DECIMALS, 0) | dict.fromkeys(_TWO_DECIMALS, 2) | dict.fromkeys(_THREE_DECIMALS, 3)
+_EXPONENTS: dict[str, int] = {
+    **dict.fromkeys(_ZERO_DECIMALS, 0),
+    **dict.fromkeys(_TWO_DECIMALS, 2),
+    **dict.fromkeys(_THREE_DECIMALS, 3),
+}
 CURRENCIES = frozenset(_EXPONENTS)
 
 AMOUNT_MINOR_MAX = 10**12
