@@ -74,6 +74,7 @@ async def get_order_page(
         "declined": declined_of(facts),
         "endings": payment_endings(speak) if SIMULATED in providers.by_name else [],
         "refund_text": refund_text(facts.refunds, order.currency, speak),
+        "had_tickets": bool(facts.sale.tickets),
         "tickets": ticket_rows(facts.sale, resources.secret_key, speak) if state == "paid" else [],
     }
     return render_page(request, "order.html", values, headers=PRIVATE_HEADERS)

@@ -133,7 +133,7 @@ def place_rows(places: Sequence[Place], fields: Mapping[str, str], currency: str
                 name=name,
                 available=place.available,
                 prices=prices,
-                option_text=" · ".join((name, *prices, _left(place.available, speak))),
+                option_text=f"{name} · {_left(place.available, speak)}",
                 chosen=place is chosen,
             )
         )
