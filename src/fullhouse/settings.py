@@ -145,6 +145,13 @@ class Settings(BaseModel):
         le=3_600,
         description="How long stock stays held after the deadline of an open payment attempt.",
     )
+    drain_seconds: int = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long the API still takes requests after it was asked to stop, while /readyz says 'draining', "
+        "so that a balancer can turn away.",
+    )
     shutdown_grace_seconds: int = Field(
         default=20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
     )

@@ -87,6 +87,28 @@ async def test_a_request_in_flight_is_finished_when_the_process_is_asked_to_stop
     assert [entry["status"] for entry in entries(program) if entry.get("method") == "POST"] == [201]
 
 
+@pytest.fixture
+def draining(database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[tuple[Program, str]]:
+    environment = settings_of(database_url, valkey_url, tmp_path, drain_seconds="3")
+    with api_process(tmp_path, environment) as running:
+        yield running
+
+
+async def test_it_says_that_it_is_draining_before_it_stops_to_listen(draining: tuple[Program, str]) -> None:
+    program, address = draining
+    async with httpx.AsyncClient(base_url=address) as client:
+        program.send(signal.SIGTERM)
+
+        async def says_so() -> bool:
+            answer = await client.get("/readyz")
+            return (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+        await until(says_so)
+        assert (await client.get("/api/v1/events")).status_code == 200
+    assert await asyncio.to_thread(program.wait) == 0
+    assert refuses_connections(address)
+
+
 async def test_what_was_sent_in_secret_is_in_no_log(server: tuple[Program, str], pool: Pool) -> None:
     program, address = server
     seller = await make_seller(pool)

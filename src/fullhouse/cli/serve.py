@@ -76,9 +76,10 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
     from fullhouse.web.app import create_app  # noqa: PLC0415  # a worker loads no web server
 
     async with open_resources(settings.places(), application_name="fullhouse-api") as resources:
+        app = create_app(resources, settings)
         server = _Server(
             uvicorn.Config(
-                create_app(resources, settings),
+                app,
                 http="httptools",
                 ws="none",
                 lifespan="on",
@@ -95,6 +96,8 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
         asking = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
+        app.traffic.draining = True
+        await asyncio.wait({serving}, timeout=settings.drain_seconds)
         server.should_exit = True
         await serving
 
@@ -111,7 +114,7 @@ async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) 
 def _run_many(settings: Settings, listener: socket) -> None:
     stop_requests = StopRequests()
     stop_requests.watch()
-    supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
+    supervisor = Supervisor(settings.drain_seconds + settings.shutdown_grace_seconds, stop_requests)
     with ExitStack() as stack:
         stack.callback(supervisor.stop_children)
         try:

@@ -35,7 +35,7 @@ def up(*, demo: bool, host: str | None, port: int | None, data_dir: Path | None,
     settings = load_settings(host=host, port=port, data_dir=data_dir, workers=workers)
     stop_requests = StopRequests()
     stop_requests.watch()
-    supervisor = Supervisor(settings.shutdown_grace_seconds, stop_requests)
+    supervisor = Supervisor(settings.drain_seconds + settings.shutdown_grace_seconds, stop_requests)
     with ExitStack() as stack:
         with waiting("Starting"):
             settings, data = _start(settings, supervisor, stack, demo=demo)

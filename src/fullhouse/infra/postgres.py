@@ -172,6 +172,7 @@ _LOST = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     ConnectionError,
+    FileNotFoundError,  # the socket of a server that has gone
     asyncio.TimeoutError,
 )
 
