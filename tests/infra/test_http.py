@@ -38,7 +38,7 @@ from fullhouse.infra.postgres import Connection, Pool, connection
 MOMENT = datetime(2027, 5, 1, 18, 0, tzinfo=UTC)
 
 
-def accepts(kind: Any, value: object) -> bool:  # noqa: ANN401 (a type with its bounds)
+def accepts(kind: Any, value: object) -> bool:
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError:
@@ -62,7 +62,7 @@ def accepts(kind: Any, value: object) -> bool:  # noqa: ANN401 (a type with its 
         (WallClock, ["2027-05-01T20:00", "2027-05-01T20:00:30"], ["2027-05-01T20:00Z", "2027-05-01", "20:00", 5]),
     ],
 )
-def test_types_have_bounds(kind: Any, good: list[object], bad: list[object]) -> None:  # noqa: ANN401
+def test_types_have_bounds(kind: Any, good: list[object], bad: list[object]) -> None:
     assert [value for value in good if not accepts(kind, value)] == []
     assert [value for value in bad if accepts(kind, value)] == []
 

@@ -95,7 +95,7 @@ async def test_numbers_and_texts_that_are_sent_have_bounds(document: dict[str, A
     assert unbounded == []
 
 
-def loose(schema: Any, path: str = "") -> list[str]:  # noqa: ANN401 (a part of a schema)
+def loose(schema: Any, path: str = "") -> list[str]:
     """Find numbers, texts and lists without a limit."""
     if isinstance(schema, list):
         return [found for number, item in enumerate(schema) for found in loose(item, f"{path}.{number}")]

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from fullhouse.core.errors import Malformed
 
-CURSOR_LENGTH_MAX = 500
+CURSOR_LENGTH_MAX = 2_000
 _SUM_BYTES = 6
 
 _READERS: dict[type, Callable[[Any], Any]] = {str: str, int: int, UUID: UUID, datetime: datetime.fromisoformat}
@@ -31,7 +31,7 @@ class CursorMalformed(Malformed):
 def encode_cursor(list_name: str, *last: str | int | UUID | datetime) -> str:
     """Write the sort key of the last item of a page: ``encode_cursor("events", starts_at, event_id)``."""
     values = [value if isinstance(value, (str, int)) else _text(value) for value in last]
-    data = json.dumps(values, separators=(",", ":")).encode()
+    data = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
     return urlsafe_b64encode(_sum(list_name, data) + data).rstrip(b"=").decode()
 
 
