@@ -1,6 +1,6 @@
 """Who reacts to what: the one table, from message types to queues and their handlers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.payments.settle_payment import apply_notice
 from fullhouse.tickets.issue_tickets import issue_tickets
+from fullhouse.tickets.mail_order_news import News, mail_order_news
 from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
 from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.workers.consume import Subscription
@@ -63,6 +64,22 @@ class Reactions:
         )
         await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
 
+    async def tell_buyer(self, message: Message) -> None:
+        """Mail the buyer of an order that ended without tickets, where it is not by their own wish."""
+        news = NEWS.get((message.type, str(message.data.get("reason")))) or NEWS.get((message.type, ""))
+        if news is not None:
+            await mail_order_news(
+                self._resources.pool, self._mailroom, message.organization_id, order_of(message), news
+            )
+
+
+NEWS: Mapping[tuple[str, str], News] = {
+    ("order.cancelled", "payment_declined"): "payment_declined",
+    ("order.paid_unseated", ""): "paid_unseated",
+    ("order.refunded", ""): "refunded",
+}
+"""Which messages, with which reason (any, where it is empty), a buyer hears of."""
+
 
 def mailroom_of(resources: Resources) -> Mailroom:
     """Put together what mailing needs. The link in a mail carries the order's secret, which opens its page."""
@@ -108,6 +125,11 @@ TABLE = (
     Line("payments.send_refunds", _types("refund.requested"), outside=Reactions.send_refunds, concurrency_max=1),
     Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets),
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
+    Line(
+        "tickets.tell_buyer",
+        _types("order.cancelled", "order.paid_unseated", "order.refunded"),
+        outside=Reactions.tell_buyer,
+    ),
 )
 """Who reacts to what."""
 

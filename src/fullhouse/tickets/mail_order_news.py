@@ -1,0 +1,83 @@
+"""Telling a buyer by mail how an order ended without tickets: declined for good, paid too late, or refunded."""
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from typing import Literal
+from uuid import UUID
+
+from fullhouse.infra.languages import Translator, translator
+from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.orders.rules import Contact
+from fullhouse.tickets.load_sale import Sale, load_sale
+from fullhouse.tickets.mail_tickets import Mailroom
+from fullhouse.tickets.queries import is_mailed
+from fullhouse.tickets.writes import note_delivery
+
+News = Literal["payment_declined", "paid_unseated", "refunded"]
+
+
+async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID, news: News) -> bool:
+    """Send one piece of news about an order to its buyer, once recorded. Returns whether it was sent now.
+
+    Nothing is sent where the buyer's address was erased. Raises ``OrderNotFound``, ``MailUnavailable``,
+    ``MailRefused``.
+    """
+    async with connection(pool) as conn:
+        if await is_mailed(conn, organization_id, order_id, news):
+            return False
+        sale = await load_sale(conn, organization_id, order_id)
+    if sale.contact is None:
+        return False
+    message_id = f"<{news}.{order_id}@{mailroom.host}>"
+    await mailroom.mailer.send(write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id))
+    async with transaction(pool) as conn:
+        await note_delivery(conn, organization_id, order_id, news, message_id)
+    return True
+
+
+def write_news(sale: Sale, contact: Contact, news: News, link: str, message_id: str) -> EmailMessage:
+    """Write the mail, in the buyer's language. Pure."""
+    speak = translator(sale.order.language)
+    subject, body = _words(sale, news, speak)
+    greeting = speak.gettext("Hello %(name)s,", name=contact.name) if contact.name else speak.gettext("Hello,")
+    message = EmailMessage()
+    message["Message-ID"] = message_id
+    message["Date"] = _moment(sale)
+    message["To"] = Address(display_name=contact.name, addr_spec=contact.email)
+    if sale.organization.contact_email:
+        message["Reply-To"] = sale.organization.contact_email
+    message["Subject"] = subject
+    message["Auto-Submitted"] = "auto-generated"
+    see = speak.gettext("You can see your order and its codes at any time here:")
+    text = "\n\n".join([greeting, body, f"{see}\n{link}", sale.organization.name])
+    message.set_content(text + "\n")
+    message["Content-Language"] = speak.html_language
+    return message
+
+
+def _moment(sale: Sale) -> datetime:
+    return sale.order.ended_at or sale.order.paid_at or sale.order.placed_at
+
+
+def _words(sale: Sale, news: News, speak: Translator) -> tuple[str, str]:
+    event = sale.terms.event_name
+    total = speak.money(sale.order.total_minor, sale.order.currency)
+    if news == "payment_declined":
+        subject = speak.gettext("Your payment for %(event)s was declined", event=event)
+        body = speak.gettext(
+            "The payment of %(total)s was declined and nothing was charged. The places are free again; you are "
+            "welcome to start over.",
+            total=total,
+        )
+    elif news == "paid_unseated":
+        subject = speak.gettext("Your money for %(event)s is on its way back", event=event)
+        body = speak.gettext(
+            "Your payment of %(total)s came after the places had gone to somebody else, and there are no equal ones "
+            "left. All of it is being returned; you need not do anything.",
+            total=total,
+        )
+    else:
+        subject = speak.gettext("Your order for %(event)s was refunded", event=event)
+        body = speak.gettext("Your order was refunded. Its tickets no longer open the door.")
+    return subject, body
