@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from harness.web import client_of, make_resources, make_seller, running_app
+from harness.web import SECRET_KEY, client_of, make_resources, make_seller, running_app
 from valkey.asyncio import Valkey
 
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, open_pool, transaction
 from fullhouse.infra.resources import Resources, open_valkey
 from fullhouse.infra.telemetry import render_metrics
+from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.web.edge import Edge
 from fullhouse.web.gauges import Gauges
 
@@ -141,6 +142,8 @@ async def test_depths_and_ages_of_queues_are_measured(fresh_pool: Pool, queues: 
         )
     text = (await queues.get("/metrics")).text
     assert metric(text, "fullhouse_database_up") == 1
+    assert metric(text, 'fullhouse_database_connections{state="idle"}') >= 1
+    assert (metric(text, "fullhouse_desks_open"), metric(text, "fullhouse_desks_waiting")) == (0, 0)
     assert metric(text, "fullhouse_outbox_unsent") == 2
     assert metric(text, "fullhouse_outbox_oldest_seconds") > 100
     assert metric(text, "fullhouse_outbox_parked") == 1
@@ -154,7 +157,8 @@ async def test_depths_and_ages_of_queues_are_measured(fresh_pool: Pool, queues: 
 async def test_a_queue_that_is_empty_again_disappears(fresh_pool: Pool) -> None:
     now = system.now()
     clock_time = [now]
-    gauges = Gauges(fresh_pool, lambda: clock_time[0])
+    desks = BoxOffice(fresh_pool, system.make_id, SECRET_KEY).desks
+    gauges = Gauges(fresh_pool, lambda: clock_time[0], desks)
     async with transaction(fresh_pool) as conn:
         await conn.execute(
             "INSERT INTO broker_messages (queue, organization_id, message_id, key, body) SELECT 'q', $1, $1, $1, '{}'",

@@ -70,7 +70,6 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.resources = resources
     api.state.notifier = Notifier(resources.database_url)
     api.state.traffic = traffic
-    api.state.gauges = Gauges(resources.pool, resources.clock)
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
     board = AvailabilityBoard(resources.pool, resources.valkey)
@@ -81,6 +80,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
         board.note_held(stock, terms, held)
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
+    api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
     api.state.providers = open_providers(
         resources.pool,
         resources.make_id,

@@ -7,6 +7,7 @@ from fullhouse.core.clock import Clock
 from fullhouse.core.errors import Unavailable
 from fullhouse.infra.postgres import Pool, Record, connection
 from fullhouse.infra.telemetry import gauge
+from fullhouse.reservations.desk import Desks
 
 FRESH_SECONDS = 2
 QUERY_SECONDS_MAX = 5
@@ -22,21 +23,24 @@ QUEUE_DEPTH = gauge("queue_depth", "Messages waiting for a consumer, at most 100
 QUEUE_AGE = gauge("queue_oldest_seconds", "Age of the oldest message waiting for a consumer.", ["queue"])
 DEAD_LETTERS = gauge("dead_letters_open", "Messages that failed for good and wait for a person, at most 100,000.")
 HELD_OVERDUE = gauge("reservations_overdue", "Reservations still held after their deadline, at most 100,000.")
+DESKS_OPEN = gauge("desks_open", "Sessions whose stock this process keeps in memory.")
+DESKS_WAITING = gauge("desks_waiting", "Requests that wait for a desk of this process.")
 
 
 class Gauges:
     """Reads the depths at most every two seconds, however many ask."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, desks: Desks) -> None:
         """Prepare; nothing is read yet."""
         self._pool = pool
+        self._desks = desks
         self._clock = clock
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Bring the gauges up to date. Without a database the old depths stay and ``database_up`` becomes 0."""
-        self._set_pool()
+        self._set_process()
         async with self._reading:
             now = self._clock()
             if self._read_at is not None and now - self._read_at < timedelta(seconds=FRESH_SECONDS):
@@ -50,7 +54,9 @@ class Gauges:
             else:
                 DATABASE_UP.set(1)
 
-    def _set_pool(self) -> None:
+    def _set_process(self) -> None:
+        DESKS_OPEN.set(self._desks.open_count)
+        DESKS_WAITING.set(self._desks.waiting_count)
         idle = self._pool.get_idle_size()
         DATABASE_CONNECTIONS.labels("idle").set(idle)
         DATABASE_CONNECTIONS.labels("busy").set(self._pool.get_size() - idle)
