@@ -34,7 +34,7 @@ async def receive_when_ready(broker: Broker, queue: str) -> Delivery:
             await broker.wait(queue, 0.05)
 
 
-async def test_message_arrives_as_it_was_published(open_brokers: Any, queue: str):
+async def test_message_arrives_as_it_was_published(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     sent = message(number=1, name="Zoë 日本", nested={"list": [1, None, True]})
 
@@ -48,7 +48,7 @@ async def test_message_arrives_as_it_was_published(open_brokers: Any, queue: str
     assert delivery.body["partitionkey"] == str(sent.key)
 
 
-async def test_each_queue_gets_only_the_types_that_it_wants(open_brokers: Any, queue: str):
+async def test_each_queue_gets_only_the_types_that_it_wants(open_brokers: Any, queue: str) -> None:
     other = queue + "-other"
     broker = await open_brokers({queue: {"thing.happened"}, other: {"thing.happened", "thing.ended"}})
     happened, ended, unwanted = message(), message(type_="thing.ended"), message(type_="nobody.cares")
@@ -59,7 +59,7 @@ async def test_each_queue_gets_only_the_types_that_it_wants(open_brokers: Any, q
     assert [d.message_id for d in await receive_all(broker, other)] == [happened.message_id, ended.message_id]
 
 
-async def test_later_message_of_a_key_waits_for_the_earlier_one(open_brokers: Any, queue: str):
+async def test_later_message_of_a_key_waits_for_the_earlier_one(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     key = uuid4()
     first, second, elsewhere = message(key), message(key), message()
@@ -73,7 +73,7 @@ async def test_later_message_of_a_key_waits_for_the_earlier_one(open_brokers: An
     assert [d.message_id for d in await receive_all(broker, queue)] == [second.message_id]
 
 
-async def test_consumers_at_once_never_get_the_same_message_nor_one_key_twice(open_brokers: Any, queue: str):
+async def test_consumers_at_once_never_get_the_same_message_nor_one_key_twice(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     keys = [uuid4() for _ in range(10)]
     messages = [message(key, number=number) for number in range(5) for key in keys]
@@ -98,7 +98,9 @@ async def test_consumers_at_once_never_get_the_same_message_nor_one_key_twice(op
     assert seen == {key: [0, 1, 2, 3, 4] for key in keys}
 
 
-async def test_message_of_a_consumer_that_died_comes_again_with_its_attempts_counted(open_brokers: Any, queue: str):
+async def test_message_of_a_consumer_that_died_comes_again_with_its_attempts_counted(
+    open_brokers: Any, queue: str
+) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     await broker.publish([message()])
     lost = await receive_one(broker, queue, SHORT_LEASE)
@@ -113,7 +115,7 @@ async def test_message_of_a_consumer_that_died_comes_again_with_its_attempts_cou
     assert [depth.count for depth in await broker.depth() if depth.queue == queue] == [1]
 
 
-async def test_lease_that_is_extended_keeps_the_message_hidden(open_brokers: Any, queue: str):
+async def test_lease_that_is_extended_keeps_the_message_hidden(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     await broker.publish([message()])
     delivery = await receive_one(broker, queue, SHORT_LEASE)
@@ -129,7 +131,7 @@ async def test_lease_that_is_extended_keeps_the_message_hidden(open_brokers: Any
     assert (await receive_when_ready(broker, queue)).attempts == 3
 
 
-async def test_message_given_back_comes_after_its_delay_and_its_key_waits(open_brokers: Any, queue: str):
+async def test_message_given_back_comes_after_its_delay_and_its_key_waits(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     key = uuid4()
     first, second = message(key), message(key)
@@ -147,7 +149,7 @@ async def test_message_given_back_comes_after_its_delay_and_its_key_waits(open_b
     assert (again.message_id, again.attempts) == (third.message_id, 2)
 
 
-async def test_dead_letter_lets_its_key_go_on(open_brokers: Any, queue: str, pool: Any):
+async def test_dead_letter_lets_its_key_go_on(open_brokers: Any, queue: str, pool: Any) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     key = uuid4()
     bad, good = message(key), message(key)
@@ -161,7 +163,7 @@ async def test_dead_letter_lets_its_key_go_on(open_brokers: Any, queue: str, poo
     assert from_cloud_event(row["body"]) == bad
 
 
-async def test_message_published_twice_while_it_waits_stands_once_in_the_queue(open_brokers: Any, queue: str):
+async def test_message_published_twice_while_it_waits_stands_once_in_the_queue(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     sent = message()
     await broker.publish([sent])
@@ -169,7 +171,7 @@ async def test_message_published_twice_while_it_waits_stands_once_in_the_queue(o
     assert len(await receive_all(broker, queue)) == 1
 
 
-async def test_publishing_wakes_who_waits(open_brokers: Any, queue: str):
+async def test_publishing_wakes_who_waits(open_brokers: Any, queue: str) -> None:
     consumer = await open_brokers({queue: {"thing.happened"}})
     publisher = await open_brokers({queue: {"thing.happened"}})
     assert await receive_all(consumer, queue) == []
@@ -182,7 +184,7 @@ async def test_publishing_wakes_who_waits(open_brokers: Any, queue: str):
     assert len(await receive_all(consumer, queue)) == 1
 
 
-async def test_wake_up_between_looking_and_waiting_is_kept(open_brokers: Any, queue: str):
+async def test_wake_up_between_looking_and_waiting_is_kept(open_brokers: Any, queue: str) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     assert await receive_all(broker, queue) == []
     await broker.publish([message()])
@@ -190,7 +192,7 @@ async def test_wake_up_between_looking_and_waiting_is_kept(open_brokers: Any, qu
         await broker.wait(queue, 60)
 
 
-async def test_depth_counts_each_queue_and_ages_its_oldest(open_brokers: Any, queue: str, pool: Any):
+async def test_depth_counts_each_queue_and_ages_its_oldest(open_brokers: Any, queue: str, pool: Any) -> None:
     empty = queue + "-empty"
     broker = await open_brokers({queue: {"thing.happened"}, empty: {"thing.happened.never"}})
     await broker.publish([message(), message()])
@@ -204,7 +206,7 @@ async def test_depth_counts_each_queue_and_ages_its_oldest(open_brokers: Any, qu
     assert 3600 <= depths[queue].oldest_seconds < 3700
 
 
-async def test_refused_message_is_told_apart_from_a_broker_that_is_away(fresh_pool: Any, fresh_database: str):
+async def test_refused_message_is_told_apart_from_a_broker_that_is_away(fresh_pool: Any, fresh_database: str) -> None:
     await fresh_pool.execute(
         "ALTER TABLE broker_messages ADD CONSTRAINT no_poison CHECK (body ->> 'type' <> 'poison.happened.v1')"
     )
@@ -217,6 +219,6 @@ async def test_refused_message_is_told_apart_from_a_broker_that_is_away(fresh_po
     assert await fresh_pool.fetchval("SELECT count(*) FROM broker_messages") == 0
 
 
-async def test_unknown_broker_is_one_clear_line(pool: Any, database_url: str):
+async def test_unknown_broker_is_one_clear_line(pool: Any, database_url: str) -> None:
     with pytest.raises(OperatorError, match="the broker 'amqp' is not known; write 'postgres'"):
         open_broker("amqp://localhost", pool=pool, database_url=database_url, make_id=make_id)

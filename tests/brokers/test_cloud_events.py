@@ -8,7 +8,7 @@ from harness.messages import message
 from fullhouse.infra.brokers.cloud_events import NotOurCloudEvent, from_cloud_event, to_cloud_event
 
 
-def test_message_is_written_and_read_back():
+def test_message_is_written_and_read_back() -> None:
     sent = message(number=1)
     event = to_cloud_event(sent)
     assert from_cloud_event(event) == sent
@@ -34,13 +34,13 @@ def test_message_is_written_and_read_back():
         {"data": "text"},
     ],
 )
-def test_what_is_no_message_is_refused(wrong: dict[str, Any]):
+def test_what_is_no_message_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(NotOurCloudEvent):
         from_cloud_event({**to_cloud_event(message()), **wrong})
 
 
 @pytest.mark.parametrize("missing", ["specversion", "type", "id", "partitionkey", "organizationid", "data", "time"])
-def test_message_without_a_part_is_refused(missing: str):
+def test_message_without_a_part_is_refused(missing: str) -> None:
     event = to_cloud_event(message())
     del event[missing]
     with pytest.raises(NotOurCloudEvent):

@@ -25,7 +25,9 @@ async def put_away(broker: Broker, queue: str, sent: Message, pool: Any) -> UUID
     return letter.dead_letter_id
 
 
-async def test_replayed_letter_is_in_its_queue_again_with_fresh_attempts(open_brokers: Any, queue: str, pool: Any):
+async def test_replayed_letter_is_in_its_queue_again_with_fresh_attempts(
+    open_brokers: Any, queue: str, pool: Any
+) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     sent = message(number=1)
     dead_letter_id = await put_away(broker, queue, sent, pool)
@@ -43,7 +45,7 @@ async def test_replayed_letter_is_in_its_queue_again_with_fresh_attempts(open_br
     assert (await load_dead_letter(pool, dead_letter_id)).resolution == "replayed"
 
 
-async def test_discarded_letter_is_kept_and_never_replayed(open_brokers: Any, queue: str, pool: Any):
+async def test_discarded_letter_is_kept_and_never_replayed(open_brokers: Any, queue: str, pool: Any) -> None:
     broker = await open_brokers({queue: {"thing.happened"}})
     dead_letter_id = await put_away(broker, queue, message(), pool)
 
@@ -54,6 +56,6 @@ async def test_discarded_letter_is_kept_and_never_replayed(open_brokers: Any, qu
     assert await broker.receive(queue, count_max=10, lease_seconds=30) == []
 
 
-async def test_unknown_letter_is_not_found(pool: Any):
+async def test_unknown_letter_is_not_found(pool: Any) -> None:
     with pytest.raises(DeadLetterNotFound):
         await load_dead_letter(pool, uuid4())

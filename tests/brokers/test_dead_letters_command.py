@@ -56,7 +56,7 @@ async def put_away(pool: Any, url: str, queue: str, reason: str) -> str:
     return str((await list_dead_letters(pool, queue=queue))[0].dead_letter_id)
 
 
-async def test_operator_lists_shows_and_replays(operator: Operator, fresh_pool: Any, fresh_database: str):
+async def test_operator_lists_shows_and_replays(operator: Operator, fresh_pool: Any, fresh_database: str) -> None:
     issue = await put_away(fresh_pool, fresh_database, "tickets.issue", "not_found: no order")
     settle = await put_away(fresh_pool, fresh_database, "payments.settle", "ValueError: odd")
 
@@ -76,7 +76,7 @@ async def test_operator_lists_shows_and_replays(operator: Operator, fresh_pool: 
     assert operator.run("list") == "No dead letter waits.\n"
 
 
-async def test_operator_discards(operator: Operator, fresh_pool: Any, fresh_database: str):
+async def test_operator_discards(operator: Operator, fresh_pool: Any, fresh_database: str) -> None:
     letter = await put_away(fresh_pool, fresh_database, "tickets.issue", "not_found: no order")
     assert operator.run("discard", letter) == f"Discarded: {letter}\n"
     assert operator.run("list") == "No dead letter waits.\n"
@@ -84,7 +84,7 @@ async def test_operator_discards(operator: Operator, fresh_pool: Any, fresh_data
     assert await fresh_pool.fetchval("SELECT count(*) FROM broker_messages") == 0
 
 
-def test_mistakes_are_one_clear_line(operator: Operator):
+def test_mistakes_are_one_clear_line(operator: Operator) -> None:
     for arguments in (("show", str(uuid4())), ("show", "x"), ("replay",), ("list", "--queue", "none"), ("discard",)):
         text = operator.run(*arguments, code=2)
         assert text.startswith("fullhouse: ")

@@ -43,7 +43,7 @@ async def waiting_count(parts: Any) -> int:
     return await parts.pool.fetchval("SELECT count(*) FROM broker_messages")
 
 
-async def test_effect_and_inbox_row_commit_together_and_the_message_is_gone(parts: Any, effects: Any):
+async def test_effect_and_inbox_row_commit_together_and_the_message_is_gone(parts: Any, effects: Any) -> None:
     sent = message(number=1)
     await parts.broker.publish([sent])
 
@@ -55,7 +55,7 @@ async def test_effect_and_inbox_row_commit_together_and_the_message_is_gone(part
     assert (row["organization_id"], row["source"], row["id"]) == (sent.organization_id, QUEUE, str(sent.message_id))
 
 
-async def test_message_delivered_again_has_no_second_effect(parts: Any, effects: Any):
+async def test_message_delivered_again_has_no_second_effect(parts: Any, effects: Any) -> None:
     sent = message(number=1)
     for _ in range(3):
         await parts.broker.publish([sent])
@@ -63,7 +63,7 @@ async def test_message_delivered_again_has_no_second_effect(parts: Any, effects:
     assert await effects() == [1]
 
 
-async def test_same_message_at_two_consumers_at_once_has_one_effect(parts: Any, effects: Any):
+async def test_same_message_at_two_consumers_at_once_has_one_effect(parts: Any, effects: Any) -> None:
     sent = message(number=1)
     start = asyncio.Barrier(2)
 
@@ -81,7 +81,7 @@ async def test_same_message_at_two_consumers_at_once_has_one_effect(parts: Any, 
     assert await effects() == [1]
 
 
-async def test_handler_that_fails_leaves_no_effect_and_is_tried_again(parts: Any, effects: Any):
+async def test_handler_that_fails_leaves_no_effect_and_is_tried_again(parts: Any, effects: Any) -> None:
     await parts.broker.publish([message(number=1)])
     failures = iter([RuntimeError("first"), Unavailable(), None])
 
@@ -100,7 +100,7 @@ async def test_handler_that_fails_leaves_no_effect_and_is_tried_again(parts: Any
 
 
 @pytest.mark.parametrize("error", [Invalid("no such seat"), Conflict()])
-async def test_permanent_error_is_a_dead_letter_at_once(parts: Any, effects: Any, error: Exception):
+async def test_permanent_error_is_a_dead_letter_at_once(parts: Any, effects: Any, error: Exception) -> None:
     sent = message(number=1)
     await parts.broker.publish([sent])
 
@@ -118,7 +118,7 @@ async def test_permanent_error_is_a_dead_letter_at_once(parts: Any, effects: Any
     assert await parts.pool.fetchval("SELECT count(*) FROM inbox") == 0
 
 
-async def test_unforeseen_error_is_a_dead_letter_after_its_tries(parts: Any):
+async def test_unforeseen_error_is_a_dead_letter_after_its_tries(parts: Any) -> None:
     await parts.broker.publish([message(number=1)])
 
     async def handle(_got: Message) -> None:
@@ -135,14 +135,14 @@ async def test_unforeseen_error_is_a_dead_letter_after_its_tries(parts: Any):
     assert await waiting_count(parts) == 0
 
 
-async def test_body_that_is_no_message_is_a_dead_letter(parts: Any):
+async def test_body_that_is_no_message_is_a_dead_letter(parts: Any) -> None:
     await parts.broker.publish([message()])
     await parts.pool.execute("UPDATE broker_messages SET body = '{}'")
     await consumer(parts, in_transaction=write_effect).consume_due()
     assert (await parts.pool.fetchval("SELECT reason FROM dead_letters")).startswith("not_our_cloud_event")
 
 
-async def test_handler_that_takes_too_long_is_cut_off_and_tried_again(parts: Any):
+async def test_handler_that_takes_too_long_is_cut_off_and_tried_again(parts: Any) -> None:
     await parts.broker.publish([message()])
 
     async def handle(_got: Message) -> None:
@@ -154,7 +154,7 @@ async def test_handler_that_takes_too_long_is_cut_off_and_tried_again(parts: Any
     assert await parts.pool.fetchval("SELECT lease_token FROM broker_messages") is None
 
 
-async def test_lease_is_renewed_while_the_handler_works(parts: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_lease_is_renewed_while_the_handler_works(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fullhouse.workers.consume.LEASE_SECONDS", 0.3)
     await parts.broker.publish([message()])
     runs: list[int] = []
@@ -169,7 +169,7 @@ async def test_lease_is_renewed_while_the_handler_works(parts: Any, monkeypatch:
     assert await waiting_count(parts) == 0
 
 
-async def test_handler_works_under_the_request_id_of_its_message(parts: Any):
+async def test_handler_works_under_the_request_id_of_its_message(parts: Any) -> None:
     await parts.broker.publish([message()])
     seen: list[Any] = []
 
@@ -181,7 +181,7 @@ async def test_handler_works_under_the_request_id_of_its_message(parts: Any):
     assert request_id.get() is None
 
 
-async def test_concurrency_is_bounded_and_one_key_is_handled_in_order(parts: Any):
+async def test_concurrency_is_bounded_and_one_key_is_handled_in_order(parts: Any) -> None:
     keys = [uuid4() for _ in range(6)]
     await parts.broker.publish([message(key, number=number) for number in range(3) for key in keys])
     now, most, order = 0, 0, {key: list[Any]() for key in keys}
@@ -203,7 +203,7 @@ async def test_concurrency_is_bounded_and_one_key_is_handled_in_order(parts: Any
     assert order == {key: [0, 1, 2] for key in keys}
 
 
-async def test_stop_finishes_the_message_in_hand_and_takes_no_other(parts: Any, effects: Any):
+async def test_stop_finishes_the_message_in_hand_and_takes_no_other(parts: Any, effects: Any) -> None:
     key = uuid4()
     await parts.broker.publish([message(key, number=1), message(key, number=2)])
     stop, begun, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -223,7 +223,7 @@ async def test_stop_finishes_the_message_in_hand_and_takes_no_other(parts: Any, 
     assert await waiting_count(parts) == 1
 
 
-async def test_cancelled_consumer_gives_up_what_it_has_in_hand(parts: Any, effects: Any):
+async def test_cancelled_consumer_gives_up_what_it_has_in_hand(parts: Any, effects: Any) -> None:
     await parts.broker.publish([message(number=1)])
     begun = asyncio.Event()
 
@@ -242,7 +242,7 @@ async def test_cancelled_consumer_gives_up_what_it_has_in_hand(parts: Any, effec
     assert await waiting_count(parts) == 1
 
 
-def test_subscription_has_exactly_one_handler():
+def test_subscription_has_exactly_one_handler() -> None:
     with pytest.raises(ValueError, match="exactly one handler"):
         Subscription(QUEUE, TYPES)
     with pytest.raises(ValueError, match="exactly one handler"):

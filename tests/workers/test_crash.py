@@ -103,7 +103,7 @@ async def _has_ended(program: Program) -> bool:
 @pytest.mark.parametrize("step", RELAY + SETTLE + ISSUE + RENDER + MAIL)
 async def test_paid_order_is_delivered_once_wherever_the_worker_dies(
     sale: Sale, crash: Crash, step: str, valkey: Any, fresh_database: str, tmp_path: Path
-):
+) -> None:
     order_id = (await sale.order(2)).order.order_id
     await sale.pay(order_id)
 
@@ -133,7 +133,7 @@ async def _assert_delivered_once(sale: Sale, order_id: UUID, folder: Path) -> No
 @pytest.mark.parametrize("step", REFUND)
 async def test_money_that_came_too_late_goes_back_once_wherever_the_worker_dies(
     sale: Sale, crash: Crash, step: str, valkey: Any, fresh_database: str, tmp_path: Path
-):
+) -> None:
     placed = await sale.order(2)
     await sale.pay(placed.order.order_id)
     await sale.lapse(placed)

@@ -26,11 +26,11 @@ from fullhouse.workers.errors import ATTEMPTS_MAX, ATTEMPTS_MAX_UNAVAILABLE, Fai
         (TimeoutError(), ATTEMPTS_MAX, Failure(Verdict.DEAD_LETTER, f"after {ATTEMPTS_MAX} tries: TimeoutError")),
     ],
 )
-def test_error_becomes_a_verdict(error: Exception, attempts: int, failure: Failure):
+def test_error_becomes_a_verdict(error: Exception, attempts: int, failure: Failure) -> None:
     assert judge(error, attempts) == failure
 
 
-def test_every_kind_has_a_verdict():
+def test_every_kind_has_a_verdict() -> None:
     for kind in errors.Kind:
         error = type("Error", (errors.DomainError,), {"kind": kind})("x")
         transient = kind in {errors.Kind.UNAVAILABLE, errors.Kind.TOO_MANY}
@@ -38,7 +38,7 @@ def test_every_kind_has_a_verdict():
 
 
 @given(attempts=st.integers(0, 40_000), chance=st.binary(min_size=2, max_size=2))
-def test_wait_doubles_to_its_ceiling_less_up_to_half(attempts: int, chance: bytes):
+def test_wait_doubles_to_its_ceiling_less_up_to_half(attempts: int, chance: bytes) -> None:
     whole = backoff_seconds(attempts, lambda _: b"\0\0")
     assert whole == min(SECONDS_MAX, 0.2 * 2 ** min(max(attempts - 1, 0), 16))
     assert whole / 2 < backoff_seconds(attempts, lambda _: chance) <= whole

@@ -44,7 +44,7 @@ INSERTS = {
 )
 async def test_rows_past_their_time_are_deleted(
     fresh_pool: Any, table: str, days: int, run: Callable[[Any], Awaitable[int]], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(prune, "BATCH_COUNT", 2)
     for age in [days * 24 + 1] * 5 + [days * 24 - 1] * 3:
         # A script takes no parameters of an interval type but as text.
@@ -55,7 +55,7 @@ async def test_rows_past_their_time_are_deleted(
     assert await run(fresh_pool) == 0
 
 
-async def test_message_that_was_not_sent_and_letter_that_waits_are_kept(fresh_pool: Any):
+async def test_message_that_was_not_sent_and_letter_that_waits_are_kept(fresh_pool: Any) -> None:
     for table in ("outbox", "dead_letters"):
         await fresh_pool.execute(INSERTS[table].replace("$2", "'1000 days'"), uuid4())
     await fresh_pool.execute("UPDATE outbox SET sent_at = NULL, occurred_at = occurred_at - interval '1000 days'")
@@ -66,7 +66,7 @@ async def test_message_that_was_not_sent_and_letter_that_waits_are_kept(fresh_po
     assert (await count(fresh_pool, "outbox"), await count(fresh_pool, "dead_letters")) == (1, 1)
 
 
-async def test_changes_of_stock_are_forgotten_but_the_latest_and_sales_go_on(fresh_pool: Any):
+async def test_changes_of_stock_are_forgotten_but_the_latest_and_sales_go_on(fresh_pool: Any) -> None:
     sale = await make_sale(fresh_pool)
     for _ in range(3):
         await sale.hold(1)

@@ -23,7 +23,7 @@ from fullhouse.workers.work import work_of
 
 async def test_payment_becomes_tickets_a_document_and_one_mail(
     fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
-):
+) -> None:
     sale = await make_sale(fresh_pool)
     async with running_worker(resources_on(fresh_pool, valkey, fresh_database, tmp_path)):
         order_id = (await sale.order(3)).order.order_id
@@ -46,7 +46,7 @@ async def test_payment_becomes_tickets_a_document_and_one_mail(
 
 async def test_request_id_of_the_first_message_is_carried_to_the_last(
     fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
-):
+) -> None:
     sale = await make_sale(fresh_pool)
     async with running_worker(
         resources_on(fresh_pool, valkey, fresh_database, tmp_path), frozenset({"relay", "consume"})
@@ -67,7 +67,9 @@ async def test_request_id_of_the_first_message_is_carried_to_the_last(
     ]
 
 
-async def test_parts_run_apart_as_they_run_together(fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path):
+async def test_parts_run_apart_as_they_run_together(
+    fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
+) -> None:
     sale = await make_sale(fresh_pool)
     resources = resources_on(fresh_pool, valkey, fresh_database, tmp_path)
     order_id = (await sale.order(1)).order.order_id
@@ -85,7 +87,9 @@ async def test_parts_run_apart_as_they_run_together(fresh_pool: Any, valkey: Any
     assert await fresh_pool.fetchval("SELECT count(*) FROM tickets") == 0
 
 
-async def test_part_that_does_not_exist_is_refused(fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path):
+async def test_part_that_does_not_exist_is_refused(
+    fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
+) -> None:
     resources = resources_on(fresh_pool, valkey, fresh_database, tmp_path)
     with pytest.raises(ValueError, match="relais"):
         await run_worker(resources, work_of(resources, SETTINGS), asyncio.Event(), parts=frozenset({"relais"}))
@@ -93,7 +97,7 @@ async def test_part_that_does_not_exist_is_refused(fresh_pool: Any, valkey: Any,
 
 async def test_worker_goes_on_after_its_connections_were_cut(
     fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
-):
+) -> None:
     sale = await make_sale(fresh_pool)
     async with running_worker(resources_on(fresh_pool, valkey, fresh_database, tmp_path)):
         for _ in range(3):
@@ -112,7 +116,7 @@ async def _paid_and_mailed(pool: Any, count: int) -> bool:
     return await pool.fetchval("SELECT count(*) FROM mail_deliveries") == count
 
 
-async def test_wake_up_never_fails_who_asks(fresh_database: str):
+async def test_wake_up_never_fails_who_asks(fresh_database: str) -> None:
     away = Notifier("postgresql://fullhouse@127.0.0.1:1/fullhouse")
     away.wake()
     await away.close()
@@ -123,7 +127,7 @@ async def test_wake_up_never_fails_who_asks(fresh_database: str):
     await there.close()
 
 
-def test_each_queue_stands_once_in_the_table():
+def test_each_queue_stands_once_in_the_table() -> None:
     assert len(QUEUES) == len(TABLE)
     assert {line.queue: line.types for line in TABLE} == QUEUES
     assert frozenset({"relay", "consume", "schedule"}) == PARTS

@@ -27,7 +27,7 @@ def schedule(parts: Any, *jobs: Job) -> Schedule:
     return Schedule(parts.url, jobs, parts.notifier, randomness)
 
 
-async def test_one_of_several_processes_runs_the_jobs_and_another_takes_over_when_it_dies(parts: Any):
+async def test_one_of_several_processes_runs_the_jobs_and_another_takes_over_when_it_dies(parts: Any) -> None:
     stop = asyncio.Event()
     runs = [0, 0, 0]
 
@@ -53,7 +53,7 @@ async def test_one_of_several_processes_runs_the_jobs_and_another_takes_over_whe
     await asyncio.gather(*running, return_exceptions=True)
 
 
-async def test_job_that_fails_is_tried_again_and_disturbs_no_other(parts: Any):
+async def test_job_that_fails_is_tried_again_and_disturbs_no_other(parts: Any) -> None:
     stop = asyncio.Event()
     tries, others = [0], [0]
 
@@ -71,7 +71,7 @@ async def test_job_that_fails_is_tried_again_and_disturbs_no_other(parts: Any):
     await running
 
 
-async def test_stop_finishes_the_job_in_hand_and_frees_the_lock(parts: Any):
+async def test_stop_finishes_the_job_in_hand_and_frees_the_lock(parts: Any) -> None:
     stop, begun, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     ended: list[bool] = []
 

@@ -9,7 +9,7 @@ def no_wait(count: int) -> bytes:
     return b"\xff" * count
 
 
-async def test_loop_that_fails_is_started_again_beside_the_others():
+async def test_loop_that_fails_is_started_again_beside_the_others() -> None:
     stop = asyncio.Event()
     starts = [0, 0]
 
@@ -28,7 +28,7 @@ async def test_loop_that_fails_is_started_again_beside_the_others():
     assert starts == [3, 1]
 
 
-async def test_work_in_hand_is_finished_at_stop():
+async def test_work_in_hand_is_finished_at_stop() -> None:
     stop = asyncio.Event()
     ended: list[bool] = []
 
@@ -41,7 +41,7 @@ async def test_work_in_hand_is_finished_at_stop():
     assert ended == [True]
 
 
-async def test_work_that_outlasts_the_grace_is_cancelled():
+async def test_work_that_outlasts_the_grace_is_cancelled() -> None:
     stop = asyncio.Event()
     cancelled: list[bool] = []
 

@@ -4,7 +4,6 @@ Whoever holds a partition's lease is alone in sending it, so that the messages o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.message import Message
@@ -13,15 +12,6 @@ from fullhouse.infra.postgres import Connection, Record
 
 _SHARE_MIN = 8
 """How many messages a partition gives to a batch at least."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxDepth:
-    """What has not been sent yet, how long the oldest has waited, and how many were parked."""
-
-    count: int
-    oldest_seconds: float
-    parked_count: int
 
 
 async def prepare_leases(conn: Connection) -> None:
@@ -153,19 +143,6 @@ async def refusal_count(conn: Connection, message: Message) -> int:
         message.message_id,
     )
     return count or 0
-
-
-async def measure_outbox(conn: Connection) -> OutboxDepth:
-    """Count what has not been sent."""
-    row = await conn.fetchrow(
-        """
-        SELECT count(*) FILTER (WHERE parked_at IS NULL) AS count, count(parked_at) AS parked,
-               coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at) FILTER (WHERE parked_at IS NULL)), 0)
-               ::float8 AS oldest
-        FROM outbox WHERE sent_at IS NULL
-        """
-    )
-    return OutboxDepth(row["count"], row["oldest"], row["parked"]) if row else OutboxDepth(0, 0.0, 0)
 
 
 def _message(row: Record) -> Message:

@@ -1,0 +1,38 @@
+"""What is Postgres's own in its broker: a long queue costs no more to receive from than a short one."""
+
+import json
+from typing import Any
+
+import pytest
+from harness.messages import message
+
+from fullhouse.infra.brokers import open_broker, postgres
+from fullhouse.infra.system import make_id
+
+EMPTY_THEN_FULL = ["ANALYZE broker_messages"]
+NEVER_ANALYZED: list[str] = []
+
+
+@pytest.mark.parametrize("before", [NEVER_ANALYZED, EMPTY_THEN_FULL])
+@pytest.mark.parametrize("after", [[], ["ANALYZE broker_messages"]])
+async def test_receiving_reads_no_more_than_it_takes_whatever_the_statistics(
+    fresh_pool: Any, fresh_database: str, before: list[str], after: list[str]
+):
+    broker = open_broker("postgres", pool=fresh_pool, database_url=fresh_database, make_id=make_id)
+    await broker.declare({"long": {"thing.happened"}, "short": {"thing.ended"}})
+    for statement in before:
+        await fresh_pool.execute(statement)
+    for _ in range(10):
+        await broker.publish([message(number=number) for number in range(1000)])
+    await broker.publish([message(type_="thing.ended")])
+    for statement in after:
+        await fresh_pool.execute(statement)
+
+    for queue, count_max in (("long", 1), ("long", 16), ("short", 16)):
+        plan = await fresh_pool.fetchval(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + postgres._RECEIVE, queue, count_max, make_id(), 10.0
+        )
+        top = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
+        # Reading all ten thousand rows takes more than thirty thousand pages.
+        assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 1_500, json.dumps(plan)
+    await broker.close()
