@@ -51,7 +51,7 @@ async def running_chromium() -> AsyncGenerator[Browser]:
 @asynccontextmanager
 async def running_shop(resources: Resources) -> AsyncGenerator[str]:
     """Serve the shop with its worker, and return its address."""
-    settings = Settings(simulated_payments=True, simulated_late_seconds=1)
+    settings = Settings.model_validate({"simulated_payments": True, "simulated_late_seconds": 1})
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

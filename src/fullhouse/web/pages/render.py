@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, Response
 
 from fullhouse.infra.languages import LANGUAGES, Language, translator
 from fullhouse.web.pages.assets import asset_path
+from fullhouse.web.pages.figures import day, month, number
 from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
-from fullhouse.web.pages.shop.words import day, month, number
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

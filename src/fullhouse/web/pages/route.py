@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from fullhouse.core.errors import DomainError, Kind
+from fullhouse.core.errors import DomainError, Kind, Malformed
 from fullhouse.infra.languages import Translator
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import get_log
@@ -105,5 +105,6 @@ def _is_for_people(request: Request) -> bool:
 
 def _as_domain_error(error: Exception) -> DomainError:
     if isinstance(error, HTTPException):
-        return {404: RouteUnknown, 405: MethodNotAllowed}.get(error.status_code, Unexpected)()
+        known: Mapping[int, type[DomainError]] = {404: RouteUnknown, 405: MethodNotAllowed, 500: Unexpected}
+        return known.get(error.status_code, Malformed)()
     return Unexpected()

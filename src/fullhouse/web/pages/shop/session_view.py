@@ -8,6 +8,7 @@ from uuid import UUID
 from fullhouse.catalogue.availability import Offer
 from fullhouse.catalogue.show_event import SessionView
 from fullhouse.infra.languages import Translator
+from fullhouse.web.pages.figures import number
 from fullhouse.web.pages.shop.room import Place
 from fullhouse.web.pages.shop.session_form import (
     Problem,
@@ -16,7 +17,7 @@ from fullhouse.web.pages.shop.session_form import (
     companions_field,
     quantity_field,
 )
-from fullhouse.web.pages.shop.words import change_of, lowest_price, number, price_span, why_not_on_sale
+from fullhouse.web.pages.shop.words import change_of, lowest_price, price_span, why_not_on_sale
 
 
 @dataclass(frozen=True, slots=True)
