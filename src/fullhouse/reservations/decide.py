@@ -32,6 +32,8 @@ class Request:
 
     reservation_id: UUID
     items: tuple[ItemRequest, ...]
+    token_hash: bytes = b""
+    """The hash of the secret that will open the reservation."""
 
 
 @dataclass(frozen=True, slots=True)

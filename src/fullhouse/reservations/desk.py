@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
+from fullhouse.core.ids import MakeId
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import DatabaseUnavailable, Pool, connection, transaction
-from fullhouse.reservations.hold_batch import HoldTools, Memory, Outcome, Wish, hold_batch, hold_fast
+from fullhouse.reservations.hold_batch import Memory, Outcome, Wish, hold_batch, hold_fast
 from fullhouse.reservations.rules import DeskFull, Reservation
 from fullhouse.reservations.stock import Stock
 
@@ -46,10 +47,10 @@ class _Desk:
 class Desks:
     """The desks of one process."""
 
-    def __init__(self, pool: Pool, tools: HoldTools, on_held: OnHeld | None = None) -> None:
+    def __init__(self, pool: Pool, make_id: MakeId, on_held: OnHeld | None = None) -> None:
         """Desks open by themselves when they are asked."""
         self._pool = pool
-        self._tools = tools
+        self._make_id = make_id
         self._on_held = on_held
         self._desks: OrderedDict[UUID, _Desk] = OrderedDict()
         self._closing = False
@@ -136,7 +137,7 @@ class Desks:
         try:
             if not retried and desk.undisturbed >= UNDISTURBED_BATCHES:
                 async with connection(self._pool) as conn:
-                    outcomes = await hold_fast(conn, self._tools, desk.memory, wishes)
+                    outcomes = await hold_fast(conn, self._make_id, desk.memory, wishes)
                 if outcomes is not None:
                     return outcomes
             return await self._try_locked(desk, wishes, retried=retried)
@@ -147,7 +148,7 @@ class Desks:
     async def _try_locked(self, desk: _Desk, wishes: list[Wish], *, retried: bool) -> list[Outcome]:
         before = desk.memory.stock.version if desk.memory.stock else None
         async with transaction(self._pool) as conn:
-            outcomes = await hold_batch(conn, self._tools, desk.memory, wishes, retried=retried)
+            outcomes = await hold_batch(conn, self._make_id, desk.memory, wishes, retried=retried)
         desk.undisturbed = desk.undisturbed + 1 if desk.memory.locked_version == before else 0
         return outcomes
 

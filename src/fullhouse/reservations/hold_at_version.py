@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from fullhouse.core.secrets import derive_secret, hash_secret
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import outbox
 from fullhouse.infra.idempotency import Claim
@@ -39,7 +38,7 @@ class HoldBatch:
     claims: Sequence[Claim | None]
 
 
-async def hold_at_version(conn: Connection, message_id: UUID, token_key: bytes, batch: HoldBatch) -> Written | None:
+async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
     """Write a batch if the stock still has its version and the session is on sale; else None, and nothing is written.
 
     An idempotency key that was used before breaks its primary key, and a seat that memory took for free breaks
@@ -110,7 +109,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, token_key: bytes, 
         float(terms.hold_seconds),
         float(HOLD_SECONDS_TOTAL_MAX),
         ids,
-        [hash_secret(derive_secret(token_key, reservation_id)) for reservation_id in ids],
+        [one.request.token_hash for one in granted],
         [_items_text(one.items) for one in granted],
         [one.total_minor for one in granted],
         [_array_text(one.draw.quota_counts) for one in granted],

@@ -11,7 +11,6 @@ from uuid import UUID
 from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
-from fullhouse.core.secrets import derive_secret, hash_secret
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import idempotency, outbox
@@ -57,14 +56,6 @@ class Outcome:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HoldTools:
-    """What a batch needs besides the database: ids, and the key that secrets of reservations are derived from."""
-
-    make_id: MakeId
-    token_key: bytes
-
-
 @dataclass(slots=True)
 class Memory:
     """What a desk remembers between batches of one session."""
@@ -84,7 +75,7 @@ def idempotency_scope(session_id: UUID) -> str:
     return f"reservations:{session_id}"
 
 
-async def hold_fast(conn: Connection, tools: HoldTools, memory: Memory, wishes: Sequence[Wish]) -> list[Outcome] | None:
+async def hold_fast(conn: Connection, make_id: MakeId, memory: Memory, wishes: Sequence[Wish]) -> list[Outcome] | None:
     """Hold a batch in one statement, committed by itself, if memory is up to date and everybody gets something.
 
     None means that nothing was written, and memory is as it was: take ``hold_batch``. Refusals are never decided
@@ -103,18 +94,18 @@ async def hold_fast(conn: Connection, tools: HoldTools, memory: Memory, wishes: 
         terms, stock.version, idempotency_scope(memory.session_id), granted, [wish.claim for wish in batch.leaders]
     )
     try:
-        written = await hold_at_version(conn, tools.make_id(), tools.token_key, hold)
+        written = await hold_at_version(conn, make_id(), hold)
     except IntegrityError:
         written = None
     if written is None:
         undo(stock, decisions)
         return None
     stock.version, memory.now = written.version, written.now
-    return batch.answer(wishes, _outcomes(memory, tools.token_key, decisions, written.now))
+    return batch.answer(wishes, _outcomes(memory, decisions, written.now))
 
 
 async def hold_batch(
-    conn: Connection, tools: HoldTools, memory: Memory, wishes: Sequence[Wish], *, retried: bool = False
+    conn: Connection, make_id: MakeId, memory: Memory, wishes: Sequence[Wish], *, retried: bool = False
 ) -> list[Outcome]:
     """Decide on wishes in order of arrival under the stock's lock, and write what they get.
 
@@ -129,9 +120,9 @@ async def hold_batch(
     if not rest:
         return [earlier[wish.request.reservation_id] for wish in wishes]
     batch = _divide(rest)
-    decisions = await _decide(conn, tools, memory, version, [wish.request for wish in batch.leaders], now)
-    decided = _outcomes(memory, tools.token_key, decisions, now)
-    await _write(conn, tools.make_id, memory, batch.leaders, decided)
+    decisions = await _decide(conn, make_id, memory, version, [wish.request for wish in batch.leaders], now)
+    decided = _outcomes(memory, decisions, now)
+    await _write(conn, make_id, memory, batch.leaders, decided)
     answers = dict(zip((wish.request.reservation_id for wish in rest), batch.answer(rest, decided), strict=True))
     return [(earlier | answers)[wish.request.reservation_id] for wish in wishes]
 
@@ -210,13 +201,13 @@ async def _kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Ke
 
 
 async def _decide(
-    conn: Connection, tools: HoldTools, memory: Memory, version: int, requests: Sequence[Request], now: datetime
+    conn: Connection, make_id: MakeId, memory: Memory, version: int, requests: Sequence[Request], now: datetime
 ) -> list[Decision]:
     stock, terms = await _catch_up(conn, memory, version)
     decisions = decide(stock, terms, requests, now)
     if any(not isinstance(one, Granted) and one.short for one in decisions):
         undo(stock, decisions)
-        expired = await expire_in_session(conn, tools.make_id, memory.organization_id, memory.session_id)
+        expired = await expire_in_session(conn, make_id, memory.organization_id, memory.session_id)
         if expired:
             stock, terms = await _catch_up(conn, memory, version + 1)
         decisions = decide(stock, terms, requests, now)
@@ -249,7 +240,7 @@ async def _changes(conn: Connection, memory: Memory, after: int, until: int) -> 
     return await queries.load_changes(conn, memory.organization_id, memory.session_id, after, until)
 
 
-def _outcomes(memory: Memory, token_key: bytes, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
+def _outcomes(memory: Memory, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
     terms = memory.terms
     assert terms is not None  # noqa: S101 (loaded by _catch_up)
     outcomes: list[Outcome] = []
@@ -265,7 +256,7 @@ def _outcomes(memory: Memory, token_key: bytes, decisions: Sequence[Decision], n
                     reservation_id=reservation_id,
                     session_id=memory.session_id,
                     status=ReservationStatus.HELD,
-                    token_hash=hash_secret(derive_secret(token_key, reservation_id)),
+                    token_hash=decision.request.token_hash,
                     items=decision.items,
                     total_minor=decision.total_minor,
                     currency=terms.currency,

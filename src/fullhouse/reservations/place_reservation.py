@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
-from fullhouse.core.secrets import same_hash
+from fullhouse.core.secrets import hash_secret, same_hash
 from fullhouse.events.queries import load_terms
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.idempotency import Claim
@@ -14,9 +14,9 @@ from fullhouse.infra.postgres import Pool, connection
 from fullhouse.reservations import queries
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
-from fullhouse.reservations.hold_batch import HoldTools, Wish, idempotency_scope
+from fullhouse.reservations.hold_batch import Wish, idempotency_scope
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
-from fullhouse.reservations.tokens import make_token, read_token, reservation_key
+from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret, write_token
 
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
 
@@ -48,7 +48,7 @@ class BoxOffice:
         self._make_id = make_id
         self._token_key = reservation_key(server_key)
         self._organizations: dict[UUID, UUID] = {}
-        self.desks = Desks(pool, HoldTools(make_id, self._token_key), on_held)
+        self.desks = Desks(pool, make_id, on_held)
 
     async def place_reservation(
         self, session_id: UUID, items: Sequence[ItemRequest], key: str | None = None, fingerprint: bytes = b""
@@ -61,14 +61,17 @@ class BoxOffice:
         """
         organization_id = await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
-        wish = Wish(Request(self._make_id(), tuple(items)), claim)
+        reservation_id = self._make_id()
+        secret = reservation_secret(self._token_key, reservation_id)
+        wish = Wish(Request(reservation_id, tuple(items), hash_secret(secret)), claim)
         outcome = await self.desks.decide(organization_id, session_id, wish)
         if isinstance(outcome.result, DomainError):
             if outcome.replayed:
                 raise RepeatedRefusal(outcome.result)
             raise outcome.result
-        token = make_token(self._token_key, session_id, outcome.result.reservation_id)
-        return Placed(outcome.result, token, outcome.replayed)
+        if outcome.result.reservation_id != reservation_id:
+            secret = reservation_secret(self._token_key, outcome.result.reservation_id)
+        return Placed(outcome.result, write_token(session_id, secret), outcome.replayed)
 
     async def open_reservation(self, reservation_id: UUID, token: str) -> Reservation:
         """Return the reservation that a token opens. Raises ``ReservationNotFound`` for every other token."""
@@ -90,10 +93,6 @@ class BoxOffice:
         if terms is None:
             raise SessionNotFound
         return terms.hold_seconds
-
-    def token_of(self, reservation: Reservation) -> str:
-        """Make the token of a reservation again."""
-        return make_token(self._token_key, reservation.session_id, reservation.reservation_id)
 
     async def organization_of(self, session_id: UUID) -> UUID:
         """Find whose session it is; that never changes, so it is remembered. Raises ``SessionNotFound``."""

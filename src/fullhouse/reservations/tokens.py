@@ -15,10 +15,14 @@ def reservation_key(server_key: bytes) -> bytes:
     return derive_key(server_key, "reservation")
 
 
-def make_token(token_key: bytes, session_id: UUID, reservation_id: UUID) -> str:
-    """Make the token of a reservation: 22 characters for the session and 22 for the secret, in base64url."""
-    session = urlsafe_b64encode(session_id.bytes).rstrip(b"=").decode()
-    return session + derive_secret(token_key, reservation_id)
+def reservation_secret(token_key: bytes, reservation_id: UUID) -> str:
+    """Derive the secret of a reservation."""
+    return derive_secret(token_key, reservation_id)
+
+
+def write_token(session_id: UUID, secret: str) -> str:
+    """Write the token of a reservation: 22 characters for the session and 22 for the secret, in base64url."""
+    return urlsafe_b64encode(session_id.bytes).rstrip(b"=").decode() + secret
 
 
 def read_token(token: str) -> tuple[UUID, str]:
