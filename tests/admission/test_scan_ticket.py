@@ -18,7 +18,7 @@ from .conftest import code_of
 HELD = {"signature": True, "ticket": True, "status": True, "session": True, "gate": True, "time": True, "entry": True}
 
 
-async def test_valid_code_is_admitted_once_and_the_log_has_one_line(door: Any):
+async def test_valid_code_is_admitted_once_and_the_log_has_one_line(door: Any) -> None:
     first = await door.scan(door.codes[0], gate="North", device="scanner 7")
     again = await door.scan(door.codes[0], gate="South")
 
@@ -42,7 +42,7 @@ async def test_valid_code_is_admitted_once_and_the_log_has_one_line(door: Any):
     }
 
 
-async def test_who_left_may_enter_again(door: Any):
+async def test_who_left_may_enter_again(door: Any) -> None:
     code = door.codes[0]
     assert await door.outcome(code, "out") == "not_inside"
     assert await door.outcome(code) == "admitted"
@@ -54,7 +54,7 @@ async def test_who_left_may_enter_again(door: Any):
     assert len(await door.sale.messages("ticket.admitted")) == 2
 
 
-async def test_entry_that_was_undone_does_not_count(door: Any):
+async def test_entry_that_was_undone_does_not_count(door: Any) -> None:
     assert await door.outcome(door.codes[0]) == "admitted"
     await door.pool.execute(
         """
@@ -70,7 +70,7 @@ async def test_entry_that_was_undone_does_not_count(door: Any):
     assert await door.log() == [(1, "in"), (1, "undone"), (2, "in")]
 
 
-async def test_voided_ticket_is_refused_but_its_holder_may_leave(door: Any):
+async def test_voided_ticket_is_refused_but_its_holder_may_leave(door: Any) -> None:
     inside, outside = door.codes
     assert await door.outcome(inside) == "admitted"
     async with transaction(door.pool) as conn:
@@ -83,19 +83,19 @@ async def test_voided_ticket_is_refused_but_its_holder_may_leave(door: Any):
     assert await door.log() == [(1, "in"), (1, "out")]
 
 
-async def test_replaced_ticket_is_refused(door: Any):
+async def test_replaced_ticket_is_refused(door: Any) -> None:
     await door.pool.execute("UPDATE tickets SET status = 'replaced' WHERE ticket_id = $1", door.tickets[0].ticket_id)
     answer = await door.scan(door.codes[0])
     assert (answer.verdict.outcome, answer.verdict.checks["status"]) == (Outcome.REPLACED, False)
     assert await door.log() == []
 
 
-async def test_ticket_of_another_session_is_refused(door: Any):
+async def test_ticket_of_another_session_is_refused(door: Any) -> None:
     assert await door.outcome(door.codes[0], session_id=uuid4()) == "wrong_session"
     assert await door.outcome(door.codes[0], session_id=door.tickets[0].session_id) == "admitted"
 
 
-async def test_gate_must_be_one_of_the_session_where_it_names_some(door: Any):
+async def test_gate_must_be_one_of_the_session_where_it_names_some(door: Any) -> None:
     await door.set_session("gates", ["North", "South"])
     assert await door.outcome(door.codes[0], gate="West") == "wrong_gate"
     assert await door.outcome(door.codes[0], gate="South") == "admitted"
@@ -111,7 +111,7 @@ async def test_gate_must_be_one_of_the_session_where_it_names_some(door: Any):
         ("entry_until", 5, "admitted"),
     ],
 )
-async def test_entry_is_allowed_in_its_time_alone(door: Any, column: str, shift_minutes: int, outcome: str):
+async def test_entry_is_allowed_in_its_time_alone(door: Any, column: str, shift_minutes: int, outcome: str) -> None:
     await door.set_session(column, now() + timedelta(minutes=shift_minutes))
     answer = await door.scan(door.codes[0])
     assert answer.verdict.outcome.value == outcome
@@ -119,7 +119,7 @@ async def test_entry_is_allowed_in_its_time_alone(door: Any, column: str, shift_
     assert len(await door.log()) == (outcome == "admitted")
 
 
-async def test_first_check_that_fails_decides_and_the_others_are_shown(door: Any):
+async def test_first_check_that_fails_decides_and_the_others_are_shown(door: Any) -> None:
     await door.set_session("gates", ["North"])
     await door.set_session("entry_from", now() + timedelta(minutes=5))
     answer = await door.scan(door.codes[0], session_id=uuid4(), gate="West")
@@ -128,14 +128,14 @@ async def test_first_check_that_fails_decides_and_the_others_are_shown(door: Any
 
 
 @pytest.mark.parametrize("code", ["4006381333931", "https://example.com", "FH1", "é" * 189, "FH1" + "A" * 186])
-async def test_text_that_is_no_code_of_ours_is_unknown_or_forged(door: Any, code: str):
+async def test_text_that_is_no_code_of_ours_is_unknown_or_forged(door: Any, code: str) -> None:
     answer = await door.scan(code)
     assert answer.verdict.outcome in {Outcome.UNKNOWN, Outcome.FORGED}
     assert answer.ticket is None
     assert await door.log() == []
 
 
-async def test_code_signed_by_another_key_is_forged_and_nothing_in_it_is_believed(door: Any):
+async def test_code_signed_by_another_key_is_forged_and_nothing_in_it_is_believed(door: Any) -> None:
     claims = read_code(door.codes[0]).unverified
     forged = make_code(claims, derive_signing_key(b"another server's key", door.organization_id, 1))
     for code in (forged, code_of(door.tickets[0], key_id=999)):
@@ -145,7 +145,7 @@ async def test_code_signed_by_another_key_is_forged_and_nothing_in_it_is_believe
     assert await door.log() == []
 
 
-async def test_changed_code_is_never_believed(door: Any):
+async def test_changed_code_is_never_believed(door: Any) -> None:
     code = door.codes[0]
     for place in range(3, len(code), 7):
         changed = code[:place] + ("B" if code[place] != "B" else "C") + code[place + 1 :]
@@ -153,21 +153,21 @@ async def test_changed_code_is_never_believed(door: Any):
     assert await door.log() == []
 
 
-async def test_code_that_we_signed_for_a_ticket_that_is_not_there_is_unknown(door: Any):
+async def test_code_that_we_signed_for_a_ticket_that_is_not_there_is_unknown(door: Any) -> None:
     for changes in ({"ticket_id": uuid4()}, {"generation": 2}):
         answer = await door.scan(code_of(door.tickets[0], **changes))
         assert answer.verdict.outcome is Outcome.UNKNOWN
         assert answer.verdict.checks == {**NO_CHECKS, "signature": True, "ticket": False}
 
 
-async def test_scanner_of_another_organization_believes_nothing(door: Any, make_door: Any):
+async def test_scanner_of_another_organization_believes_nothing(door: Any, make_door: Any) -> None:
     other = await make_door()
     answer = await other.scan(door.codes[0])
     assert (answer.verdict.outcome, answer.ticket) == (Outcome.FORGED, None)
     assert await door.log() == await other.log() == []
 
 
-async def test_scan_that_is_sent_again_gets_its_first_answer(door: Any):
+async def test_scan_that_is_sent_again_gets_its_first_answer(door: Any) -> None:
     first = await door.scan(door.codes[0], scan_id="scan-1", gate="North")
     again = await door.scan(door.codes[0], scan_id="scan-1", gate="North")
     assert (again.verdict, again.admission) == (first.verdict, first.admission)
@@ -180,7 +180,7 @@ async def test_scan_that_is_sent_again_gets_its_first_answer(door: Any):
     assert len(await door.sale.messages("ticket.admitted")) == 1
 
 
-async def test_scan_id_of_another_scan_is_refused(door: Any, make_door: Any):
+async def test_scan_id_of_another_scan_is_refused(door: Any, make_door: Any) -> None:
     await door.scan(door.codes[0], scan_id="scan-1")
     with pytest.raises(ScanIdReused):
         await door.scan(door.codes[1], scan_id="scan-1")
@@ -193,7 +193,7 @@ async def test_scan_id_of_another_scan_is_refused(door: Any, make_door: Any):
 
 
 @pytest.mark.parametrize("repetition", range(5))
-async def test_of_fifty_scanners_at_once_exactly_one_admits(door: Any, repetition: int):
+async def test_of_fifty_scanners_at_once_exactly_one_admits(door: Any, repetition: int) -> None:
     del repetition
     barrier = asyncio.Barrier(50)
 
@@ -207,7 +207,7 @@ async def test_of_fifty_scanners_at_once_exactly_one_admits(door: Any, repetitio
     assert len(await door.sale.messages("ticket.admitted")) == 1
 
 
-async def test_one_scan_sent_many_times_at_once_is_admitted_every_time_and_recorded_once(door: Any):
+async def test_one_scan_sent_many_times_at_once_is_admitted_every_time_and_recorded_once(door: Any) -> None:
     barrier = asyncio.Barrier(20)
 
     async def scan() -> str:
@@ -218,7 +218,7 @@ async def test_one_scan_sent_many_times_at_once_is_admitted_every_time_and_recor
     assert await door.log() == [(1, "in")]
 
 
-async def test_ins_and_outs_at_once_leave_a_log_that_alternates(door: Any):
+async def test_ins_and_outs_at_once_leave_a_log_that_alternates(door: Any) -> None:
     barrier = asyncio.Barrier(40)
 
     async def walk(number: int) -> str:

@@ -30,7 +30,7 @@ async def key_of(door: Any, role: Role) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-async def test_scanner_admits_a_ticket_and_sees_what_it_is(door: Any, client: Any):
+async def test_scanner_admits_a_ticket_and_sees_what_it_is(door: Any, client: Any) -> None:
     scanner = await key_of(door, Role.SCANNER)
     body = {"code": door.codes[0], "gate": "North", "device": "scanner 7", "scan_id": "1"}
     answer = await client.post(URL, json=body, headers=scanner)
@@ -52,14 +52,14 @@ async def test_scanner_admits_a_ticket_and_sees_what_it_is(door: Any, client: An
 
 
 @pytest.mark.parametrize("code", ["no code", "FH1" + "A" * 186])
-async def test_code_that_is_not_believed_shows_no_ticket(door: Any, client: Any, code: str):
+async def test_code_that_is_not_believed_shows_no_ticket(door: Any, client: Any, code: str) -> None:
     answer = await client.post(URL, json={"code": code}, headers=await key_of(door, Role.SCANNER))
     assert answer.status_code == 200
     assert answer.json()["outcome"] in {"unknown", "forged"}
     assert answer.json()["ticket"] is None
 
 
-async def test_without_a_key_nobody_scans(door: Any, client: Any):
+async def test_without_a_key_nobody_scans(door: Any, client: Any) -> None:
     assert (await client.post(URL, json={"code": door.codes[0]})).status_code == 401
     assert await door.log() == []
 
@@ -81,13 +81,15 @@ async def test_without_a_key_nobody_scans(door: Any, client: Any):
         {"unknown": 1},
     ],
 )
-async def test_body_that_makes_no_sense_is_refused_and_records_nothing(door: Any, client: Any, wrong: dict[str, Any]):
+async def test_body_that_makes_no_sense_is_refused_and_records_nothing(
+    door: Any, client: Any, wrong: dict[str, Any]
+) -> None:
     answer = await client.post(URL, json={"code": door.codes[0], **wrong}, headers=await key_of(door, Role.SCANNER))
     assert answer.status_code == 422
     assert await door.log() == []
 
 
-async def test_scan_id_of_another_scan_is_a_422_with_its_code(door: Any, client: Any):
+async def test_scan_id_of_another_scan_is_a_422_with_its_code(door: Any, client: Any) -> None:
     scanner = await key_of(door, Role.SCANNER)
     await client.post(URL, json={"code": door.codes[0], "scan_id": "1"}, headers=scanner)
     answer = await client.post(URL, json={"code": door.codes[1], "scan_id": "1"}, headers=scanner)

@@ -17,7 +17,7 @@ NEVER_ANALYZED: list[str] = []
 @pytest.mark.parametrize("after", [[], ["ANALYZE broker_messages"]])
 async def test_receiving_reads_no_more_than_it_takes_whatever_the_statistics(
     fresh_pool: Any, fresh_database: str, before: list[str], after: list[str]
-):
+) -> None:
     broker = open_broker("postgres", pool=fresh_pool, database_url=fresh_database, make_id=make_id)
     await broker.declare({"long": {"thing.happened"}, "short": {"thing.ended"}})
     for statement in before:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fullhouse.infra.resources import Resources
-from fullhouse.settings import Settings
+from fullhouse.settings import read_settings
 from fullhouse.workers.run import PARTS, run_worker
 from fullhouse.workers.work import work_of
 from harness.stock import SERVER_KEY
 from harness.waiting import until
 from harness.web import make_resources
 
-SETTINGS = Settings(simulated_payments=True, simulated_late_seconds=0)
+SETTINGS = read_settings({"FULLHOUSE_SIMULATED_PAYMENTS": "on", "FULLHOUSE_SIMULATED_LATE_SECONDS": "0"})
 
 UNDER_WAY = """
     SELECT (SELECT count(*) FROM outbox WHERE sent_at IS NULL)

@@ -147,13 +147,13 @@ async def plants(databases: Databases, valkey: Any, tmp_path_factory: pytest.Tem
     await databases.drop(url)
 
 
-def test_every_check_has_a_planted_fault_and_its_own_name():
+def test_every_check_has_a_planted_fault_and_its_own_name() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
     assert set(FAULTS) == set(names)
 
 
-async def test_nothing_is_found_on_a_healthy_database(plants: Plants):
+async def test_nothing_is_found_on_a_healthy_database(plants: Plants) -> None:
     async with plants.database() as pool:
         for table in ("units", "refunded_units", "tickets", "admissions", "allocations", "refunds", "inbox", "seats"):
             assert await pool.fetchval(f"SELECT count(*) FROM {table}") > 0, table
@@ -163,12 +163,12 @@ async def test_nothing_is_found_on_a_healthy_database(plants: Plants):
         assert await verify(pool, idle=True) == []
 
 
-async def test_nothing_is_found_on_an_empty_database(fresh_pool: Any):
+async def test_nothing_is_found_on_an_empty_database(fresh_pool: Any) -> None:
     assert await verify(fresh_pool, idle=True) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_planted_fault_is_found(plants: Plants, name: str):
+async def test_planted_fault_is_found(plants: Plants, name: str) -> None:
     async with plants.database(FAULTS[name]) as pool:
         findings = {finding.check: finding for finding in await verify(pool)}
         assert name in findings, sorted(findings)
@@ -178,7 +178,7 @@ async def test_planted_fault_is_found(plants: Plants, name: str):
         assert found.promise == next(check.promise for check in CHECKS if check.name == name)
 
 
-async def test_verify_changes_nothing_and_calls_back_before_each_check(plants: Plants):
+async def test_verify_changes_nothing_and_calls_back_before_each_check(plants: Plants) -> None:
     async with plants.database() as pool:
         seen: list[str] = []
         await verify(pool, on_check=lambda check: seen.append(check.name))
@@ -186,7 +186,7 @@ async def test_verify_changes_nothing_and_calls_back_before_each_check(plants: P
         assert not await pool.fetchval("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 
 
-async def test_many_rows_are_counted_and_the_first_are_shown(plants: Plants):
+async def test_many_rows_are_counted_and_the_first_are_shown(plants: Plants) -> None:
     async with plants.database("UPDATE directory SET organization_id = gen_random_uuid()") as pool:
         (finding,) = [one for one in await verify(pool) if one.check == "directory_knows_the_owner"]
         assert len(finding.rows) == 20

@@ -20,7 +20,7 @@ def run(folder: Path, database_url: str, *arguments: str) -> "subprocess.Complet
     )
 
 
-def test_healthy_database_exits_with_0(tmp_path: Path, fresh_database: str):
+def test_healthy_database_exits_with_0(tmp_path: Path, fresh_database: str) -> None:
     result = run(tmp_path, fresh_database)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("All promises hold: ")
@@ -28,7 +28,9 @@ def test_healthy_database_exits_with_0(tmp_path: Path, fresh_database: str):
     assert (result.returncode, json.loads(result.stdout)) == (0, [])
 
 
-async def test_broken_promise_exits_with_1_and_shows_its_rows(tmp_path: Path, fresh_database: str, fresh_pool: Any):
+async def test_broken_promise_exits_with_1_and_shows_its_rows(
+    tmp_path: Path, fresh_database: str, fresh_pool: Any
+) -> None:
     key = "018f0000-0000-7000-8000-000000000000"
     await fresh_pool.execute(
         """
@@ -51,7 +53,7 @@ async def test_broken_promise_exits_with_1_and_shows_its_rows(tmp_path: Path, fr
     assert finding["rows"][0]["dead_letter_id"] == key
 
 
-def test_database_that_is_away_is_one_line(tmp_path: Path):
+def test_database_that_is_away_is_one_line(tmp_path: Path) -> None:
     result = run(tmp_path, "postgresql://fullhouse@127.0.0.1:1/fullhouse")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("fullhouse: the database cannot be used")

@@ -122,7 +122,13 @@ TABLE = (
     Line(
         "orders.expire", _types("reservation.expired", "reservation.released"), in_transaction=Reactions.expire_orders
     ),
-    Line("payments.send_refunds", _types("refund.requested"), outside=Reactions.send_refunds, concurrency_max=1),
+    Line(
+        "payments.send_refunds",
+        _types("refund.requested"),
+        outside=Reactions.send_refunds,
+        concurrency_max=1,
+        seconds_max=120.0,
+    ),
     Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets),
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
     Line(
