@@ -17,6 +17,7 @@ from fullhouse.catalogue.availability import pack_seats
 from fullhouse.catalogue.show_availability import AvailabilityBoard, load_availability
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.system import now
 from fullhouse.seating.publish_seat_map import publish_seat_map
 from fullhouse.seating.rules import Area, SeatMap
 from fullhouse.seating.rules import PriceCategory as MapCategory
@@ -181,7 +182,7 @@ async def test_lapsed_holds_are_available_before_they_are_swept(
     assert unpack(shown["seats"])[:4] == [1, 1, 1, 0]
     await lapse(pool, held)
     # The stock did not move: a process that has no body for this version yet makes it with the lapsed hold given back.
-    board = AvailabilityBoard(pool, Valkey(port=1))
+    board = AvailabilityBoard(pool, Valkey(port=1), now)
     body = json.loads((await board.show_availability(UUID(session["id"]))).body)
     assert body["version"] == shown["version"]
     assert unpack(body["seats"])[:4] == [0, 0, 1, 0]
@@ -193,7 +194,7 @@ async def test_lapsed_holds_are_available_before_they_are_swept(
 
 async def test_body_lasts_until_the_next_hold_lapses_or_sales_change(organizer: Organizer, pool: Pool) -> None:
     session = await organizer.on_sale(sales_until_local="2031-07-01T10:00")
-    board = AvailabilityBoard(pool, Valkey(port=1))
+    board = AvailabilityBoard(pool, Valkey(port=1), now)
     shown = await board.show_availability(UUID(session["id"]))
     assert shown.valid_until is not None
     assert shown.valid_until.isoformat() == "2031-07-01T09:00:00+00:00"
@@ -232,30 +233,30 @@ async def test_other_processes_take_the_body_from_valkey_and_make_it_again_after
     session = await organizer.on_sale()
     session_id = UUID(session["id"])
     name = f"{{session:{session_id}}}:available"
-    made_here = await AvailabilityBoard(pool, valkey).show_availability(session_id)
+    made_here = await AvailabilityBoard(pool, valkey, now).show_availability(session_id)
     kept = cast("bytes", await valkey.get(name))
     assert kept.endswith(made_here.body)
     assert 0 < await valkey.ttl(name) <= 3600
     marked = kept.replace(b'"Adult"', b'"Other"')
     await valkey.set(name, marked)
-    assert b'"Other"' in (await AvailabilityBoard(pool, valkey).show_availability(session_id)).body
+    assert b'"Other"' in (await AvailabilityBoard(pool, valkey, now).show_availability(session_id)).body
     for broken in (b"", b"\n", b"{}\n{}", b"\xff\xfe", marked.replace(b'"valid_until"', b'"until"')):
         await valkey.set(name, broken)
-        assert (await AvailabilityBoard(pool, valkey).show_availability(session_id)).body == made_here.body
+        assert (await AvailabilityBoard(pool, valkey, now).show_availability(session_id)).body == made_here.body
     await valkey.flushdb()
-    assert (await AvailabilityBoard(pool, valkey).show_availability(session_id)).body == made_here.body
+    assert (await AvailabilityBoard(pool, valkey, now).show_availability(session_id)).body == made_here.body
     assert await valkey.get(name) == kept
     assert (await organizer.hold(session)).status_code == 201
     await valkey.set(name, marked)
-    newer = await AvailabilityBoard(pool, valkey).show_availability(session_id)
+    newer = await AvailabilityBoard(pool, valkey, now).show_availability(session_id)
     assert newer.version == made_here.version + 1
     assert b'"Other"' not in newer.body
 
 
 async def test_without_valkey_the_answer_is_the_same(organizer: Organizer, pool: Pool, valkey: Valkey) -> None:
     session = await organizer.on_sale()
-    with_it = await AvailabilityBoard(pool, valkey).show_availability(UUID(session["id"]))
-    without = await AvailabilityBoard(pool, Valkey(port=1)).show_availability(UUID(session["id"]))
+    with_it = await AvailabilityBoard(pool, valkey, now).show_availability(UUID(session["id"]))
+    without = await AvailabilityBoard(pool, Valkey(port=1), now).show_availability(UUID(session["id"]))
     assert (without.body, without.etag) == (with_it.body, with_it.etag)
 
 
@@ -269,7 +270,7 @@ async def test_statements_do_not_grow_with_the_room(
     session = await organizer.on_sale(
         seat_map_id=str(published.seat_map_id), ticket_types=[{"name": "Adult", "prices": prices}]
     )
-    board = AvailabilityBoard(pool, Valkey(port=1))
+    board = AvailabilityBoard(pool, Valkey(port=1), now)
     statements: list[str] = []
     async with connection(pool) as conn:
         with cast("Any", conn).query_logger(lambda logged: statements.append(logged.query)):

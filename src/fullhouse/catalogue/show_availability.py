@@ -14,7 +14,6 @@ from datetime import datetime
 from uuid import UUID
 
 from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
 
 from fullhouse.catalogue import queries
 from fullhouse.catalogue.availability import (
@@ -26,17 +25,18 @@ from fullhouse.catalogue.availability import (
     pack_seats,
 )
 from fullhouse.catalogue.show_event import is_public
+from fullhouse.core.clock import Clock
 from fullhouse.core.errors import DomainError
 from fullhouse.events.queries import load_event, load_terms
 from fullhouse.events.rules import SessionNotFound, SessionTerms
 from fullhouse.infra import directory
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.valkey import Shield
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.stock import Stock
 
 SESSIONS_KEPT_MAX = 500
 KEPT_SECONDS_MAX = 3600
-VALKEY_SECONDS_MAX = 0.25
 REFRESH_SECONDS = 0.25
 
 
@@ -69,10 +69,10 @@ class _Kept:
 class AvailabilityBoard:
     """Knows what is left of the sessions that people ask about. One for each process."""
 
-    def __init__(self, pool: Pool, valkey: Valkey) -> None:
+    def __init__(self, pool: Pool, valkey: Valkey, clock: Clock) -> None:
         """Begin with nothing in memory."""
         self._pool = pool
-        self._valkey = valkey
+        self._valkey = Shield(valkey, clock)
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
         self._refreshing: dict[UUID, asyncio.Task[None]] = {}
 
@@ -134,20 +134,15 @@ class AvailabilityBoard:
         return shown
 
     async def _from_valkey(self, session_id: UUID, version: int, now: datetime) -> Shown | None:
-        try:
-            async with asyncio.timeout(VALKEY_SECONDS_MAX):
-                packed = await self._valkey.get(_key(session_id))
-        except (ValkeyError, OSError, TimeoutError):
-            return None
+        packed: object = await self._valkey.ask("availability", lambda client: client.get(_key(session_id)), None)
         shown = _unpack(packed) if isinstance(packed, bytes) else None
         return shown if shown is not None and shown.fits(version, now) else None
 
     async def _into_valkey(self, session_id: UUID, shown: Shown) -> None:
-        try:
-            async with asyncio.timeout(VALKEY_SECONDS_MAX):
-                await self._valkey.set(_key(session_id), _pack(shown), ex=KEPT_SECONDS_MAX)
-        except (ValkeyError, OSError, TimeoutError):
-            return
+        packed = _pack(shown)
+        await self._valkey.ask(
+            "availability", lambda client: client.set(_key(session_id), packed, ex=KEPT_SECONDS_MAX), None
+        )
 
 
 async def load_availability(conn: Connection, organization_id: UUID, session_id: UUID) -> Shown:

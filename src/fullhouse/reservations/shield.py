@@ -8,18 +8,15 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-import structlog
 from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
 
 from fullhouse.core.clock import Clock
 from fullhouse.events.rules import SessionTerms
+from fullhouse.infra import valkey as infra_valkey
 from fullhouse.reservations.rules import Reservation, ReservationStatus
 from fullhouse.reservations.stock import Stock
 
 PENDING_MAX = 5_000
-_LOST = (ValkeyError, OSError, asyncio.TimeoutError)
-_log = structlog.get_logger(__name__)
 
 
 def reservation_name(session_id: UUID, reservation_id: UUID) -> str:
@@ -32,7 +29,7 @@ class Shield:
 
     def __init__(self, valkey: Valkey, clock: Clock) -> None:
         """Begin with nothing to tell."""
-        self._valkey = valkey
+        self._valkey = infra_valkey.Shield(valkey, clock)
         self._clock = clock
         self._pending: list[Reservation] = []
         self._task: asyncio.Task[None] | None = None
@@ -46,26 +43,19 @@ class Shield:
     async def remember_reservations(self, reservations: Sequence[Reservation]) -> None:
         """Write copies of held reservations, each with the time that it has left."""
         now = self._clock()
-        try:
-            pipeline = self._valkey.pipeline(transaction=False)
-            count = 0
-            for reservation in reservations:
-                left_ms = int((reservation.expires_at - now).total_seconds() * 1000)
-                if reservation.status is ReservationStatus.HELD and left_ms > 0:
-                    name = reservation_name(reservation.session_id, reservation.reservation_id)
-                    pipeline.set(name, _copy(reservation), px=left_ms)
-                    count += 1
-            if count:
-                await pipeline.execute()
-        except _LOST as error:
-            _log.warning("valkey_unavailable", doing="remember reservations", error=type(error).__name__)
+        copies: list[tuple[str, str, int]] = []
+        for reservation in reservations:
+            left_ms = int((reservation.expires_at - now).total_seconds() * 1000)
+            if reservation.status is ReservationStatus.HELD and left_ms > 0:
+                name = reservation_name(reservation.session_id, reservation.reservation_id)
+                copies.append((name, _copy(reservation), left_ms))
+        if copies:
+            await self._valkey.ask("reservations", lambda client: _write(client, copies), None)
 
     async def forget_reservation(self, reservation: Reservation) -> None:
         """Remove the copy of a reservation that has ended."""
-        try:
-            await self._valkey.delete(reservation_name(reservation.session_id, reservation.reservation_id))
-        except _LOST as error:
-            _log.warning("valkey_unavailable", doing="forget a reservation", error=type(error).__name__)
+        name = reservation_name(reservation.session_id, reservation.reservation_id)
+        await self._valkey.ask("reservations", lambda client: client.delete(name), None)
 
     async def close(self) -> None:
         """Tell what is still to be told."""
@@ -77,6 +67,13 @@ class Shield:
             batch, self._pending = self._pending, []
             await self.remember_reservations(batch)
         self._task = None
+
+
+async def _write(client: Valkey, copies: Sequence[tuple[str, str, int]]) -> None:
+    pipeline = client.pipeline(transaction=False)
+    for name, copy, left_ms in copies:
+        pipeline.set(name, copy, px=left_ms)
+    await pipeline.execute()
 
 
 def _copy(reservation: Reservation) -> str:

@@ -72,7 +72,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.traffic = traffic
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
-    board = AvailabilityBoard(resources.pool, resources.valkey)
+    board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
     api.state.availability_board = board
 
     def note_held(stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:

@@ -38,7 +38,7 @@ async def get_board(request: Request, resources: ResourcesDep) -> AvailabilityBo
     """Return the board of this process."""
     state = request.app.state
     if not hasattr(state, "availability_board"):
-        state.availability_board = AvailabilityBoard(resources.pool, resources.valkey)
+        state.availability_board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
     board: AvailabilityBoard = state.availability_board
     return board
 
