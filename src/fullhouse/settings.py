@@ -146,7 +146,7 @@ class Settings(BaseModel):
         description="How long stock stays held after the deadline of an open payment attempt.",
     )
     drain_seconds: int = Field(
-        0,
+        default=0,
         ge=0,
         le=300,
         description="How long the API still takes requests after it was asked to stop, while /readyz says 'draining', "
