@@ -11,7 +11,7 @@ from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.object_store_folder import FolderStore
 from fullhouse.infra.object_store_port import ObjectMissing, ObjectStore, ObjectStoreUnavailable, is_key
 from fullhouse.infra.object_store_s3 import S3Objects
-from fullhouse.infra.places import folder_of, is_loopback
+from fullhouse.infra.places import folder_of, is_endpoint
 
 __all__ = ["ObjectMissing", "ObjectStore", "ObjectStoreUnavailable", "open_object_store"]
 
@@ -37,13 +37,6 @@ def _open_s3(parts: SplitResult) -> ObjectStore:
     if prefix and not is_key(prefix):
         raise OperatorError(f"object store: not a prefix of keys: {prefix}")
     endpoint = options.get("endpoint")
-    if endpoint is not None and not _endpoint_allowed(endpoint):
+    if endpoint is not None and not is_endpoint(endpoint):
         raise OperatorError("object store: the endpoint is https://…, or http://… on loopback")
     return S3Objects(parts.netloc, prefix, options)
-
-
-def _endpoint_allowed(endpoint: str) -> bool:
-    parts = urlsplit(endpoint)
-    if not parts.hostname:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from fullhouse.core.errors import NotFound
-from fullhouse.infra.brokers.port import Broker
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.brokers.port import Broker, Delivery
 from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
 
 
@@ -32,6 +33,32 @@ class DeadLetter:
     failed_at: datetime
     resolved_at: datetime | None
     resolution: str | None
+
+
+REASON_LENGTH_MAX = 2_000
+
+
+async def put_away(pool: Pool, make_id: MakeId, delivery: Delivery, reason: str) -> None:
+    """Write a dead letter, for a broker that keeps its messages elsewhere; nothing if one of the message waits."""
+    async with connection(pool) as conn:
+        await conn.execute(
+            """
+            INSERT INTO dead_letters (organization_id, dead_letter_id, queue, message_id, key, body, reason, attempts)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8
+            WHERE NOT EXISTS (
+                SELECT FROM dead_letters
+                WHERE organization_id = $1 AND queue = $3 AND message_id = $4 AND resolved_at IS NULL
+            )
+            """,
+            delivery.organization_id,
+            make_id(),
+            delivery.queue,
+            delivery.message_id,
+            delivery.key,
+            delivery.body,
+            reason[:REASON_LENGTH_MAX],
+            min(delivery.attempts, 32_767),
+        )
 
 
 async def list_dead_letters(pool: Pool, *, queue: str | None = None, count_max: int = 100) -> list[DeadLetter]:
