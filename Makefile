@@ -11,7 +11,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format lock env translations security clean help
+.PHONY: run test check format lock env translations messages security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -28,11 +28,15 @@ check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python -m fullhouse.operations.publish_messages --check
 	$(BIN)/pytest -q tests/architecture
 
 format: $(VENV)/.dev-installed  ## Format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+messages: $(VENV)/.dev-installed  ## Write docs/reference/asyncapi.json and the schemas of messages anew
+	$(BIN)/python -m fullhouse.operations.publish_messages
 
 security: $(VENV)/.dev-installed  ## Look for known faults in the code and in pinned packages
 	$(BIN)/ruff check --select S src

@@ -1,5 +1,6 @@
 """A message survives being written as a CloudEvent; what is none is refused."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,13 +13,33 @@ def test_message_is_written_and_read_back() -> None:
     sent = message(number=1)
     event = to_cloud_event(sent)
     assert from_cloud_event(event) == sent
-    assert {name: event[name] for name in ("specversion", "id", "source", "type", "datacontenttype")} == {
+    assert event == {
         "specversion": "1.0",
         "id": str(sent.message_id),
         "source": "/fullhouse",
         "type": "thing.happened.v1",
+        "time": "2026-03-01T12:00:00.000001Z",
+        "subject": str(sent.key),
         "datacontenttype": "application/json",
+        "dataschema": "urn:fullhouse:message:thing.happened:v1",
+        "organizationid": str(sent.organization_id),
+        "partitionkey": str(sent.key),
+        "requestid": "request-1",
+        "data": {"number": 1},
     }
+
+
+def test_names_of_attributes_are_those_that_the_specification_allows() -> None:
+    event = to_cloud_event(message())
+    assert all(re.fullmatch(r"[a-z0-9]{1,20}", name) for name in event)
+    assert re.fullmatch(r"[a-z][a-z0-9+.-]*:\S+", str(event["dataschema"]))
+
+
+def test_event_of_before_it_named_its_subject_and_schema_is_read() -> None:
+    sent = message()
+    event = to_cloud_event(sent)
+    del event["subject"], event["dataschema"]
+    assert from_cloud_event(event) == sent
 
 
 @pytest.mark.parametrize(

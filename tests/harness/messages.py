@@ -26,6 +26,7 @@ def message(key: UUID | None = None, *, type_: str = "thing.happened", **data: A
 class ThingHappened:
     type: ClassVar[str] = "thing.happened"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
     number: int
     key: UUID = field(default_factory=uuid4)

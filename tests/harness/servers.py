@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from fullhouse.infra.embedded import postgres, valkey
+from harness.contract import broken_messages
 
 EXTERNAL_DATABASE_URL = "FULLHOUSE_TEST_DATABASE_URL"
 EXTERNAL_VALKEY_URL = "FULLHOUSE_TEST_VALKEY_URL"
@@ -88,9 +89,12 @@ class Databases:
         return self.url(name)
 
     async def drop(self, url: str) -> None:
+        """Drop a database. Whatever was announced in it must have kept its published schema."""
         name = urlsplit(url).path.lstrip("/")
+        broken = await broken_messages(url)
         await self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.made.remove(name)
+        assert broken == []
 
     async def drop_all(self) -> None:
         for name in reversed(self.made.copy()):

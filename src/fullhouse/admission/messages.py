@@ -1,12 +1,23 @@
 """What the door announces, keyed by the order."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
+from fullhouse.core.message import Id, Instant
+
+
+class AdmissionData(TypedDict):
+    """Ids, and when and where."""
+
+    order_id: Id
+    ticket_id: Id
+    unit_id: Id
+    session_id: Id
+    entry_number: int
+    gate: str | None
+    recorded_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +35,14 @@ class TicketAdmitted:
 
     type: ClassVar[str] = "ticket.admitted"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
     @property
     def key(self) -> UUID:
         """Order by order."""
         return self.order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> AdmissionData:
         """Return ids and when and where."""
         return {
             "order_id": str(self.order_id),

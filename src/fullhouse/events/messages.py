@@ -1,12 +1,36 @@
 """The facts that events announce: published and cancelled (key: the event), and of sessions (key: the session)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
-from fullhouse.events.rules import SessionTerms
+from fullhouse.core.message import Id, Instant, Means
+from fullhouse.events.rules import SessionStatus, SessionTerms
+
+TimeZone = Annotated[str, Means("A name of the IANA database.", example="Europe/Lisbon")]
+
+
+class EventData(TypedDict):
+    """The event alone; everything else is asked for."""
+
+    event_id: Id
+
+
+class SessionData(TypedDict):
+    """A session as it is now."""
+
+    session_id: Id
+    event_id: Id
+    status: SessionStatus
+    time_zone: TimeZone
+    starts_at: Instant
+    ends_at: Instant | None
+
+
+class SessionChangedData(SessionData):
+    """A session as it is now, and the start that it had."""
+
+    previous_starts_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +42,7 @@ class _EventFact:
     def key(self) -> UUID:
         return self.event_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> EventData:
         return {"event_id": str(self.event_id)}
 
 
@@ -28,6 +52,7 @@ class EventPublished(_EventFact):
 
     type: ClassVar[str] = "event.published"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +61,7 @@ class EventCancelled(_EventFact):
 
     type: ClassVar[str] = "event.cancelled"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +76,12 @@ class _SessionFact:
     def key(self) -> UUID:
         return self.terms.session_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> SessionData:
         terms = self.terms
         return {
             "session_id": str(terms.session_id),
             "event_id": str(terms.event_id),
-            "status": terms.status.value,
+            "status": terms.status,
             "time_zone": terms.time_zone,
             "starts_at": terms.starts_at.isoformat(),
             "ends_at": terms.ends_at.isoformat() if terms.ends_at else None,
@@ -68,6 +94,7 @@ class SessionScheduled(_SessionFact):
 
     type: ClassVar[str] = "session.scheduled"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +103,10 @@ class SessionChanged(_SessionFact):
 
     type: ClassVar[str] = "session.changed"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
     before: SessionTerms
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> SessionChangedData:
         """Return the session as it is now, and the start that it had."""
         return {**_SessionFact.data(self), "previous_starts_at": self.before.starts_at.isoformat()}
 
@@ -89,3 +117,4 @@ class SessionCancelled(_SessionFact):
 
     type: ClassVar[str] = "session.cancelled"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False

@@ -1,12 +1,25 @@
 """What orders announce, keyed by the order. Names and addresses never travel: the id leads to them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
+from fullhouse.core.message import CurrencyCode, Id, Means, Minor
 from fullhouse.orders.rules import Order
+
+Reason = Annotated[str, Means("Why it ended, where there is something to say.", example="by_request")]
+
+
+class OrderData(TypedDict):
+    """The ids that lead to everything else, the total, and why it ended."""
+
+    order_id: Id
+    event_id: Id
+    session_id: Id
+    reservation_id: Id
+    total_minor: Minor
+    currency: CurrencyCode
+    reason: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +31,7 @@ class OrderFact:
     """Why it ended, where there is something to say: ``by_request``, ``payment_declined``."""
 
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
 
     @property
     def organization_id(self) -> UUID:
@@ -29,7 +43,7 @@ class OrderFact:
         """Order by order."""
         return self.order.order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> OrderData:
         """Return the ids that lead to everything else, the total, and the reason."""
         return {
             "order_id": str(self.order.order_id),

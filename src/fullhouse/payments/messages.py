@@ -1,12 +1,45 @@
 """What payments announce, keyed by the order."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
+from fullhouse.core.message import CurrencyCode, Id, Means, Minor
 from fullhouse.payments.rules import Payment, Refund
+
+Provider = Annotated[str, Means(example="simulated")]
+Reason = Annotated[str, Means("A stable word, where there is something to say.", example="card_declined")]
+
+
+class PaymentData(TypedDict):
+    """A payment in short."""
+
+    order_id: Id
+    payment_id: Id
+    provider: Provider
+    attempt: int
+    amount_minor: Minor
+    captured_minor: Minor
+    currency: CurrencyCode
+    reason: Reason | None
+
+
+class NoticeData(TypedDict):
+    """Where the notice is found."""
+
+    notice_id: Id
+    order_id: Id
+
+
+class RefundData(TypedDict):
+    """A refund in short."""
+
+    order_id: Id
+    refund_id: Id
+    payment_id: Id
+    amount_minor: Minor
+    currency: CurrencyCode
+    reason: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +49,7 @@ class PaymentFact:
     payment: Payment
 
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
 
     @property
     def organization_id(self) -> UUID:
@@ -27,7 +61,7 @@ class PaymentFact:
         """Order by order."""
         return self.payment.order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> PaymentData:
         """Return the payment in short."""
         return {
             "order_id": str(self.payment.order_id),
@@ -69,13 +103,14 @@ class NoticeReceived:
 
     type: ClassVar[str] = "payment.notice_received"
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
     @property
     def key(self) -> UUID:
         """Order by order."""
         return self.order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> NoticeData:
         """Return the notice's id."""
         return {"notice_id": str(self.notice_id), "order_id": str(self.order_id)}
 
@@ -87,6 +122,7 @@ class RefundFact:
     refund: Refund
 
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
 
     @property
     def organization_id(self) -> UUID:
@@ -98,7 +134,7 @@ class RefundFact:
         """Order by order."""
         return self.refund.order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> RefundData:
         """Return the refund in short."""
         return {
             "order_id": str(self.refund.order_id),

@@ -1,11 +1,18 @@
 """What reservations announce: one message a batch, keyed by the session."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
+from fullhouse.core.message import Id
+
+
+class StockData(TypedDict):
+    """The session, the version of its stock, and the reservations of the batch."""
+
+    session_id: Id
+    stock_version: int
+    reservation_ids: list[Id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +23,14 @@ class _StockMoved:
     reservation_ids: tuple[UUID, ...]
 
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
 
     @property
     def key(self) -> UUID:
         """Order by session."""
         return self.session_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> StockData:
         """Return the session, the version of its stock, and the reservations of the batch."""
         return {
             "session_id": str(self.session_id),

@@ -1,12 +1,29 @@
 """What tickets announce, keyed by the order. Codes and names never travel: the ids lead to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 from uuid import UUID
 
-from fullhouse.core.json import Json
+from fullhouse.core.message import Id
 from fullhouse.tickets.rules import Ticket
+
+
+class TicketData(TypedDict):
+    """One ticket. A unit's next ticket has the next generation."""
+
+    ticket_id: Id
+    unit_id: Id
+    generation: int
+
+
+class TicketsData(TypedDict):
+    """The ids that lead to everything else."""
+
+    order_id: Id
+    event_id: Id
+    session_id: Id
+    tickets: list[TicketData]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +33,7 @@ class TicketFact:
     tickets: Sequence[Ticket]
 
     version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
 
     @property
     def organization_id(self) -> UUID:
@@ -27,7 +45,7 @@ class TicketFact:
         """Order by order."""
         return self.tickets[0].order_id
 
-    def data(self) -> Mapping[str, Json]:
+    def data(self) -> TicketsData:
         """Return the ids that lead to everything else."""
         first = self.tickets[0]
         return {

@@ -1,13 +1,15 @@
-"""``/openapi.json``, and ``/docs``: the same as one page for people, from this server alone, without scripts."""
+"""``/openapi.json``, ``/asyncapi.json``, and ``/docs``: the first as a page, without scripts or other servers."""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fullhouse.access.http import public
+from fullhouse.web.asyncapi import build_asyncapi
 from fullhouse.web.openapi import Document, operations_of
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -15,16 +17,30 @@ CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors
 router = APIRouter(tags=["operation"], dependencies=[public()], include_in_schema=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A document as it is sent."""
+
+    body: bytes
+    etag: str
+
+    @staticmethod
+    def of(document: Document) -> "Served":
+        """Write a document."""
+        body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        return Served(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
 class Documents:
-    """The document and its page, made once."""
+    """The documents and the page, made once."""
 
     def __init__(self, document: Document) -> None:
-        """Write both."""
+        """Write them."""
         templates = Environment(
             loader=PackageLoader("fullhouse.web", "docs_page"), autoescape=True, undefined=StrictUndefined
         )
-        self.json = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-        self.etag = f'"{hashlib.sha256(self.json).hexdigest()[:32]}"'
+        self.openapi = Served.of(document)
+        self.asyncapi = Served.of(build_asyncapi())
         page = templates.get_template("docs.html.jinja").render(
             info=document["info"],
             groups=_groups(document),
@@ -36,12 +52,23 @@ class Documents:
 
 @router.get("/openapi.json")
 async def get_openapi(request: Request) -> Response:
-    """Answer the OpenAPI 3.1 document."""
+    """Answer the OpenAPI 3.1 document of the API."""
     documents: Documents = request.app.state.documents
-    headers = {"ETag": documents.etag, "Cache-Control": "public, max-age=60"}
-    if request.headers.get("if-none-match") == documents.etag:
+    return _answer(request, documents.openapi)
+
+
+@router.get("/asyncapi.json")
+async def get_asyncapi(request: Request) -> Response:
+    """Answer the AsyncAPI 3 document of the messages."""
+    documents: Documents = request.app.state.documents
+    return _answer(request, documents.asyncapi)
+
+
+def _answer(request: Request, served: Served) -> Response:
+    headers = {"ETag": served.etag, "Cache-Control": "public, max-age=60"}
+    if request.headers.get("if-none-match") == served.etag:
         return Response(status_code=304, headers=headers)
-    return Response(documents.json, media_type="application/json", headers=headers)
+    return Response(served.body, media_type="application/json", headers=headers)
 
 
 @router.get("/docs")

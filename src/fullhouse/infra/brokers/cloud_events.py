@@ -1,7 +1,7 @@
 """How a message looks on a broker: a CloudEvent 1.0 in its JSON format.
 
-``type`` carries the version (``order.paid.v1``); ``partitionkey`` is the extension of that name; ``organizationid``
-and ``requestid`` are our own.
+``type`` carries the version (``order.paid.v1``) and ``dataschema`` names its schema; ``subject`` is the thing that
+the fact is about; ``partitionkey`` is the extension of that name; ``organizationid`` and ``requestid`` are our own.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 
 SOURCE = "/fullhouse"
+MEDIA_TYPE = "application/cloudevents+json"
 
 
 class NotOurCloudEvent(Malformed):
@@ -30,7 +31,9 @@ def to_cloud_event(message: Message) -> dict[str, Json]:
         "source": SOURCE,
         "type": f"{message.type}.v{message.version}",
         "time": message.occurred_at,
+        "subject": str(message.key),
         "datacontenttype": "application/json",
+        "dataschema": schema_uri(message.type, message.version),
         "organizationid": str(message.organization_id),
         "partitionkey": str(message.key),
         "data": dict(message.data),
@@ -38,6 +41,11 @@ def to_cloud_event(message: Message) -> dict[str, Json]:
     if message.request_id is not None:
         event["requestid"] = message.request_id
     return event
+
+
+def schema_uri(message_type: str, version: int) -> str:
+    """Name the schema of a message's data: the ``$id`` under which it is published."""
+    return f"urn:fullhouse:message:{message_type}:v{version}"
 
 
 def from_cloud_event(event: Mapping[str, Json]) -> Message:

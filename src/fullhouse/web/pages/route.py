@@ -17,7 +17,7 @@ from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.origin import SentFromElsewhere
 from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
 
-_NOT_FOR_PEOPLE = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+_NOT_FOR_PEOPLE = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/docs")
 _log = get_log("web.pages")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
 

@@ -1,0 +1,65 @@
+"""Every fact that the product announces: the one table of message types, from which their contract is made."""
+
+from fullhouse.admission.messages import TicketAdmitted
+from fullhouse.core.message import Fact
+from fullhouse.events.messages import EventCancelled, EventPublished, SessionCancelled, SessionChanged, SessionScheduled
+from fullhouse.orders.messages import (
+    OrderCancelled,
+    OrderExpired,
+    OrderPaid,
+    OrderPaidUnseated,
+    OrderPlaced,
+    OrderRefunded,
+)
+from fullhouse.payments.messages import (
+    NoticeReceived,
+    PaymentCancelled,
+    PaymentDeclinedFact,
+    PaymentSucceeded,
+    RefundFailed,
+    RefundRequested,
+    RefundSucceeded,
+)
+from fullhouse.reservations.messages import (
+    ReservationExpired,
+    ReservationHeld,
+    ReservationReleased,
+    ReservationSold,
+)
+from fullhouse.tickets.messages import TicketIssued, TicketVoided
+
+FACTS: tuple[type[Fact], ...] = (
+    EventPublished,
+    EventCancelled,
+    SessionScheduled,
+    SessionChanged,
+    SessionCancelled,
+    ReservationHeld,
+    ReservationReleased,
+    ReservationExpired,
+    ReservationSold,
+    OrderPlaced,
+    OrderPaid,
+    OrderCancelled,
+    OrderExpired,
+    OrderPaidUnseated,
+    OrderRefunded,
+    PaymentSucceeded,
+    PaymentDeclinedFact,
+    PaymentCancelled,
+    NoticeReceived,
+    RefundRequested,
+    RefundSucceeded,
+    RefundFailed,
+    TicketIssued,
+    TicketVoided,
+    TicketAdmitted,
+)
+"""All, in the order of the sale."""
+
+WAITING_TYPES = frozenset(fact.type for fact in FACTS if fact.key_waits)
+"""Types whose key waits when one of them is parked.
+
+An order's key concerns one buyer, and its story makes no sense with a step left out. A session's key concerns
+everybody who buys, so it goes on.
+"""
