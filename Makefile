@@ -7,21 +7,28 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= 2
+NAMES ?=
 SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check format lock env translations messages security clean help
+.PHONY: run test services services-stop check format lock env translations messages security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run-installed  ## Run everything here, with demo data (ARGS="--port 8080" and so on)
 	@$(BIN)/fullhouse up --demo $(ARGS)
 
 test: $(VENV)/.dev-installed  ## Run the tests (TESTS=tests/orders, WORKERS=4, ARGS="-k seat")
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
+
+services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback for the tests (NAMES="rabbitmq kafka")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/services/all start $(NAMES)
+
+services-stop:  ## Stop them
+	@deploy/services/all stop $(NAMES)
 
 check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
 	$(BIN)/ruff check $(SOURCES)

@@ -46,8 +46,19 @@ def _starts_with(*starts: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _no_database(value: str) -> str:
+    if value.startswith("postgres") and value != "postgres":
+        raise ValueError("'postgres' means the database of FULLHOUSE_DATABASE_URL, and takes no address")
+    return value
+
+
 PostgresUrl = Annotated[str, _starts_with("postgresql://", "postgres://")]
 ValkeyUrl = Annotated[str, _starts_with("valkey://", "valkeys://", "redis://", "rediss://", "unix://")]
+BrokerUrl = Annotated[
+    str,
+    _starts_with("postgres", "amqp://", "amqps://", "kafka://", "kafkas://", "sqs://"),
+    AfterValidator(_no_database),
+]
 WebAddress = Annotated[str, _starts_with("http://", "https://"), AfterValidator(lambda value: value.rstrip("/"))]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)]
 
@@ -75,8 +86,10 @@ class Settings(BaseModel):
         description="Valkey 7.2 or Redis 7, or later. Default: an embedded server in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
-    broker_url: Literal["postgres"] = Field(
-        default="postgres", description="Where messages travel. 'postgres' is the database itself."
+    broker_url: BrokerUrl = Field(
+        default="postgres",
+        description="Where messages travel. 'postgres' is the database itself; or amqp(s)://…, kafka(s)://…, sqs://….",
+        json_schema_extra=URL_WITH_PASSWORD,
     )
     object_store_url: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""What is Postgres's own in its broker: a long queue costs no more to receive from than a short one."""
+"""What is Postgres's own in its broker: long queues cost no more than short ones, ages are exact, the table refuses."""
 
 import json
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from harness.messages import message
 
 from fullhouse.infra.brokers import open_broker, postgres
+from fullhouse.infra.brokers.port import MessageRefused
 from fullhouse.infra.system import make_id
 
 EMPTY_THEN_FULL = ["ANALYZE broker_messages"]
@@ -36,3 +37,32 @@ async def test_receiving_reads_no_more_than_it_takes_whatever_the_statistics(
         # Reading all ten thousand rows takes more than thirty thousand pages.
         assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 1_500, json.dumps(plan)
     await broker.close()
+
+
+async def test_depth_ages_the_oldest_of_a_queue(pool: Any, database_url: str, queue: str) -> None:
+    empty = queue + "-empty"
+    broker = open_broker("postgres", pool=pool, database_url=database_url, make_id=make_id)
+    await broker.declare({queue: {"thing.happened"}, empty: {"thing.happened.never"}})
+    await broker.publish([message(), message()])
+    await pool.execute(
+        "UPDATE broker_messages SET enqueued_at = enqueued_at - interval '1 hour' WHERE queue = $1", queue
+    )
+
+    depths = {depth.queue: depth for depth in await broker.depth()}
+    await broker.close()
+
+    assert (depths[queue].count, depths[empty].count, depths[empty].oldest_seconds) == (2, 0, 0.0)
+    assert 3600 <= depths[queue].oldest_seconds < 3700
+
+
+async def test_refused_message_is_told_apart_from_a_broker_that_is_away(fresh_pool: Any, fresh_database: str) -> None:
+    await fresh_pool.execute(
+        "ALTER TABLE broker_messages ADD CONSTRAINT no_poison CHECK (body ->> 'type' <> 'poison.happened.v1')"
+    )
+    broker = open_broker("postgres", pool=fresh_pool, database_url=fresh_database, make_id=make_id)
+    await broker.declare({"queue": {"poison.happened", "thing.happened"}})
+
+    with pytest.raises(MessageRefused, match="no_poison"):
+        await broker.publish([message(), message(type_="poison.happened")])
+
+    assert await fresh_pool.fetchval("SELECT count(*) FROM broker_messages") == 0

@@ -13,7 +13,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
-from fullhouse.infra.brokers.port import BrokerUnavailable, Delivery, MessageRefused, QueueDepth
+from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, MessageRefused, QueueDepth
 from fullhouse.infra.postgres import Pool, Record, connection
 from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
 
@@ -62,6 +62,11 @@ _DEAD_LETTER: LiteralString = """
     """
 
 _REASON_LENGTH_MAX = 2_000
+
+
+def open_broker(_broker_url: str, *, pool: Pool, database_url: str, make_id: MakeId) -> Broker:
+    """Return queues in the product's own database."""
+    return PostgresBroker(pool, database_url, make_id)
 
 
 class PostgresBroker:
