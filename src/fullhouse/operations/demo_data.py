@@ -6,6 +6,7 @@ show the same keys again.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -17,7 +18,7 @@ from fullhouse.core.ids import MakeId, uuid7
 from fullhouse.core.secrets import derive_key
 from fullhouse.events.create_event import create_event
 from fullhouse.events.publish_event import publish_event
-from fullhouse.events.rules import EventFields
+from fullhouse.events.rules import HOLD_SECONDS_DEFAULT, PER_ORDER_DEFAULT, EventFields
 from fullhouse.events.session_dates import SessionDates
 from fullhouse.events.wall_clock import WallClock
 from fullhouse.infra.postgres import Connection, transaction
@@ -92,18 +93,14 @@ async def make_festival(conn: Connection, make_id: MakeId, organization_id: UUID
             make_id,
             organization_id,
             event.event_id,
-            SessionWish(
-                dates=SessionDates(_TIME_ZONE, WallClock(starts), WallClock(starts + timedelta(hours=6))),
-                name=name,
-                hold_seconds=900,
-                per_order_max=10,
-                release_on_decline=False,
-                reseat_equal=True,
-                gates=("North gate", "River gate"),
-                ticket_types=(
+            _session(
+                name,
+                (starts, starts + timedelta(hours=6)),
+                (
                     TicketTypeWish("Day ticket", capacity=FESTIVAL_CAPACITY, price_minor=4_500),
                     TicketTypeWish("Riverside terrace", "With a view and a seat", capacity=200, price_minor=9_000),
                 ),
+                gates=("North gate", "River gate"),
             ),
         )
         sessions.append(terms.session_id)
@@ -133,15 +130,10 @@ async def make_theatre(conn: Connection, make_id: MakeId, organization_id: UUID,
             make_id,
             organization_id,
             event.event_id,
-            SessionWish(
-                dates=SessionDates(_TIME_ZONE, WallClock(starts), WallClock(starts + timedelta(hours=3))),
-                name=name,
-                hold_seconds=900,
-                per_order_max=8,
-                release_on_decline=False,
-                reseat_equal=True,
-                gates=(),
-                ticket_types=(
+            _session(
+                name,
+                (starts, starts + timedelta(hours=3)),
+                (
                     TicketTypeWish("Full price", prices=_prices(keys, full)),
                     TicketTypeWish("Student", prices=_prices(keys, [price * 6 // 10 for price in full])),
                 ),
@@ -151,6 +143,22 @@ async def make_theatre(conn: Connection, make_id: MakeId, organization_id: UUID,
         sessions.append(terms.session_id)
     await publish_event(conn, make_id, organization_id, event.event_id)
     return sessions[0]
+
+
+def _session(
+    name: str, times: tuple[datetime, datetime], ticket_types: Sequence[TicketTypeWish], gates: Sequence[str] = ()
+) -> SessionWish:
+    starts, ends = times
+    return SessionWish(
+        dates=SessionDates(_TIME_ZONE, WallClock(starts), WallClock(ends)),
+        name=name,
+        hold_seconds=HOLD_SECONDS_DEFAULT,
+        per_order_max=PER_ORDER_DEFAULT,
+        release_on_decline=False,
+        reseat_equal=True,
+        gates=gates,
+        ticket_types=ticket_types,
+    )
 
 
 async def _make_organization(conn: Connection, key: bytes, clock: Clock, data: DemoData) -> None:

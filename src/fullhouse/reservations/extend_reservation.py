@@ -41,14 +41,8 @@ async def _move_deadline(conn: Connection, reservation: Reservation, until: date
 
 
 async def _lock_held(conn: Connection, organization_id: UUID, reservation_id: UUID) -> tuple[Reservation, datetime]:
-    session_id = await queries.find_session(conn, organization_id, reservation_id)
-    if session_id is None:
-        raise ReservationNotFound
-    await writes.lock_stock(conn, organization_id, session_id)
-    row = await writes.lock_reservation(conn, organization_id, reservation_id)
-    now: datetime = await conn.fetchval("SELECT clock_timestamp()")
-    if row is None:
-        raise ReservationNotFound
+    row = await writes.lock_with_stock(conn, organization_id, reservation_id)
+    now = await queries.read_clock(conn)
     if row["status"] != ReservationStatus.HELD or row["expires_at"] <= now:
         status = row["status"] if row["status"] != ReservationStatus.HELD else ReservationStatus.EXPIRED
         raise ReservationExpired(reservation_status=str(status))

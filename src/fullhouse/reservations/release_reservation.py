@@ -5,10 +5,10 @@ from uuid import UUID
 from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import Connection
-from fullhouse.reservations import queries, writes
+from fullhouse.reservations import writes
 from fullhouse.reservations.expire_reservations import sum_counts
 from fullhouse.reservations.messages import ReservationReleased
-from fullhouse.reservations.rules import ReservationNotFound, ReservationStatus, SeatState
+from fullhouse.reservations.rules import ReservationStatus, SeatState
 from fullhouse.reservations.writes import SeatMove, StockMove
 
 
@@ -17,13 +17,10 @@ async def release_reservation(conn: Connection, make_id: MakeId, organization_id
 
     Locks stock, then the reservation. Raises ``ReservationNotFound``.
     """
-    session_id = await queries.find_session(conn, organization_id, reservation_id)
-    if session_id is None:
-        raise ReservationNotFound
-    await writes.lock_stock(conn, organization_id, session_id)
-    row = await writes.lock_reservation(conn, organization_id, reservation_id)
-    if row is None or row["status"] != ReservationStatus.HELD:
+    row = await writes.lock_with_stock(conn, organization_id, reservation_id)
+    if row["status"] != ReservationStatus.HELD:
         return False
+    session_id = row["session_id"]
     await writes.end_reservation(conn, organization_id, reservation_id, ReservationStatus.RELEASED)
     version = await writes.move_stock(
         conn,

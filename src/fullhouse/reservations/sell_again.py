@@ -17,7 +17,6 @@ from fullhouse.reservations.rules import (
     HeldItem,
     HeldSeat,
     Reservation,
-    ReservationNotFound,
     ReservationStatus,
     SeatState,
     draw_of,
@@ -36,13 +35,10 @@ async def sell_again(
     was paid. None means that nothing was changed, because there are no such places. Locks stock, then the
     reservation. Raises ``ReservationNotFound``.
     """
-    session_id = await queries.find_session(conn, organization_id, reservation_id)
-    terms = None if session_id is None else await load_terms(conn, organization_id, session_id)
-    if session_id is None or terms is None:
-        raise ReservationNotFound
-    await writes.lock_stock(conn, organization_id, session_id)
-    row = await writes.lock_reservation(conn, organization_id, reservation_id)
-    if row is None or row["status"] not in {ReservationStatus.RELEASED, ReservationStatus.EXPIRED}:
+    row = await writes.lock_with_stock(conn, organization_id, reservation_id)
+    session_id: UUID = row["session_id"]
+    terms = await load_terms(conn, organization_id, session_id)
+    if terms is None or row["status"] not in {ReservationStatus.RELEASED, ReservationStatus.EXPIRED}:
         return None
     await expire_in_session(conn, make_id, organization_id, session_id)
     stock = await queries.load_stock(conn, organization_id, session_id)

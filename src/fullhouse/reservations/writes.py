@@ -8,7 +8,16 @@ from uuid import UUID
 from fullhouse.core.json import Json
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.reservations.rules import Draw, NewAllocation, NewQuota, Reservation, SeatState, SessionNotFound
+from fullhouse.reservations.queries import find_session
+from fullhouse.reservations.rules import (
+    Draw,
+    NewAllocation,
+    NewQuota,
+    Reservation,
+    ReservationNotFound,
+    SeatState,
+    SessionNotFound,
+)
 
 
 class StockOutOfStep(Exception):
@@ -160,6 +169,18 @@ def _drawn_json(new: NewReservation) -> dict[str, Json]:
         "quota_counts": list(new.draw.quota_counts.values()),
         "seats": list(new.draw.seats),
     }
+
+
+async def lock_with_stock(conn: Connection, organization_id: UUID, reservation_id: UUID) -> Record:
+    """Lock the stock of a reservation's session, then the reservation. Raises ``ReservationNotFound``."""
+    session_id = await find_session(conn, organization_id, reservation_id)
+    if session_id is None:
+        raise ReservationNotFound
+    await lock_stock(conn, organization_id, session_id)
+    row = await lock_reservation(conn, organization_id, reservation_id)
+    if row is None:
+        raise ReservationNotFound
+    return row
 
 
 async def lock_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> Record | None:
