@@ -45,13 +45,13 @@ class Inbox:
     answer: str = "250 taken"
     recipient_answer: str = ""
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802, ANN401
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
         if self.recipient_answer:
             return self.recipient_answer
         envelope.rcpt_tos.append(address)
         return "250 ok"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802, ANN401
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         if self.answer.startswith("250"):
             self.mails.append(envelope.original_content)
             self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
@@ -59,7 +59,7 @@ class Inbox:
 
 
 @asynccontextmanager
-async def served(inbox: Inbox, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncGenerator[int]:  # noqa: ANN401
+async def served(inbox: Inbox, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncGenerator[int]:
     """Run a mail server on loopback and give its port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
@@ -163,7 +163,7 @@ async def test_a_server_that_is_away_is_unavailable(inbox: Inbox) -> None:
 
 
 async def test_sign_in_over_starttls(inbox: Inbox, tls: ssl.SSLContext, certificate: Path) -> None:
-    def authenticate(_s: Any, _session: Any, _e: Any, _mechanism: str, data: Any) -> AuthResult:  # noqa: ANN401
+    def authenticate(_s: Any, _session: Any, _e: Any, _mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=(data.login, data.password) == (b"box", b"p@ss/word"), handled=False)
 
     options: dict[str, Any] = {"tls_context": tls, "require_starttls": True, "auth_required": True}

@@ -35,7 +35,7 @@ async def orders(shop: Shop) -> int:
     )
 
 
-def short(shop: Shop, **body: Any) -> dict[str, Any]:  # noqa: ANN401 (fields of a body)
+def short(shop: Shop, **body: Any) -> dict[str, Any]:
     return {"session_id": str(shop.sale.made.session_id), "quantity": 2, **ANA, **body}
 
 

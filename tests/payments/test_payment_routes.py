@@ -126,7 +126,7 @@ async def test_only_the_holder_pays_and_only_the_holder_and_the_organization_loo
         (None, 422),
     ],
 )
-async def test_bad_bodies_start_nothing(shop: Shop, body: Any, status: int) -> None:  # noqa: ANN401 (any JSON)
+async def test_bad_bodies_start_nothing(shop: Shop, body: Any, status: int) -> None:
     order = await shop.order()
     answer = await shop.client.post(f"/orders/{order['id']}/payments", json=body, headers=holder(order))
     assert answer.status_code == status, answer.text
