@@ -60,7 +60,9 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         ), moved AS (
             UPDATE seats s SET state = 1, reservation_id = m.reservation_id
             FROM unnest($6::integer[], $7::uuid[]) AS m(seat_index, reservation_id), stepped
-            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = m.seat_index AND s.state = 0
+            -- The array keeps the plan on these seats of the primary key, whatever the planner believes of the table.
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($6::integer[])
+              AND s.seat_index = m.seat_index AND s.state = 0
             RETURNING s.seat_index
         ), counted AS (
             UPDATE quotas q SET held = q.held + d.held

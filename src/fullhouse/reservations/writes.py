@@ -83,7 +83,8 @@ async def move_stock(conn: Connection, move: StockMove) -> int:
             UPDATE seats s SET state = m.after, reservation_id = m.reservation_id, allocation_id = m.allocation_id
             FROM unnest($3::integer[], $4::smallint[], $5::smallint[], $6::uuid[], $7::uuid[])
                 AS m(seat_index, before, after, reservation_id, allocation_id)
-            WHERE s.organization_id = $1 AND s.session_id = $2
+            -- The array keeps the plan on these seats of the primary key, whatever the planner believes of the table.
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($3::integer[])
               AND s.seat_index = m.seat_index AND s.state = m.before
             RETURNING s.seat_index, s.state
         ), counted AS (
