@@ -1,6 +1,8 @@
 """What the relay asks of the outbox: leases on partitions of keys, batches to send, and marks of what became of them.
 
 Whoever holds a partition's lease is alone in sending it, so that the messages of a key leave in their order.
+Commits of leases and marks do not wait for the disk: a crash of the server that loses one makes a message go twice,
+which is allowed, and every relay loses its connection in it.
 """
 
 from collections.abc import Sequence
@@ -41,7 +43,8 @@ async def take_leases(conn: Connection, token: UUID, *, count_max: int, lease_se
             FOR UPDATE SKIP LOCKED
         )
         UPDATE outbox_leases l SET token = $1, leased_until = clock_timestamp() + make_interval(secs => $3)
-        FROM free WHERE l.partition = free.partition
+        FROM free, (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
+        WHERE l.partition = free.partition
         RETURNING l.partition
         """,
         token,
@@ -56,6 +59,7 @@ async def renew_leases(conn: Connection, token: UUID, partitions: Sequence[int],
     rows = await conn.fetch(
         """
         UPDATE outbox_leases SET leased_until = clock_timestamp() + make_interval(secs => $3)
+        FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
         WHERE partition = ANY($2::smallint[]) AND token = $1 AND leased_until > clock_timestamp()
         RETURNING partition
         """,
@@ -68,7 +72,13 @@ async def renew_leases(conn: Connection, token: UUID, partitions: Sequence[int],
 
 async def return_leases(conn: Connection, token: UUID) -> None:
     """Give back what this relay holds."""
-    await conn.execute("UPDATE outbox_leases SET token = NULL, leased_until = '-infinity' WHERE token = $1", token)
+    await conn.execute(
+        """
+        UPDATE outbox_leases SET token = NULL, leased_until = '-infinity'
+        FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried WHERE token = $1
+        """,
+        token,
+    )
 
 
 async def load_batch(conn: Connection, partitions: Sequence[int], count_max: int) -> list[Message]:
@@ -103,7 +113,8 @@ async def mark_sent(conn: Connection, messages: Sequence[Message]) -> None:
     await conn.execute(
         """
         UPDATE outbox o SET sent_at = clock_timestamp(), retry_at = NULL
-        FROM unnest($1::uuid[], $2::uuid[]) AS m(organization_id, message_id)
+        FROM unnest($1::uuid[], $2::uuid[]) AS m(organization_id, message_id),
+             (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
         WHERE o.organization_id = m.organization_id AND o.message_id = m.message_id AND o.sent_at IS NULL
         """,
         [message.organization_id for message in messages],

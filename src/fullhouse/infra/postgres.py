@@ -61,6 +61,7 @@ async def open_pool(url: str, *, size_min: int = 1, size_max: int = 10, applicat
         min_size=size_min,
         max_size=size_max,
         init=prepare_connection,
+        reset=_leave_as_it_is,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
         max_inactive_connection_lifetime=300,
         server_settings={
@@ -121,6 +122,13 @@ async def prepare_connection(conn: asyncpg.Connection) -> None:
     """Teach a new connection that ``json`` and ``jsonb`` are Python values."""
     for name in ("json", "jsonb"):
         await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+async def _leave_as_it_is(_conn: asyncpg.Connection) -> None:
+    """Save the statement that the driver would send after each use: nothing of ours outlasts its transaction.
+
+    A transaction that was left open is rolled back all the same, before this.
+    """
 
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

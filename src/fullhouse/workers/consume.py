@@ -26,6 +26,9 @@ from fullhouse.workers.errors import Failure, Verdict, judge
 POLL_SECONDS = 0.5
 """How often an empty queue is looked at when no wake-up comes."""
 
+TOGETHER_SECONDS = 0.02
+"""How long a hand that is free waits for others, so that one statement takes messages for several."""
+
 LEASE_SECONDS = 10.0
 """How long the message of a consumer that died stays hidden. While it is worked on, its lease is renewed."""
 
@@ -69,6 +72,9 @@ class Consumer:
         self._notifier = notifier
         self._randomness = randomness
         self._busy: set[asyncio.Task[None]] = set()
+        self._in_hand: dict[int, Delivery] = {}
+        self._done: dict[int, Delivery] = {}
+        self._telling = asyncio.Lock()
 
     @property
     def queue(self) -> str:
@@ -77,22 +83,28 @@ class Consumer:
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Consume until ``stop`` is set, then finish the messages in hand. A cancellation gives them up."""
+        renewing = asyncio.create_task(self._renew(), name=f"{self.queue}:renew")
         try:
             while not stop.is_set():
                 await self._step()
             await asyncio.gather(*self._busy)
         finally:
-            for task in self._busy:
+            for task in (renewing, *self._busy):
                 task.cancel()
-            await asyncio.gather(*self._busy, return_exceptions=True)
+            await asyncio.gather(renewing, *self._busy, return_exceptions=True)
 
     async def consume_due(self) -> int:
         """Handle what is ready, one round of at most ``concurrency_max`` messages; return how many there were."""
         deliveries = await self._receive(self._subscription.concurrency_max)
-        await asyncio.gather(*(self._handle(delivery) for delivery in deliveries))
+        renewing = asyncio.create_task(self._renew())
+        try:
+            await asyncio.gather(*(self._handle(delivery) for delivery in deliveries))
+        finally:
+            renewing.cancel()
         return len(deliveries)
 
     async def _step(self) -> None:
+        await self._gather_hands()
         free = self._subscription.concurrency_max - len(self._busy)
         deliveries = await self._receive(free) if free else []
         for delivery in deliveries:
@@ -103,6 +115,13 @@ class Consumer:
             await self._wait()
         elif self._busy:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _gather_hands(self) -> None:
+        """Wait a moment while more than half of the hands are busy: quick work then needs few statements."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + TOGETHER_SECONDS
+        while 2 * len(self._busy) > self._subscription.concurrency_max and clock() < until:
+            await asyncio.wait(self._busy, timeout=until - clock(), return_when=asyncio.FIRST_COMPLETED)
 
     async def _wait(self) -> None:
         """Wait for a wake-up, or for a message in hand: its key may have a next one."""
@@ -117,7 +136,7 @@ class Consumer:
 
     async def _handle(self, delivery: Delivery) -> None:
         structlog.contextvars.bind_contextvars(queue=delivery.queue, message_id=str(delivery.message_id))
-        renewing = asyncio.create_task(self._renew(delivery))
+        self._in_hand[id(delivery)] = delivery
         try:
             await self._react(delivery)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
@@ -125,14 +144,23 @@ class Consumer:
         else:
             # What the handler announced should leave before the broker is told: it is what somebody waits for.
             self._notifier.wake()
-            await self._quietly(self._broker.acknowledge([delivery]))
+            await self._quietly(self._acknowledge(delivery))
         finally:
-            renewing.cancel()
+            del self._in_hand[id(delivery)]
 
-    async def _renew(self, delivery: Delivery) -> None:
+    async def _acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker of everything that was done while it was being told of what came before."""
+        self._done[id(delivery)] = delivery
+        async with self._telling:
+            if id(delivery) in self._done:
+                done, self._done = self._done, {}
+                await self._broker.acknowledge(list(done.values()))
+
+    async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            await self._quietly(self._broker.extend(delivery, LEASE_SECONDS))
+            for delivery in tuple(self._in_hand.values()):
+                await self._quietly(self._broker.extend(delivery, LEASE_SECONDS))
 
     async def _react(self, delivery: Delivery) -> None:
         message = from_cloud_event(delivery.body)

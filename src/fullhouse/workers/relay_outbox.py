@@ -28,12 +28,15 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Listener
 from fullhouse.workers.backoff import backoff_seconds
 
-BATCH_COUNT_MAX = 256
+BATCH_COUNT_MAX = 512
 LEASED_COUNT_MAX = 32
 """Half of the partitions, so that two relays share them."""
 
 LEASE_SECONDS = 5.0
 """How long the partitions of a relay that died wait for another."""
+
+RENEW_SECONDS = LEASE_SECONDS / 3
+"""A lease of this age is renewed, or found lost, before the next batch. A process that is stopped finds it old."""
 
 POLL_SECONDS = 0.5
 """How often the outbox is looked at when no wake-up comes."""
@@ -65,23 +68,25 @@ class Relay:
 
     async def send_due(self) -> int:
         """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent."""
-        token = self._make_id()
+        token, since = self._make_id(), asyncio.get_running_loop().time()
         async with connection(self._pool) as conn:
             partitions = await take_leases(conn, token, count_max=LEASED_COUNT_MAX, lease_seconds=LEASE_SECONDS)
         if not partitions:
             return 0
         try:
-            return await self._send_leased(token, partitions)
+            return await self._send_leased(token, partitions, since)
         finally:
             async with connection(self._pool) as conn:
                 await return_leases(conn, token)
 
-    async def _send_leased(self, token: UUID, partitions: Sequence[int]) -> int:
-        sent = 0
+    async def _send_leased(self, token: UUID, partitions: Sequence[int], since: float) -> int:
+        sent, clock = 0, asyncio.get_running_loop().time
         while partitions:
             async with connection(self._pool) as conn:
                 batch = await load_batch(conn, partitions, BATCH_COUNT_MAX)
-                partitions = await renew_leases(conn, token, partitions, LEASE_SECONDS) if batch else []
+                if batch and clock() - since > RENEW_SECONDS:
+                    since = clock()
+                    partitions = await renew_leases(conn, token, partitions, LEASE_SECONDS)
             held = frozenset(partitions)
             batch = [message for message in batch if partition_of(message.key) in held]
             if not batch:

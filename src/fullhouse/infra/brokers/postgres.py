@@ -17,6 +17,9 @@ from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, Me
 from fullhouse.infra.postgres import Pool, Record, connection
 from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
 
+# Leases and acknowledgements do not wait for the disk: a crash of the server that loses one hands a message out again,
+# as it may. What is published, put off or put away does wait.
+
 # The statistics of a table that is empty one minute and full the next are always wrong, so the statement is written
 # for one plan: walk the queue by position and stop at the limit. A subquery for the first of a key, not an anti-join,
 # stays an index probe; and the conditions are negated because the planner expects two thirds of all rows to pass a
@@ -33,7 +36,8 @@ _RECEIVE: LiteralString = """
         UPDATE broker_messages m
         SET lease_token = $3, attempts = least(attempts + 1, 32767),
             visible_at = clock_timestamp() + make_interval(secs => $4)
-        FROM ready WHERE m.queue = $1 AND m.position = ready.position
+        FROM ready, (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
+        WHERE m.queue = $1 AND m.position = ready.position
         RETURNING m.*
     )
     SELECT position, organization_id, message_id, key, body, attempts FROM leased ORDER BY position
@@ -124,7 +128,8 @@ class PostgresBroker:
         await self._execute(
             """
             DELETE FROM broker_messages m
-            USING unnest($1::text[], $2::bigint[], $3::uuid[]) AS d(queue, position, token)
+            USING unnest($1::text[], $2::bigint[], $3::uuid[]) AS d(queue, position, token),
+                  (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
             WHERE m.queue = d.queue AND m.position = d.position AND m.lease_token = d.token
             """,
             [delivery.queue for delivery in deliveries],
