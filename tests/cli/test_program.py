@@ -100,6 +100,23 @@ def test_database_that_is_away_is_one_line(tmp_path: Path, command: list[str]) -
     assert "the database" in refusal(run(tmp_path, *command, **GIVEN))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["api"],
+        ["worker"],
+        ["verify"],
+        ["dead-letters", "list"],
+        ["create-admin", "--email", "ana@example.org"],
+    ],
+)
+def test_database_that_was_never_migrated_is_one_line(
+    tmp_path: Path, empty_database: str, valkey_url: str, command: list[str]
+) -> None:
+    given = {**GIVEN, "FULLHOUSE_DATABASE_URL": empty_database, "FULLHOUSE_VALKEY_URL": valkey_url}
+    assert refusal(run(tmp_path, *command, **given)) == "the database lacks revision 0001; run 'fullhouse migrate'"
+
+
 def test_host_that_is_not_ours_is_one_line(tmp_path: Path) -> None:
     line = refusal(run(tmp_path, "api", "--host", "192.0.2.1", "--port", "8000", **GIVEN))
     assert line == "cannot listen on 192.0.2.1 port 8000: Cannot assign requested address"

@@ -7,6 +7,7 @@ import click
 from fullhouse.cli.parts import existing_parts, load_settings
 from fullhouse.cli.progress import waiting
 from fullhouse.infra.migrate import migrate as run_migrations
+from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.resources import Places, open_resources
 from fullhouse.organizations.create_admin import Admin, Tools
 from fullhouse.organizations.create_admin import create_admin as make_admin
@@ -42,5 +43,6 @@ def create_admin(email: str, organization: str) -> None:
 
 async def _make_admin(places: Places, email: str, organization: str) -> Admin:
     async with open_resources(places, application_name="fullhouse-create-admin") as resources:
+        await require_schema(resources.pool)
         tools = Tools(make_id=resources.make_id, clock=resources.clock, randomness=resources.randomness)
         return await make_admin(resources.pool, tools, email, organization)

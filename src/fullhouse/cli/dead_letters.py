@@ -18,6 +18,7 @@ from fullhouse.infra.brokers.dead_letters import (
     replay_dead_letter,
 )
 from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.resources import Places, Resources, open_resources
 from fullhouse.workers.subscriptions import QUEUES
 
@@ -107,4 +108,5 @@ def _run(work: Callable[[Resources], Awaitable[Answer]]) -> Answer:
 
 async def _with_resources(places: Places, work: Callable[[Resources], Awaitable[Answer]]) -> Answer:
     async with open_resources(places, application_name="fullhouse-dead-letters") as resources:
+        await require_schema(resources.pool)
         return await work(resources)

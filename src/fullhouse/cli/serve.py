@@ -17,6 +17,7 @@ from fullhouse.cli.parts import load_settings
 from fullhouse.cli.processes import api_children, with_address
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.resources import open_resources
 from fullhouse.infra.telemetry import configure_logging
 from fullhouse.settings import Settings
@@ -76,6 +77,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
     from fullhouse.web.app import create_app  # noqa: PLC0415  # a worker loads no web server
 
     async with open_resources(settings.places(), application_name="fullhouse-api") as resources:
+        await require_schema(resources.pool)
         app = create_app(resources, settings)
         server = _Server(
             uvicorn.Config(
@@ -107,6 +109,7 @@ async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) 
     from fullhouse.workers.work import work_of  # noqa: PLC0415  # the same
 
     async with open_resources(settings.places(), application_name="fullhouse-worker") as resources:
+        await require_schema(resources.pool)
         grace_seconds = settings.shutdown_grace_seconds
         await run_worker(resources, work_of(resources, settings), stop, parts=parts, grace_seconds=grace_seconds)
 

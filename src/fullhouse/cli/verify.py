@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 from fullhouse.cli.parts import existing_parts, load_settings
 from fullhouse.cli.progress import progress_bars
 from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.postgres import open_pool
 from fullhouse.operations.verify import CHECKS, Finding
 from fullhouse.operations.verify import verify as run_checks
@@ -59,6 +60,7 @@ async def _verify(database_url: str, bars: Progress, task: TaskID, *, idle: bool
     except Exception as error:
         raise OperatorError(f"the database cannot be used: {str(error) or type(error).__name__}") from error
     try:
+        await require_schema(pool)
         return await run_checks(pool, idle=idle, on_check=lambda _: bars.advance(task))
     finally:
         await pool.close()

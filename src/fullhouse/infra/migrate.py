@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import Connection, Pool, connection
 
 CONNECT_SECONDS_MAX = 10
 
@@ -41,14 +41,26 @@ async def missing_revisions(conn: Connection, folder: Path | None = None) -> lis
 
     Raises ``MigrationError`` if the database has a revision that this program does not know.
     """
-    has_table = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-    current = await conn.fetchval("SELECT version_num FROM alembic_version") if has_table else None
+    current = await _current_revision(conn)
     known = revisions(folder or migrations_folder())
     if current is None:
         return known
     if current not in known:
         raise MigrationError(f"the database has revision {current}, which this version of Fullhouse does not know")
     return known[known.index(current) + 1 :]
+
+
+async def require_schema(pool: Pool) -> None:
+    """Raise ``MigrationError`` if the database lacks a revision of this version.
+
+    A newer schema will do: each migration leaves the last version able to go on, and start again, while it is replaced.
+    """
+    async with connection(pool) as conn:
+        current = await _current_revision(conn)
+    known = revisions(migrations_folder())
+    lacking = known if current is None else [revision for revision in known if revision > current]
+    if lacking:
+        raise MigrationError(f"the database lacks revision {lacking[0]}; run 'fullhouse migrate'")
 
 
 def revisions(folder: Path) -> list[str]:
@@ -77,6 +89,11 @@ def not_migrated(error: BaseException) -> MigrationError:
     cause = getattr(error, "orig", None) or error
     text = (str(cause) or type(cause).__name__).strip().splitlines()[0]
     return MigrationError(f"the database was not migrated: {text}")
+
+
+async def _current_revision(conn: Connection) -> str | None:
+    has_table = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+    return await conn.fetchval("SELECT version_num FROM alembic_version") if has_table else None
 
 
 async def _missing(owner_url: str, folder: Path) -> list[str]:
