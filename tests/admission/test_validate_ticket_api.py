@@ -59,6 +59,13 @@ async def test_code_that_is_not_believed_shows_no_ticket(door: Any, client: Any,
     assert answer.json()["ticket"] is None
 
 
+async def test_spaces_and_line_breaks_around_a_code_do_not_matter(door: Any, client: Any) -> None:
+    scanned = {"code": f" {door.codes[0]}\r\n"}
+    answer = await client.post(URL, json=scanned, headers=await key_of(door, Role.SCANNER))
+    assert answer.json()["outcome"] == "admitted"
+    assert await door.log() == [(1, "in")]
+
+
 async def test_without_a_key_nobody_scans(door: Any, client: Any) -> None:
     assert (await client.post(URL, json={"code": door.codes[0]})).status_code == 401
     assert await door.log() == []

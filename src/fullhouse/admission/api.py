@@ -95,7 +95,7 @@ async def validate_ticket(
     """Judge a code, and record the admission if it opens the door. Every judgement is a 200; see ``outcome``."""
     scan = Scan(
         organization_id=grant.organization_id,
-        code=body.code,
+        code=body.code.strip(),  # hand scanners end what they type with a line break
         direction=Direction(body.direction),
         session_id=body.session_id,
         gate=body.gate,
