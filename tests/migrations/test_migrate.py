@@ -8,7 +8,15 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
-from fullhouse.infra.migrate import MigrationError, migrate, migrations_folder, missing_revisions, revisions
+from fullhouse.infra.migrate import (
+    MigrationError,
+    migrate,
+    migrations_folder,
+    missing_revisions,
+    require_schema,
+    revisions,
+)
+from fullhouse.infra.postgres import open_pool
 
 ALL = sorted(path.stem.split("_")[0] for path in (migrations_folder() / "versions").glob("*.sql"))
 
@@ -107,3 +115,22 @@ async def test_database_that_cannot_be_reached_is_one_line(tmp_path: Path) -> No
     with pytest.raises(MigrationError) as refused:
         await migrate(f"postgresql://fullhouse@/fullhouse?host={tmp_path}")
     assert "\n" not in str(refused.value)
+
+
+async def test_program_starts_on_its_own_schema_and_on_a_newer_one(fresh_database: str, tmp_path: Path) -> None:
+    pool = await open_pool(fresh_database, size_max=1)
+    try:
+        await require_schema(pool)
+        await migrate(fresh_database, copy_with_next(tmp_path / "migrations", "CREATE TABLE next_things (id int)"))
+        await require_schema(pool)
+    finally:
+        await pool.close()
+
+
+async def test_program_does_not_start_on_an_empty_database(empty_database: str) -> None:
+    pool = await open_pool(empty_database, size_max=1)
+    try:
+        with pytest.raises(MigrationError, match=r"^the database lacks revision 0001; run 'fullhouse migrate'$"):
+            await require_schema(pool)
+    finally:
+        await pool.close()
