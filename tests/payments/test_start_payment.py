@@ -14,6 +14,7 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderAlreadyPaid, OrderNotFound, OrderStatus
 from fullhouse.payments.expire_attempts import expire_attempts
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
+from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.providers.simulated import SimulatedProvider
 from fullhouse.payments.rules import Payment, PaymentOpen, PaymentStatus, ProviderRefused, ProviderUnknown
 from fullhouse.payments.start_payment import PaymentRequest, open_attempt, send_attempt
@@ -157,6 +158,9 @@ async def test_what_cannot_be_paid_is_refused_and_nothing_is_written(pool: Pool)
     with pytest.raises(ProviderUnknown) as unknown:
         await sale.pay(order_id, provider="gold")
     assert unknown.value.fields["errors"] == [{"field": "provider", "message": "Choose one of: simulated."}]
+    with pytest.raises(ProviderUnknown) as none_offered:
+        Providers({}).named("simulated")
+    assert none_offered.value.fields["errors"] == [{"field": "provider", "message": "No way to pay is set up."}]
     with pytest.raises(Invalid):
         await sale.pay(order_id, "explode")
     with pytest.raises(OrderNotFound):

@@ -135,6 +135,7 @@ class Providers:
         provider = self.by_name.get(name)
         if provider is None:
             choices: Sequence[str] = sorted(self.by_name)
-            errors = [{"field": "provider", "message": f"Choose one of: {', '.join(choices) or 'none is offered'}."}]
+            message = f"Choose one of: {', '.join(choices)}." if choices else "No way to pay is set up."
+            errors = [{"field": "provider", "message": message}]
             raise ProviderUnknown(errors=errors)
         return provider
