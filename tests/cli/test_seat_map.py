@@ -25,6 +25,13 @@ def test_a_generated_map_passes_the_check(tmp_path: Path) -> None:
     assert "  price category upper: 12,000 places" in lines
 
 
+def test_a_single_row_is_one_row(tmp_path: Path) -> None:
+    file = tmp_path / "club.json"
+    CliRunner().invoke(seat_map, ["generate", "club", "--output", str(file)])
+    checked = CliRunner().invoke(seat_map, ["check", str(file)])
+    assert "  section platform: 10 seats in 1 row, 2 accessible" in checked.stdout.splitlines()
+
+
 def test_a_map_goes_to_standard_output_unless_a_file_is_named() -> None:
     made = CliRunner().invoke(seat_map, ["generate", "club"])
     assert made.exit_code == 0

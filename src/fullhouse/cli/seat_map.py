@@ -105,7 +105,8 @@ def _show_contents(read: SeatMap) -> None:
         seats = [seat for row in section.rows for seat in row.seats]
         accessible = sum(seat.accessible for seat in seats)
         kept = f", {accessible:,} accessible" if accessible else ""
-        click.echo(f"  section {section.key}: {len(seats):,} seats in {len(section.rows):,} rows{kept}")
+        rows = "1 row" if len(section.rows) == 1 else f"{len(section.rows):,} rows"
+        click.echo(f"  section {section.key}: {len(seats):,} seats in {rows}{kept}")
     for area in read.areas:
         click.echo(f"  area {area.key}: room for {area.capacity:,}")
     for category, count in read.places_by_category.items():
