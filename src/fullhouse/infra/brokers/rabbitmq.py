@@ -35,6 +35,9 @@ from fullhouse.infra.system import now
 CONFIRM_SECONDS_MAX = 10.0
 """How long a batch may take to be confirmed; after that, whether it was taken is not known."""
 
+CONSUME_SECONDS_MAX = 10.0
+"""How long a queue may take to accept a consumer; one whose leader is being chosen answers late."""
+
 HEARTBEAT_SECONDS = 10
 """A peer that is silent for about three times as long is given up."""
 
@@ -99,8 +102,7 @@ class RabbitMQBroker:
     async def receive(self, queue: str, *, count_max: int, lease_seconds: float) -> list[Delivery]:
         """Lend what this process holds; nothing while another process is the queue's active one."""
         link = await self._open()
-        with _broker_errors():
-            line = await link.line(queue)
+        line = await self._line(link, queue)
         line.news.clear()
         # RabbitMQ pushes: without this, who asks in a loop would never let a message arrive.
         await asyncio.sleep(0)
@@ -179,6 +181,15 @@ class RabbitMQBroker:
                         self._url, self._topology, self._pool, self._make_id, number=self._links_count
                     )
             return self._link
+
+    async def _line(self, link: Link, queue: str) -> Line:
+        try:
+            with _broker_errors():
+                async with asyncio.timeout(CONSUME_SECONDS_MAX):
+                    return await link.line(queue)
+        except BrokerUnavailable:
+            link.is_lost = True
+            raise
 
     async def _drop_link(self) -> None:
         async with self._opening:
