@@ -142,6 +142,7 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
             await self._settle_failure(delivery, error)
         else:
+            _log.info("message_handled", queue=delivery.queue, attempts=delivery.attempts)
             # What the handler announced should leave before the broker is told: it is what somebody waits for.
             self._notifier.wake()
             await self._quietly(self._acknowledge(delivery))
