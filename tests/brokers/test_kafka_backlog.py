@@ -92,6 +92,14 @@ def test_who_goes_on_begins_at_the_first_unfinished_and_passes_over_the_finished
     assert [(one.offset, one.attempts) for one in again.take(9, 0.0, 10.0)] == [(0, 2), (2, 2), (4, 2)]
 
 
+def test_commit_before_all_is_fetched_again_keeps_what_was_known_of_the_rest() -> None:
+    backlog = backlog_of(entry(0), progress=Progress(0, 6, frozenset({0, 2, 4}), {0: 1, 4: 3}))
+    (taken,) = backlog.take(9, 0.0, 10.0)
+    assert taken.attempts == 2
+    backlog.finish(taken)
+    assert backlog.changed() == {0: Progress(2, 6, frozenset({2, 4}), {4: 3})}
+
+
 def test_what_another_tool_wrote_beside_an_offset_means_nothing() -> None:
     for text in ("", "null", "[]", "{}", '{"edge":"x","waiting":[],"attempts":{}}', "reset by hand"):
         assert read_progress(7, text) == Progress(7)
