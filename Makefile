@@ -12,7 +12,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test services services-stop check format lock env translations messages security clean help
+.PHONY: run test services services-stop chaos check format lock env translations messages security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -29,6 +29,9 @@ services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback f
 
 services-stop:  ## Stop them
 	@deploy/services/all stop $(NAMES)
+
+chaos: $(VENV)/.dev-installed  ## Kill RabbitMQ under load and keep it away for a minute
+	FULLHOUSE_TEST_AWAY_SECONDS=60 $(BIN)/pytest $(ARGS) tests/brokers/test_rabbitmq_faults.py
 
 check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
 	$(BIN)/ruff check $(SOURCES)
