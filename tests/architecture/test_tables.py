@@ -26,6 +26,7 @@ ACROSS_ORGANIZATIONS = {
     "infra/brokers/dead_letters.py": "an operator looks through the dead letters of all",
     "infra/brokers/postgres.py": "a queue carries the messages of all, and its position names a row",
     "infra/directory.py": "it finds the organization of an id",
+    "infra/outbox_parked.py": "an operator looks through what is parked, whosever it is",
     "infra/outbox_leases.py": "a relay sends the messages of all",
     "operations/verify/": "an operator checks the promises for all at once",
     "reservations/queries.py:due_allocations": "finds what is due; each is then released inside its organization",

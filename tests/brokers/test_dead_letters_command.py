@@ -89,3 +89,25 @@ def test_mistakes_are_one_clear_line(operator: Operator) -> None:
         text = operator.run(*arguments, code=2)
         assert text.startswith("fullhouse: ")
         assert text.count("\n") == 1
+
+
+async def test_operator_deals_with_what_the_broker_refused(operator: Operator, fresh_pool: Any) -> None:
+    again, gone = uuid4(), uuid4()
+    await fresh_pool.executemany(
+        """
+        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, retry_at, attempts,
+                            last_error)
+        VALUES (gen_random_uuid(), $1, 1, gen_random_uuid(), 'thing.happened', 1, '{}', 'infinity', 8, 'too large')
+        """,
+        [(again,), (gone,)],
+    )
+    listed = operator.run("list", "--queue", "outbox")
+    assert (listed.count("too large"), str(again) in listed, str(gone) in listed) == (2, True, True)
+    assert "thing.happened.v1" in operator.run("show", str(gone))
+    assert f"Put back into outbox: {again}" in operator.run("replay", str(again))
+    assert f"Discarded: {gone}" in operator.run("discard", str(gone))
+
+    rows = await fresh_pool.fetch("SELECT message_id, attempts, retry_at FROM outbox")
+    assert [tuple(row) for row in rows] == [(again, 0, None)]
+    assert await fresh_pool.fetchval("SELECT resolution FROM dead_letters WHERE message_id = $1", gone) == "discarded"
+    assert "No dead letter waits." in operator.run("list", "--queue", "outbox")

@@ -1,6 +1,7 @@
 """Doctor names what is there, and what is wrong with each part, without stumbling over any of them."""
 
 import dataclasses
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +41,7 @@ async def run_sql(url: str, statement: str) -> None:
 
 async def test_healthy_parts_are_named_with_their_versions(places: Places, tmp_path: Path) -> None:
     found = await look(places, tmp_path)
-    assert list(found) == ["database", "valkey", "object store", "mail", "data folder"]
+    assert list(found) == ["database", "valkey", "object store", "mail", "queues", "data folder"]
     for part in ("valkey", "object store", "mail", "data folder"):
         assert found[part].is_well, found[part].detail
     assert found["valkey"].detail.split()[0] in {"Valkey", "Redis"}
@@ -92,3 +93,41 @@ async def test_parts_that_are_away_are_each_one_line(places: Places, tmp_path: P
         assert not finding.is_well, finding
         assert finding.detail
         assert "\n" not in finding.detail
+
+
+async def test_queue_that_is_not_worked_off_is_named_with_its_depth_and_age(
+    places: Places, fresh_database: str, tmp_path: Path
+) -> None:
+    here = dataclasses.replace(places, database_url=fresh_database)
+    assert (await look(here, tmp_path))["queues"] == Finding("queues", is_well=True, detail="nothing waits")
+
+    await run_sql(
+        fresh_database,
+        """
+        INSERT INTO broker_messages (queue, organization_id, message_id, key, body, enqueued_at)
+        SELECT 'tickets.issue', gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '{}',
+               clock_timestamp() - interval '5 minutes' FROM generate_series(1, 3)
+        """,
+    )
+    found = (await look(here, tmp_path))["queues"]
+    assert found.is_well
+    assert re.fullmatch(r"waiting: tickets\.issue 3 \(oldest 3\d\d s\)", found.detail)
+
+    await run_sql(fresh_database, "UPDATE broker_messages SET enqueued_at = enqueued_at - interval '1 hour'")
+    found = (await look(here, tmp_path))["queues"]
+    assert (found.is_well, "does 'fullhouse worker' run?" in found.detail) == (False, True)
+
+
+async def test_parked_message_is_a_finding(places: Places, fresh_database: str, tmp_path: Path) -> None:
+    await run_sql(
+        fresh_database,
+        """
+        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, retry_at, attempts)
+        VALUES (gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'thing.happened', 1, '{}', 'infinity', 8)
+        """,
+    )
+    found = (await look(dataclasses.replace(places, database_url=fresh_database), tmp_path))["queues"]
+    assert (found.is_well, found.detail) == (
+        False,
+        "1 messages are parked; see 'fullhouse dead-letters list --queue outbox'",
+    )

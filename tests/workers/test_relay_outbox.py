@@ -11,6 +11,7 @@ from harness.waiting import until
 from fullhouse.core.message import Message
 from fullhouse.infra import outbox, outbox_leases
 from fullhouse.infra.brokers.port import Broker, BrokerUnavailable
+from fullhouse.infra.outbox_parked import discard_parked, list_parked, measure_outbox, replay_parked
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener
@@ -188,6 +189,46 @@ async def test_poison_is_parked_after_its_tries_and_only_its_key_waited(parts: A
         None,
     )
     assert "no_poison" in row["last_error"]
+
+
+async def test_key_of_a_type_that_waits_stays_behind_its_parked_message_until_somebody_decides(parts: Any) -> None:
+    await parts.pool.execute(
+        "ALTER TABLE broker_messages ADD CONSTRAINT no_poison CHECK (body ->> 'type' <> 'poison.happened.v1')"
+    )
+    await prepared(parts)
+    relay = Relay(parts.pool, parts.broker, make_id, randomness, {"poison.happened"})
+    sent_again, discarded = uuid4(), uuid4()
+    await parts.commit(PoisonHappened(1, sent_again), ThingHappened(2, sent_again), ThingHappened(3))
+    await parts.commit(PoisonHappened(4, discarded), ThingHappened(5, discarded))
+
+    await relay.send_due()
+    for _ in range(REFUSALS_MAX - 1):
+        await parts.pool.execute("UPDATE outbox SET retry_at = clock_timestamp() WHERE retry_at IS NOT NULL")
+        await relay.send_due()
+    await relay.send_due()
+
+    assert await parts.queued_numbers() == [3]
+    parked = await list_parked(parts.pool)
+    assert {letter.key: letter.attempts for letter in parked} == dict.fromkeys([sent_again, discarded], REFUSALS_MAX)
+    assert all("no_poison" in letter.reason for letter in parked)
+    async with transaction(parts.pool) as conn:
+        depth = await measure_outbox(conn)
+    assert (depth.count, depth.parked_count) == (2, 2)
+
+    ids = {letter.key: letter.message_id for letter in parked}
+    assert await discard_parked(parts.pool, ids[discarded]) is not None
+    assert await discard_parked(parts.pool, ids[discarded]) is None
+    assert await relay.send_due() == 1
+    assert await parts.queued_numbers() == [3, 5]
+    row = await parts.pool.fetchrow("SELECT * FROM dead_letters")
+    assert (row["queue"], row["message_id"], row["resolution"]) == ("outbox", ids[discarded], "discarded")
+
+    await parts.pool.execute("ALTER TABLE broker_messages DROP CONSTRAINT no_poison")
+    assert await replay_parked(parts.pool, ids[sent_again]) is not None
+    assert await relay.send_due() == 2
+    assert await parts.queued_numbers() == [3, 5, 1, 2]
+    assert await replay_parked(parts.pool, ids[sent_again]) is None
+    assert await list_parked(parts.pool) == []
 
 
 async def test_wake_up_makes_the_relay_send_without_waiting_for_its_look(

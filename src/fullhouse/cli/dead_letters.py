@@ -19,8 +19,12 @@ from fullhouse.infra.brokers.dead_letters import (
 )
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.migrate import require_schema
+from fullhouse.infra.outbox_parked import OUTBOX, discard_parked, find_parked, list_parked, replay_parked
 from fullhouse.infra.resources import Places, Resources, open_resources
 from fullhouse.workers.subscriptions import QUEUES
+
+NAMES = sorted({*QUEUES, OUTBOX})
+"""The queues, and the outbox, where messages are parked that the broker refused."""
 
 _LINE_LENGTH_MAX = 160
 
@@ -33,11 +37,11 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.option("--queue", type=click.Choice(sorted(QUEUES)), help="Those of one queue alone.")
+@click.option("--queue", type=click.Choice(NAMES), help="Those of one queue alone.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
 def list_letters(queue: str | None, limit: int) -> None:
     """List the dead letters that wait, the newest first."""
-    letters = _run(lambda parts: list_dead_letters(parts.pool, queue=queue, count_max=limit))
+    letters = _run(lambda parts: _list(parts, queue, limit))
     for letter in letters:
         line = f"{letter.dead_letter_id}  {letter.failed_at:%Y-%m-%d %H:%M:%S}  {letter.queue}  {letter.reason}"
         click.echo(line if len(line) <= _LINE_LENGTH_MAX else line[: _LINE_LENGTH_MAX - 1] + "…")
@@ -49,7 +53,7 @@ def list_letters(queue: str | None, limit: int) -> None:
 @click.argument("dead_letter_id", type=click.UUID)
 def show(dead_letter_id: UUID) -> None:
     """Show one dead letter with its message."""
-    letter = _run(lambda parts: load_dead_letter(parts.pool, dead_letter_id))
+    letter = _run(lambda parts: _show(parts, dead_letter_id))
     for name in ("queue", "reason", "attempts", "failed_at", "resolution", "resolved_at"):
         value = getattr(letter, name)
         if value is not None:
@@ -60,7 +64,7 @@ def show(dead_letter_id: UUID) -> None:
 @dead_letters.command()
 @click.argument("dead_letter_ids", type=click.UUID, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All that wait, oldest first.")
-@click.option("--queue", type=click.Choice(sorted(QUEUES)), help="With --all: those of one queue alone.")
+@click.option("--queue", type=click.Choice(NAMES), help="With --all: those of one queue alone.")
 def replay(dead_letter_ids: tuple[UUID, ...], queue: str | None, *, everything: bool) -> None:
     """Put messages back into their queues, with fresh tries."""
     if everything == bool(dead_letter_ids):
@@ -70,7 +74,9 @@ def replay(dead_letter_ids: tuple[UUID, ...], queue: str | None, *, everything: 
         ids = dead_letter_ids or await _waiting(parts, queue)
         broker = await _broker(parts)
         try:
-            return [await replay_dead_letter(parts.pool, broker, dead_letter_id) for dead_letter_id in ids]
+            return [
+                await replay_parked(parts.pool, one) or await replay_dead_letter(parts.pool, broker, one) for one in ids
+            ]
         finally:
             await broker.close()
 
@@ -84,15 +90,28 @@ def discard(dead_letter_ids: tuple[UUID, ...]) -> None:
     """Mark dead letters as dealt with; they are kept for three months."""
 
     async def discard_each(parts: Resources) -> list[DeadLetter]:
-        return [await discard_dead_letter(parts.pool, dead_letter_id) for dead_letter_id in dead_letter_ids]
+        return [
+            await discard_parked(parts.pool, one) or await discard_dead_letter(parts.pool, one)
+            for one in dead_letter_ids
+        ]
 
     for letter in _run(discard_each):
         click.echo(f"Discarded: {letter.dead_letter_id}")
 
 
 async def _waiting(parts: Resources, queue: str | None) -> list[UUID]:
-    letters = await list_dead_letters(parts.pool, queue=queue, count_max=10_000)
+    letters = await _list(parts, queue, 10_000)
     return [letter.dead_letter_id for letter in reversed(letters)]
+
+
+async def _list(parts: Resources, queue: str | None, count_max: int) -> list[DeadLetter]:
+    parked = await list_parked(parts.pool, count_max=count_max) if queue in {None, OUTBOX} else []
+    dead = await list_dead_letters(parts.pool, queue=queue, count_max=count_max)
+    return sorted([*parked, *dead], key=lambda letter: letter.failed_at, reverse=True)[:count_max]
+
+
+async def _show(parts: Resources, dead_letter_id: UUID) -> DeadLetter:
+    return await find_parked(parts.pool, dead_letter_id) or await load_dead_letter(parts.pool, dead_letter_id)
 
 
 async def _broker(parts: Resources) -> Broker:

@@ -123,27 +123,26 @@ async def mark_sent(conn: Connection, messages: Sequence[Message]) -> None:
 
 
 async def mark_refused(
-    conn: Connection, message: Message, error: str, *, delay_seconds: float, attempts_max: int
-) -> bool:
-    """Count a refusal of one message: it waits, and with it its key, or it is parked and its key goes on.
+    conn: Connection, message: Message, error: str, *, delay_seconds: float | None, key_waits: bool
+) -> None:
+    """Count a refusal of one message: it waits for the delay, and with it its key; without a delay it is parked.
 
-    Returns whether it was parked.
+    A key that waits for a parked message waits until a person has sent that again, or discarded it.
     """
-    parked = await conn.fetchval(
+    await conn.fetchval(
         """
         UPDATE outbox SET attempts = attempts + 1, last_error = $3,
-               retry_at = CASE WHEN attempts + 1 < $5 THEN clock_timestamp() + make_interval(secs => $4) END,
-               parked_at = CASE WHEN attempts + 1 >= $5 THEN clock_timestamp() END
+               retry_at = CASE WHEN $4::float8 IS NOT NULL THEN clock_timestamp() + make_interval(secs => $4)
+                               WHEN $5 THEN 'infinity'::timestamptz END,
+               parked_at = CASE WHEN $4 IS NULL AND NOT $5 THEN clock_timestamp() END
         WHERE organization_id = $1 AND message_id = $2 AND sent_at IS NULL
-        RETURNING parked_at IS NOT NULL
         """,
         message.organization_id,
         message.message_id,
         error,
         delay_seconds,
-        attempts_max,
+        key_waits,
     )
-    return bool(parked)
 
 
 async def refusal_count(conn: Connection, message: Message) -> int:

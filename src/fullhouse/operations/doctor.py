@@ -10,17 +10,24 @@ from typing import Any
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import DomainError
+from fullhouse.infra.brokers import open_broker
+from fullhouse.infra.brokers.port import QueueDepth
 from fullhouse.infra.mailer import open_mailer
 from fullhouse.infra.migrate import missing_revisions
 from fullhouse.infra.object_store import open_object_store
+from fullhouse.infra.outbox_parked import measure_outbox
 from fullhouse.infra.postgres import connection, open_pool
 from fullhouse.infra.resources import Places, open_valkey
+from fullhouse.infra.system import make_id
+from fullhouse.workers.subscriptions import QUEUES
 
 POSTGRES_VERSION_MIN = 15
 VALKEY_VERSION_MIN = (7, 2)
 REDIS_VERSION_MIN = (7, 0)
 CLOCK_SECONDS_MAX = 5
 DISK_BYTES_MIN = 500_000_000
+OUTBOX_SECONDS_MAX = 60
+QUEUE_SECONDS_MAX = 600
 _LOOK_SECONDS_MAX = 10
 
 
@@ -44,6 +51,7 @@ async def examine(places: Places, data_dir: Path, clock: Clock) -> list[Finding]
         "valkey": lambda: _valkey(places.valkey_url),
         "object store": lambda: _object_store(places.object_store_url),
         "mail": lambda: _mail(places.mail_url, places.mail_from),
+        "queues": lambda: _queues(places),
         "data folder": lambda: _data_folder(data_dir),
     }
     return list(await asyncio.gather(*(_look(part, look) for part, look in looks.items())))
@@ -106,6 +114,32 @@ async def _object_store(url: str) -> str:
 async def _mail(url: str, sender: str) -> str:
     await open_mailer(url, sender).check()
     return _place(url)
+
+
+async def _queues(places: Places) -> str:
+    pool = await open_pool(places.database_url, size_max=2)
+    broker = open_broker(places.broker_url, pool=pool, database_url=places.database_url, make_id=make_id)
+    try:
+        await broker.declare(QUEUES)
+        depths = await broker.depth()
+        async with connection(pool) as conn:
+            outbox = await measure_outbox(conn)
+    finally:
+        await broker.close()
+        await pool.close()
+    lines = [QueueDepth("outbox", outbox.count, outbox.oldest_seconds), *depths]
+    late = [
+        line for line in lines if line.oldest_seconds > (OUTBOX_SECONDS_MAX if line is lines[0] else QUEUE_SECONDS_MAX)
+    ]
+    waiting = ", ".join(
+        f"{line.queue} {line.count} (oldest {line.oldest_seconds:.0f} s)" for line in lines if line.count
+    )
+    kept = f"; {outbox.dead_count} dead letters wait" if outbox.dead_count else ""
+    if outbox.parked_count:
+        raise NotWell(f"{outbox.parked_count} messages are parked; see 'fullhouse dead-letters list --queue outbox'")
+    if late:
+        raise NotWell(f"not worked off: {waiting}{kept}; does 'fullhouse worker' run?")
+    return (f"waiting: {waiting}" if waiting else "nothing waits") + kept
 
 
 async def _data_folder(folder: Path) -> str:

@@ -72,7 +72,8 @@ class Gauges:
                         SELECT occurred_at FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL LIMIT $1) AS unsent
                     ) AS unsent_seconds,
                     (SELECT count(*) FROM (
-                        SELECT 1 FROM outbox WHERE parked_at IS NOT NULL AND sent_at IS NULL LIMIT $1) AS p) AS parked,
+                        SELECT 1 FROM outbox WHERE sent_at IS NULL
+                            AND (parked_at IS NOT NULL OR retry_at = 'infinity') LIMIT $1) AS p) AS parked,
                     (SELECT count(*) FROM (
                         SELECT 1 FROM dead_letters WHERE resolved_at IS NULL LIMIT $1) AS dead) AS dead,
                     (SELECT count(*) FROM (

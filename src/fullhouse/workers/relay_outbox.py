@@ -5,7 +5,7 @@ notices. Sequence order is not commit order, so rows are marked one by one and n
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from fullhouse.core.clock import Randomness
@@ -42,6 +42,7 @@ POLL_SECONDS = 0.5
 """How often the outbox is looked at when no wake-up comes."""
 
 REFUSALS_MAX = 8
+"""After so many refusals a message is parked, until somebody sends it again or discards it."""
 
 _log = get_log("fullhouse.workers.relay")
 
@@ -49,8 +50,16 @@ _log = get_log("fullhouse.workers.relay")
 class Relay:
     """One relay of one process. Several may run; leases keep them apart."""
 
-    def __init__(self, pool: Pool, broker: Broker, make_id: MakeId, randomness: Randomness) -> None:
-        """Take what it needs; ``run_until`` does the work."""
+    def __init__(
+        self,
+        pool: Pool,
+        broker: Broker,
+        make_id: MakeId,
+        randomness: Randomness,
+        waiting_types: Collection[str] = frozenset(),
+    ) -> None:
+        """Take what it needs, and the types whose key waits behind a parked message; ``run_until`` does the work."""
+        self._waiting_types = waiting_types
         self._pool = pool
         self._broker = broker
         self._make_id = make_id
@@ -113,7 +122,7 @@ class Relay:
             try:
                 await self._broker.publish([message])
             except MessageRefused as refused:
-                if not await self._put_off(message, str(refused)):
+                if await self._put_off(message, str(refused)):
                     waiting.add(message.key)
                 continue
             async with connection(self._pool) as conn:
@@ -122,20 +131,19 @@ class Relay:
         return sent
 
     async def _put_off(self, message: Message, error: str) -> bool:
+        """Let the message wait, or park it after its last try; return whether its key waits."""
+        key_waits = message.type in self._waiting_types
         async with connection(self._pool) as conn:
             attempts = await refusal_count(conn, message) + 1
-            parked = await mark_refused(
-                conn,
-                message,
-                error,
-                delay_seconds=backoff_seconds(attempts, self._randomness),
-                attempts_max=REFUSALS_MAX,
-            )
+            parked = attempts >= REFUSALS_MAX
+            delay_seconds = None if parked else backoff_seconds(attempts, self._randomness)
+            await mark_refused(conn, message, error, delay_seconds=delay_seconds, key_waits=key_waits)
         _log.warning(
             "message_parked" if parked else "message_refused",
             message_id=str(message.message_id),
             type=message.type,
             attempts=attempts,
+            key_waits=key_waits or not parked,
             error=error,
         )
-        return parked
+        return key_waits or not parked

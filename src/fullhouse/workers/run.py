@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fullhouse.facts import WAITING_TYPES
 from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.resources import Resources
@@ -63,7 +64,7 @@ async def run_worker(
 def _loops(
     resources: Resources, work: Work, stop: asyncio.Event, *, broker: Broker, notifier: Notifier, listener: Listener
 ) -> dict[str, Loop]:
-    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness)
+    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES)
     schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
     consumers = [
         Consumer(resources.pool, broker, subscription, notifier, resources.randomness)

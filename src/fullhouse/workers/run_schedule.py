@@ -1,7 +1,8 @@
 """Run the schedule: each job at its interval, in one process of the cluster at a time.
 
 Who runs it holds an advisory lock on a connection of its own. When that process dies, its connection ends, Postgres
-frees the lock, and another process goes on within two seconds. Every job may be cut short and run again.
+frees the lock, and another process goes on within two seconds. Where it is stopped without dying, its connection falls
+silent, and Postgres ends it after a few seconds more. Every job may be cut short, run again, and run beside itself.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ LOCK_KEY = 0x46756C6C686F7573
 
 TRY_SECONDS = 1.0
 """How often a process that waits for the lock tries again, and the holder checks that it still has it."""
+
+SILENT_SECONDS_MAX = 5
+"""Postgres ends the connection of a holder that has not checked for this long."""
 
 _log = get_log("fullhouse.workers.schedule")
 
@@ -50,6 +54,7 @@ class Schedule:
         """Wait for the lock, then run the jobs until ``stop`` is set or the lock is lost. Jobs in hand are finished."""
         conn = await open_connection(self._url, application_name="fullhouse-schedule")
         try:
+            await conn.execute("SELECT set_config('idle_session_timeout', $1, false)", f"{SILENT_SECONDS_MAX}s")
             while not stop.is_set():
                 if await conn.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
                     _log.info("schedule_taken")
@@ -62,11 +67,11 @@ class Schedule:
     async def _run_jobs(self, conn: OwnConnection, stop: asyncio.Event) -> None:
         loops = [asyncio.create_task(self._repeat(job, stop), name=f"job:{job.name}") for job in self._jobs]
         try:
-            while not stop.is_set():
+            running = set(loops)
+            while running:
                 # The lock lives as long as its connection: if this fails, somebody else may have it already.
                 await conn.execute("SELECT 1")
-                await _sleep_unless(stop, TRY_SECONDS)
-            await asyncio.gather(*loops)
+                _, running = await asyncio.wait(running, timeout=TRY_SECONDS)
         finally:
             for loop in loops:
                 loop.cancel()

@@ -29,7 +29,7 @@ MESSAGE_CHECKS = (
         """
         SELECT organization_id, message_id, type, key, occurred_at, attempts, last_error, parked_at FROM outbox
         WHERE sent_at IS NULL
-          AND (parked_at IS NOT NULL
+          AND (parked_at IS NOT NULL OR retry_at = 'infinity'
                OR occurred_at < clock_timestamp() - make_interval(secs => 60 * $1::float8))
         """,
         graced=True,
