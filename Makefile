@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= 2
+AWAY ?= 10
 NAMES ?=
 SOURCES := src tests
 
@@ -30,8 +31,8 @@ services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback f
 services-stop:  ## Stop them
 	@deploy/services/all stop $(NAMES)
 
-chaos: $(VENV)/.dev-installed  ## Kill RabbitMQ under load and keep it away for a minute
-	FULLHOUSE_TEST_AWAY_SECONDS=60 $(BIN)/pytest $(ARGS) tests/brokers/test_rabbitmq_faults.py
+chaos: $(VENV)/.dev-installed  ## Kill servers under load and keep them away (AWAY=60 for a minute); some minutes
+	@FULLHOUSE_TEST_AWAY_SECONDS=$(AWAY) $(BIN)/pytest -m chaos $(ARGS) $(TESTS)
 
 check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
 	$(BIN)/ruff check $(SOURCES)

@@ -77,6 +77,9 @@ def never_jumps(numbers: Sequence[int]) -> bool:
     return True
 
 
+pytestmark = pytest.mark.chaos
+
+
 async def publish_until_taken(broker: KafkaBroker, messages: Sequence[Message]) -> int:
     """Publish as the relay does: the same batch again until it is confirmed. Return how often it was not."""
     for failures in range(100):

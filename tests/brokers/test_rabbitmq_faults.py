@@ -39,7 +39,7 @@ SETTLED_SECONDS = 3.0
 LEASE = 30.0
 WANTED = {"thing.happened"}
 
-pytestmark = pytest.mark.timeout(240 + 2 * AWAY_SECONDS)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240 + 2 * AWAY_SECONDS)]
 
 
 @pytest.fixture(scope="module")
