@@ -165,6 +165,10 @@ class Settings(BaseModel):
         description="How long the API still takes requests after it was asked to stop, while /readyz says 'draining', "
         "so that a balancer can turn away.",
     )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="'on' sends webhooks to private addresses and any port too: for development alone.",
+    )
     shutdown_grace_seconds: int = Field(
         default=20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
     )

@@ -15,7 +15,7 @@ FILES_OF_FEATURE_MAX = 16
 
 FEATURES = (
     "identity organizations access events seating reservations catalogue orders payments tickets aftersales admission "
-    "realtime"
+    "realtime webhooks"
 ).split()
 NOUNS = frozenset({"__init__", "rules", "messages", "queries", "writes", "api", "http"})
 """The files of a feature that are no verbs."""

@@ -96,6 +96,14 @@ FAULTS = {
         INSERT INTO dead_letters (organization_id, dead_letter_id, queue, message_id, key, body, reason, attempts)
         VALUES ({STRANGER}, {STRANGER}, 'tickets.issue', {STRANGER}, {STRANGER}, '{{}}', 'no', 1)
     """,
+    "webhook_is_tried_in_time": f"""
+        INSERT INTO webhook_endpoints (organization_id, endpoint_id, url, types)
+        SELECT organization_id, {STRANGER}, 'https://hooks.example.org/', '{{order.paid}}' FROM organizations LIMIT 1;
+        INSERT INTO webhook_deliveries (organization_id, endpoint_id, delivery_id, message_id, type, body, due_at)
+        SELECT organization_id, endpoint_id, endpoint_id, endpoint_id, 'order.paid', '{{}}',
+               clock_timestamp() - interval '11 minutes'
+        FROM webhook_endpoints
+    """,
     "notice_is_applied": """
         UPDATE payment_notices SET applied_at = NULL, received_at = received_at - interval '11 minutes'
     """,

@@ -130,4 +130,4 @@ async def test_wake_up_never_fails_who_asks(fresh_database: str) -> None:
 def test_each_queue_stands_once_in_the_table() -> None:
     assert len(QUEUES) == len(TABLE)
     assert {line.queue: line.types for line in TABLE} == QUEUES
-    assert frozenset({"relay", "consume", "schedule"}) == PARTS
+    assert frozenset({"relay", "consume", "schedule", "send"}) == PARTS

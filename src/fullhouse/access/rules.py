@@ -23,6 +23,7 @@ Permission = Literal[
     "refund:write",
     "ticket:scan",
     "report:read",
+    "webhook:write",
     "member:write",
     "api_key:write",
 ]
@@ -32,7 +33,7 @@ _BOX_OFFICE = frozenset[Permission](
     {*_SCANNER, "organization:read", "event:read", "stock:block", "order:read", "order:cancel", "report:read"}
 )
 _MANAGER = frozenset[Permission](
-    {*_BOX_OFFICE, "event:write", "event:publish", "session:write", "seat_map:publish", "refund:write"}
+    {*_BOX_OFFICE, "event:write", "event:publish", "session:write", "seat_map:publish", "refund:write", "webhook:write"}
 )
 _OWNER = frozenset[Permission]({*_MANAGER, "member:write", "api_key:write"})
 

@@ -23,7 +23,7 @@ from fullhouse.infra.telemetry import configure_logging
 from fullhouse.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30
-PARTS_OF_WORKER = ("relay", "consume", "schedule")
+PARTS_OF_WORKER = ("relay", "consume", "schedule", "send")
 
 
 @click.command()
@@ -44,7 +44,7 @@ def api(host: str | None, port: int | None, workers: int | None, descriptor: int
 
 
 @click.command()
-@click.option("--only", help="Some of its parts, with commas between: relay, consume, schedule.")
+@click.option("--only", help="Some of its parts, with commas between: relay, consume, schedule, send.")
 def worker(only: str | None) -> None:
     """Run the background worker: send messages, react to them, and do what is due.
 

@@ -72,6 +72,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.traffic = traffic
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
+    api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
     api.state.availability_board = board
 

@@ -20,6 +20,7 @@ from fullhouse.payments import api as payments_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
+from fullhouse.webhooks import api as webhooks_api
 
 API_PREFIX = "/api/v1"
 
@@ -33,6 +34,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     payments_api.router,
     aftersales_api.router,
     admission_api.router,
+    webhooks_api.router,
 )
 """In the order of the sale. Each feature's routes stand under ``/api/v1``."""
 

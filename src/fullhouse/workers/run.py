@@ -1,8 +1,9 @@
-"""The worker: the relay, the consumers and the schedule, or any of them, under one supervisor."""
+"""The worker: the relay, the consumers, the schedule and the senders, or any of them, under one supervisor."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from fullhouse.facts import WAITING_TYPES
 from fullhouse.infra.brokers import open_broker
@@ -14,15 +15,24 @@ from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
-PARTS = frozenset({"relay", "consume", "schedule"})
+PARTS = frozenset({"relay", "consume", "schedule", "send"})
+
+
+class Sending(Protocol):
+    """Sends to the outside what waits in the database, in as many processes as there are."""
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Send until ``stop`` is set, then finish what is on its way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The two tables that a worker works off: who reacts to what, and what runs when."""
+    """What a worker works off: who reacts to what, what runs when, and who sends to the outside, by name."""
 
     subscriptions: Sequence[Subscription]
     jobs: Sequence[Job]
+    senders: Mapping[str, Sending] = field(default_factory=dict[str, Sending])
 
     def queues(self) -> dict[str, frozenset[str]]:
         """Return the message types that each queue wants."""
@@ -80,12 +90,13 @@ def _loops(
     return {
         "relay": run_relay,
         "schedule": run_schedule,
-        **{f"consume:{consumer.queue}": _consuming(consumer, stop) for consumer in consumers},
+        **{f"consume:{consumer.queue}": _running(consumer, stop) for consumer in consumers},
+        **{f"send:{name}": _running(sender, stop) for name, sender in work.senders.items()},
     }
 
 
-def _consuming(consumer: Consumer, stop: asyncio.Event) -> Loop:
-    async def run_consumer() -> None:
-        await consumer.run_until(stop)
+def _running(part: Consumer | Sending, stop: asyncio.Event) -> Loop:
+    async def run_part() -> None:
+        await part.run_until(stop)
 
-    return run_consumer
+    return run_part

@@ -9,6 +9,7 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.prune_stock_changes import prune_stock_changes
+from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.workers.run_schedule import Job
 
 
@@ -26,4 +27,5 @@ def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
         Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
         Job("prune_dead_letters", 3600.0, lambda: prune_dead_letters(pool)),
+        Job("prune_deliveries", 3600.0, lambda: prune_deliveries(pool)),
     )

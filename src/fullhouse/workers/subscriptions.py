@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fullhouse.core.message import Message
 from fullhouse.core.secrets import derive_key, derive_secret
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import Connection, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.payments.close_declined_order import close_declined_order
@@ -19,6 +19,8 @@ from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_order_news import News, mail_order_news
 from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
 from fullhouse.tickets.render_order_documents import render_order_documents
+from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
+from fullhouse.webhooks.rules import MESSAGE_TYPES
 from fullhouse.workers.consume import Subscription
 
 
@@ -63,6 +65,11 @@ class Reactions:
             parts.pool, parts.object_store, parts.secret_key, message.organization_id, order_id
         )
         await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
+
+    async def enqueue_webhooks(self, message: Message) -> None:
+        """Enter what is to be sent to endpoints. A unique key stands against a repeat, so it needs no inbox row."""
+        async with connection(self._resources.pool) as conn:
+            await enqueue_deliveries(conn, self._resources.make_id, message)
 
     async def tell_buyer(self, message: Message) -> None:
         """Mail the buyer of an order that ended without tickets, where it is not by their own wish."""
@@ -136,6 +143,7 @@ TABLE = (
         _types("order.cancelled", "order.paid_unseated", "order.refunded"),
         outside=Reactions.tell_buyer,
     ),
+    Line("webhooks.enqueue", MESSAGE_TYPES, outside=Reactions.enqueue_webhooks, concurrency_max=8),
 )
 """Who reacts to what."""
 

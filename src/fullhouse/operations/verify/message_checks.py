@@ -72,6 +72,24 @@ MESSAGE_CHECKS = (
         """,
     ),
     Check(
+        6,
+        "webhook_is_tried_in_time",
+        "No webhook waits ten minutes beyond the time of its next attempt while its receiver is sent nothing else.",
+        """
+        SELECT d.organization_id, d.endpoint_id, d.delivery_id, d.message_id, d.type, d.attempts, d.due_at, e.status
+        FROM webhook_deliveries d JOIN webhook_endpoints e USING (organization_id, endpoint_id)
+        WHERE d.status = 'pending'
+          AND (e.status = 'disabled'
+               OR d.due_at < clock_timestamp() - make_interval(secs => 600 * $1::float8)
+                  AND NOT EXISTS (
+                      SELECT FROM webhook_deliveries o JOIN webhook_attempts a USING (organization_id, delivery_id)
+                      WHERE o.organization_id = d.organization_id AND o.endpoint_id = d.endpoint_id
+                        AND a.attempted_at > clock_timestamp() - make_interval(secs => 600 * $1::float8)
+                  ))
+        """,
+        graced=True,
+    ),
+    Check(
         17,
         "notice_is_applied",
         "Ten minutes after a provider's notice was stored, it is applied.",
