@@ -28,7 +28,7 @@ async def ignore(_message: Message) -> None:
 
 
 async def work(part: str, database_url: str, name: str) -> None:
-    pool = await open_pool(database_url)
+    pool = await open_pool(database_url, application_name="a part of the worker")
 
     async def tick() -> int:
         async with connection(pool) as conn:

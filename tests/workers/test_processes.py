@@ -24,8 +24,7 @@ START_SECONDS_MAX = 60.0
 
 CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name IN ('fullhouse', 'fullhouse-listen')
-      AND pid <> pg_backend_pid() AND query LIKE '%outbox%'
+    WHERE datname = current_database() AND application_name = 'a part of the worker'
     """
 LISTENING = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%outbox%'
