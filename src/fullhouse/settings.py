@@ -81,6 +81,10 @@ class Settings(BaseModel):
     database_pool_max: int = Field(
         default=20, ge=2, le=500, description="Connections that one process keeps to the database at most."
     )
+    database_pooler: bool = Field(
+        default=False,
+        description="'on' for Lambda behind PgBouncer or RDS Proxy, which lend connections for one transaction each.",
+    )
     valkey_url: ValkeyUrl | None = Field(
         default=None,
         description="Valkey 7.2 or Redis 7, or later. Default: an embedded server in the data folder.",
@@ -99,7 +103,7 @@ class Settings(BaseModel):
     )
     mail_url: str | None = Field(
         default=None,
-        description="Outgoing mail: a folder, or smtp://user:password@host:port. "
+        description="Outgoing mail: a folder, smtp://user:password@host:port, or ses://region. "
         "Default: the folder 'mailbox' in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
@@ -185,6 +189,7 @@ class Settings(BaseModel):
             secret_key=_checked_key(_needed("SECRET_KEY", self.secret_key)),
             public_url=self.public_url or default_public_url(self.host, self.port or 8000),
             database_pool_max=self.database_pool_max,
+            database_pooler=self.database_pooler,
         )
 
     def offers_simulated_payments(self) -> bool:

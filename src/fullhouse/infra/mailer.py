@@ -1,8 +1,8 @@
-"""The mailer: hands mails to an SMTP server, or puts them into a local mailbox folder, chosen by URL.
+"""The mailer: hands mails to an SMTP server or to SES, or puts them into a local mailbox folder, chosen by URL.
 
 ``smtp://user:password@host:port?starttls=required|auto|never`` and ``smtps://…`` are servers; ``ca=/path.pem`` names
-the certificate of an own authority. STARTTLS is required unless the host is on loopback. ``file:///…`` or a plain path
-is a mailbox folder with one ``.eml`` file a mail.
+the certificate of an own authority. STARTTLS is required unless the host is on loopback. ``ses://region`` is SES of
+AWS, with the role of the process. ``file:///…`` or a plain path is a mailbox folder with one ``.eml`` file a mail.
 """
 
 from email.utils import parseaddr
@@ -28,4 +28,8 @@ def open_mailer(url: str, sender: str) -> Mailer:
         )
     if urlsplit(url).scheme in {"smtp", "smtps"}:
         return SmtpMailer(read_smtp_url(url), sender)
+    if urlsplit(url).scheme == "ses":
+        from fullhouse.infra.mail_ses import open_ses  # noqa: PLC0415 (an extra)
+
+        return open_ses(url, sender)
     return MailboxFolder(folder_of(url, "mailer"), sender)

@@ -28,6 +28,8 @@ STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
 
 CONNECT_SECONDS_MAX = 10
+_STATEMENTS_KEPT = 100
+"""How many prepared statements a connection remembers."""
 
 
 class Connection(Protocol):
@@ -54,8 +56,19 @@ class Connection(Protocol):
         ...
 
 
-async def open_pool(url: str, *, size_min: int = 1, size_max: int = 10, application_name: str = "fullhouse") -> Pool:
-    """Open a pool. Every connection speaks UTC and JSON, and has a limit on each statement and each idle wait."""
+async def open_pool(
+    url: str, *, size_min: int = 1, size_max: int = 10, application_name: str = "fullhouse", pooler: bool = False
+) -> Pool:
+    """Open a pool. Every connection speaks UTC and JSON, and has a limit on each statement and each idle wait.
+
+    With ``pooler``, the URL leads to one that lends connections for a transaction (PgBouncer, RDS Proxy): statements
+    are not prepared by name, and the limits on the server's side are those of the role.
+    """
+    limits = {
+        "jit": "off",
+        "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+        "idle_in_transaction_session_timeout": "60s",
+    }
     return await asyncpg.create_pool(
         url,
         min_size=size_min,
@@ -64,13 +77,8 @@ async def open_pool(url: str, *, size_min: int = 1, size_max: int = 10, applicat
         reset=_leave_as_it_is,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
         max_inactive_connection_lifetime=300,
-        server_settings={
-            "application_name": application_name,
-            "timezone": "UTC",
-            "jit": "off",
-            "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
-            "idle_in_transaction_session_timeout": "60s",
-        },
+        statement_cache_size=0 if pooler else _STATEMENTS_KEPT,
+        server_settings={"application_name": application_name, "timezone": "UTC", **({} if pooler else limits)},
     )
 
 

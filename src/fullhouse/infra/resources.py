@@ -36,6 +36,7 @@ class Places:
     secret_key: bytes = field(repr=False)
     public_url: str
     database_pool_max: int = 20
+    database_pooler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,10 @@ async def open_resources(places: Places, *, application_name: str = "fullhouse")
         stack.push_async_callback(valkey.aclose)
         try:
             pool = await open_pool(
-                places.database_url, size_max=places.database_pool_max, application_name=application_name
+                places.database_url,
+                size_max=places.database_pool_max,
+                application_name=application_name,
+                pooler=places.database_pooler,
             )
         except Exception as error:
             raise OperatorError(f"the database cannot be used: {str(error) or type(error).__name__}") from error

@@ -5,17 +5,19 @@ from datetime import date
 from email.headerregistry import Address
 from email.message import EmailMessage
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import icalendar
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from fullhouse.infra.languages import Translator, translator
 from fullhouse.orders.rules import Contact
 from fullhouse.tickets.load_sale import Sale
 from fullhouse.tickets.rules import Document
+
+if TYPE_CHECKING:
+    import icalendar
 
 
 def message_id_of(order_id: UUID, host: str) -> str:
@@ -90,6 +92,8 @@ def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
         "location": document.location,
         "description": "\n".join(lines),
     }
+    import icalendar  # noqa: PLC0415 (slow to load, and needed only here)
+
     entry = icalendar.Event()
     _add_all(entry, {name: value for name, value in properties.items() if value})
     calendar = icalendar.Calendar()
@@ -101,7 +105,7 @@ def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
     return calendar.to_ical()
 
 
-def _add_all(component: icalendar.Component, properties: Mapping[str, object]) -> None:
+def _add_all(component: "icalendar.Component", properties: Mapping[str, object]) -> None:
     for name, value in properties.items():
         component.add(name, value)  # pyright: ignore[reportUnknownMemberType] (it takes anything)
 

@@ -27,8 +27,9 @@ from fullhouse.web.gauges import Gauges
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
 from fullhouse.web.pages import shop
 from fullhouse.web.pages.route import add_page_errors
+from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.request_limits import RequestLimits
-from fullhouse.web.routes import API_PREFIX, API_ROUTERS, allowed_methods, read_operations
+from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
 OWN_ROUTERS = (health.router, docs.router, *shop.ROUTERS)
 

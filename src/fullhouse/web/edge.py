@@ -13,7 +13,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import counter, gauge, get_log, histogram
 from fullhouse.web.errors import Unexpected, problem_response
-from fullhouse.web.routes import API_PREFIX
+from fullhouse.web.paths import API_PREFIX
 
 ROUTE_KEY = "fullhouse.route"
 """Where a handler in front of the framework leaves the template of its route, such as ``/api/v1/reservations``."""

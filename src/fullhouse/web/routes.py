@@ -22,8 +22,6 @@ from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
 from fullhouse.webhooks import api as webhooks_api
 
-API_PREFIX = "/api/v1"
-
 API_ROUTERS: Sequence[APIRouter] = (
     access_api.router,
     seating_api.router,

@@ -5,13 +5,14 @@ The other takes no transaction, talks to the outside, and is written so that doi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from fullhouse.core.clock import Randomness
 from fullhouse.core.errors import DomainError
+from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import from_cloud_event
 from fullhouse.infra.brokers.port import Broker, Delivery
@@ -57,6 +58,20 @@ class Subscription:
         """Refuse a line with no handler, or two."""
         if (self.in_transaction is None) == (self.outside is None):
             raise ValueError(f"{self.queue}: a subscription has exactly one handler")
+
+
+async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]) -> None:
+    """Let the handler of a queue react to the body of one message, as it was published. Raises what it raises."""
+    message = from_cloud_event(body)
+    request_id.set(message.request_id)
+    structlog.contextvars.bind_contextvars(type=message.type, request_id=message.request_id)
+    async with asyncio.timeout(subscription.seconds_max):
+        if subscription.outside is not None:
+            await subscription.outside(message)
+        elif subscription.in_transaction is not None:
+            async with transaction(pool) as conn:
+                if await first_time(conn, message.organization_id, subscription.queue, str(message.message_id)):
+                    await subscription.in_transaction(conn, message)
 
 
 class Consumer:
@@ -138,7 +153,7 @@ class Consumer:
         structlog.contextvars.bind_contextvars(queue=delivery.queue, message_id=str(delivery.message_id))
         self._in_hand[id(delivery)] = delivery
         try:
-            await self._react(delivery)
+            await react(self._pool, self._subscription, delivery.body)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
             await self._settle_failure(delivery, error)
         else:
@@ -162,18 +177,6 @@ class Consumer:
             await asyncio.sleep(LEASE_SECONDS / 3)
             for delivery in tuple(self._in_hand.values()):
                 await self._quietly(self._broker.extend(delivery, LEASE_SECONDS))
-
-    async def _react(self, delivery: Delivery) -> None:
-        message = from_cloud_event(delivery.body)
-        request_id.set(message.request_id)
-        structlog.contextvars.bind_contextvars(type=message.type, request_id=message.request_id)
-        async with asyncio.timeout(self._subscription.seconds_max):
-            if self._subscription.outside is not None:
-                await self._subscription.outside(message)
-            elif self._subscription.in_transaction is not None:
-                async with transaction(self._pool) as conn:
-                    if await first_time(conn, message.organization_id, delivery.queue, str(message.message_id)):
-                        await self._subscription.in_transaction(conn, message)
 
     async def _settle_failure(self, delivery: Delivery, error: Exception) -> None:
         failure: Failure = judge(error, delivery.attempts)
