@@ -19,6 +19,8 @@ from fullhouse.infra.system import make_id, randomness
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.subscriptions import QUEUES
 
+pytestmark = pytest.mark.chaos
+
 PATIENCE_SECONDS = 100.0
 SHIM = f"""
 import sys

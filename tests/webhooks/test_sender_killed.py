@@ -12,6 +12,8 @@ from harness.webhooks import Webhooks
 
 from fullhouse.operations.verify import verify
 
+pytestmark = pytest.mark.chaos
+
 SEND = "fullhouse.webhooks.send_deliveries"
 CLAIM_NOT_COMMITTED = [f"after {SEND}:claim_deliveries"]
 BEFORE_IT_LEFT = [*CLAIM_NOT_COMMITTED, f"before {SEND}:post_message"]

@@ -20,6 +20,8 @@ from fullhouse.operations.verify import verify
 from fullhouse.reservations.block_stock import block_stock
 from fullhouse.reservations.rules import NewAllocation
 
+pytestmark = pytest.mark.chaos
+
 BROKER = "fullhouse.infra.brokers.postgres:PostgresBroker"
 REACT = "fullhouse.workers.subscriptions"
 

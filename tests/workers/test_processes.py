@@ -17,6 +17,8 @@ from harness.waiting import until
 
 from fullhouse.infra.brokers.cloud_events import from_cloud_event
 
+pytestmark = pytest.mark.chaos
+
 QUEUE = "things"
 KEYS = 12
 ROUNDS = 100
