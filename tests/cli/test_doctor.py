@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from fullhouse.infra import system
+from fullhouse.infra.migrate import migrations_folder, revisions
 from fullhouse.infra.resources import Places
 from fullhouse.operations.doctor import Finding, examine
 
@@ -60,7 +61,7 @@ async def test_fast_test_server_is_told_from_a_durable_one(places: Places, tmp_p
 async def test_missing_revision_is_named(places: Places, empty_database: str, tmp_path: Path) -> None:
     found = (await look(dataclasses.replace(places, database_url=empty_database), tmp_path))["database"]
     assert not found.is_well
-    assert found.detail.endswith("lacks revision 0001; run 'fullhouse migrate'")
+    assert found.detail.endswith(f"lacks revision {', '.join(revisions(migrations_folder()))}; run 'fullhouse migrate'")
 
 
 async def test_database_of_a_newer_version_is_named(places: Places, fresh_database: str, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_wrong_use_is_one_line(tmp_path: Path, arguments: list[str], line: str) 
 
 def test_part_that_a_worker_has_not_is_named(tmp_path: Path) -> None:
     line = refusal(run(tmp_path, "worker", "--only", "relay,dance", **GIVEN))
-    assert line == "--only dance: a worker has the parts relay, consume, schedule"
+    assert line == "--only dance: a worker has the parts relay, consume, schedule, send"
 
 
 @pytest.mark.parametrize("command", ["up", "migrate", "api", "worker", "settings", "doctor"])

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from harness.api_process import is_ready
 from harness.processes import (
     ORDINARY_UID,
     Program,
@@ -157,7 +158,7 @@ async def test_killed_parts_come_back(start: Callable[..., Up], short_folder: Pa
     server = next(pid for pid in descendants(running.program.pid) if arguments_of(pid)[0].endswith("/postgres"))
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: "PostgreSQL died; it starts again on its data" in running.program.text(), "the death is noticed")
-    wait_until(lambda: running.get("/readyz")[0] == 200, "all parts are reachable again")
+    wait_until(lambda: is_ready(running.address), "all parts are reachable again")
     assert await run_sql(short_folder / "one", "SELECT count(*) FROM kept") == 1000
     assert running.stop() == 0
 
@@ -255,4 +256,4 @@ def test_commands_find_the_running_parts_and_stopped_ones(start: Callable[..., U
     assert run("migrate") == "The database is up to date.\n"
     assert running.stop() == 0
     assert run("migrate") == "The database is up to date.\n"
-    assert run("doctor").count("ok  ") == 6
+    assert run("doctor").count("ok  ") == 7

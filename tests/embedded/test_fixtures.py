@@ -3,11 +3,12 @@
 import asyncpg
 from valkey.asyncio import Valkey
 
+from fullhouse.infra.migrate import migrations_folder, revisions
 from fullhouse.infra.postgres import Pool
 
 
 async def test_shared_database_is_migrated(pool: Pool) -> None:
-    assert await pool.fetchval("SELECT version_num FROM alembic_version") == "0001"
+    assert await pool.fetchval("SELECT version_num FROM alembic_version") == revisions(migrations_folder())[-1]
 
 
 async def test_fresh_database_is_migrated_and_apart(fresh_pool: Pool, pool: Pool) -> None:
