@@ -40,14 +40,6 @@ async def load_stock(conn: Connection, organization_id: UUID, session_id: UUID) 
 _DIGITS_TO_NUMBERS = bytes.maketrans(b"0123", bytes(range(4)))
 
 
-async def load_stock_version(conn: Connection, organization_id: UUID, session_id: UUID) -> int | None:
-    """Return the number of the latest change of a session's stock, or None where there is no such session."""
-    version: int | None = await conn.fetchval(
-        "SELECT version FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
-    )
-    return version
-
-
 async def read_clock(conn: Connection) -> datetime:
     """Read the database's time; after a lock, in a statement of its own, since the wait may have been long."""
     now: datetime = await conn.fetchval("SELECT clock_timestamp()")
@@ -123,14 +115,6 @@ async def find_session(conn: Connection, organization_id: UUID, reservation_id: 
         reservation_id,
     )
     return session_id
-
-
-async def ever_held(conn: Connection, organization_id: UUID, session_id: UUID) -> bool:
-    """Say whether anything of a session was ever held, sold or blocked."""
-    held: bool | None = await conn.fetchval(
-        "SELECT ever_held FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
-    )
-    return bool(held)
 
 
 async def sessions_with_expired(conn: Connection, count_max: int) -> list[tuple[UUID, UUID]]:
