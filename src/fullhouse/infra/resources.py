@@ -4,10 +4,12 @@ The API and the workers each open one ``Resources`` and pass single fields on: a
 never the whole.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from asyncpg import CannotConnectNowError
 from valkey.asyncio import Valkey
 
 from fullhouse.core.clock import Clock, Randomness
@@ -18,6 +20,9 @@ from fullhouse.infra.mailer import Mailer, open_mailer
 from fullhouse.infra.object_store import ObjectStore, open_object_store
 from fullhouse.infra.postgres import Pool, open_pool
 
+RECOVERY_SECONDS_MAX = 60.0
+ABSENCE_SECONDS_MAX = 3.0
+START_POLL_SECONDS = 0.1
 VALKEY_CONNECT_SECONDS_MAX = 2
 VALKEY_ANSWER_SECONDS_MAX = 2
 VALKEY_CONNECTIONS_MAX = 200
@@ -65,7 +70,8 @@ class Resources:
 async def open_resources(places: Places, *, application_name: str = "fullhouse") -> AsyncGenerator[Resources]:
     """Open all parts, and close them at the end. Valkey need not be there: it costs speed, not correctness.
 
-    Raises ``OperatorError`` if the database cannot be reached or a URL makes no sense.
+    Raises ``OperatorError`` if the database cannot be reached or a URL makes no sense. A server that is recovering is
+    waited for.
     """
     async with AsyncExitStack() as stack:
         try:
@@ -76,12 +82,7 @@ async def open_resources(places: Places, *, application_name: str = "fullhouse")
             raise OperatorError(str(error)) from error
         stack.push_async_callback(valkey.aclose)
         try:
-            pool = await open_pool(
-                places.database_url,
-                size_max=places.database_pool_max,
-                application_name=application_name,
-                pooler=places.database_pooler,
-            )
+            pool = await _open_pool(places, application_name)
         except Exception as error:
             raise OperatorError(f"the database cannot be used: {str(error) or type(error).__name__}") from error
         stack.push_async_callback(pool.close)
@@ -95,6 +96,25 @@ async def open_resources(places: Places, *, application_name: str = "fullhouse")
             secret_key=places.secret_key,
             public_url=places.public_url,
         )
+
+
+async def _open_pool(places: Places, application_name: str) -> Pool:
+    """Open the pool, and wait a little for a server that is starting: after a crash it comes up beside us."""
+    loop = asyncio.get_running_loop()
+    started_at = loop.time()
+    while True:
+        try:
+            return await open_pool(
+                places.database_url,
+                size_max=places.database_pool_max,
+                application_name=application_name,
+                pooler=places.database_pooler,
+            )
+        except (CannotConnectNowError, ConnectionRefusedError, FileNotFoundError) as error:
+            recovers = isinstance(error, CannotConnectNowError)
+            if loop.time() - started_at > (RECOVERY_SECONDS_MAX if recovers else ABSENCE_SECONDS_MAX):
+                raise
+        await asyncio.sleep(START_POLL_SECONDS)
 
 
 def open_valkey(url: str) -> Valkey:
