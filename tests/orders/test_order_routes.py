@@ -65,8 +65,8 @@ async def test_the_language_is_the_buyers(shop: Shop) -> None:
     held = await shop.reserve(1)
     portuguese = {"Accept-Language": "pt-PT, en;q=0.5"} | reservation(held)
     body = {"reservation_id": held["id"], **ANA}
-    assert (await shop.client.post("/orders", json=body, headers=portuguese)).json()["language"] == "pt_BR"
-    assert (await shop.order(1, language="pt-BR"))["language"] == "pt_BR"
+    assert (await shop.client.post("/orders", json=body, headers=portuguese)).json()["language"] == "pt-BR"
+    assert (await shop.order(1, language="pt-BR"))["language"] == "pt-BR"
 
 
 async def test_a_repeated_key_answers_the_same_and_orders_once(shop: Shop) -> None:

@@ -45,7 +45,7 @@ class Translator:
     @property
     def html_language(self) -> str:
         """The language as HTML and mail headers name it: ``en``, ``pt-BR``."""
-        return self.language.replace("_", "-")
+        return language_tag(self.language)
 
     def gettext(self, message: str, /, **values: object) -> str:
         """Translate a message and fill in its placeholders."""
@@ -93,6 +93,11 @@ def translator(language: str) -> Translator:
 def language_or_default(language: str) -> Language:
     """Return the language if there is one of this name (``pt-BR`` and ``pt_br`` are ``pt_BR``), else the default."""
     return _BY_PRIMARY_TAG.get(language.replace("_", "-").partition("-")[0].strip().lower(), DEFAULT_LANGUAGE)
+
+
+def language_tag(language: str) -> str:
+    """Return the tag (BCP 47) by which the rest of the world knows a language: ``pt-BR`` for ``pt_BR``."""
+    return language.replace("_", "-")
 
 
 def negotiate(accept_language: str | None) -> Language:

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.http import ApiModel, Instant
+from fullhouse.infra.languages import language_tag
 from fullhouse.orders.rules import Contact, LineKind, Order, OrderLine, OrderStatus
 
 
@@ -84,7 +85,7 @@ def order_answer(
         reservation_id=order.reservation_id,
         email=contact.email if contact else None,
         name=contact.name if contact else None,
-        language=order.language,
+        language=language_tag(order.language),
         lines=[line_answer(line) for line in lines],
         total_minor=order.total_minor,
         currency=order.currency,

@@ -3,12 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fullhouse.infra.languages import LANGUAGES, Translator, language_or_default, negotiate, translator
+from fullhouse.infra.languages import LANGUAGES, Translator, language_or_default, language_tag, negotiate, translator
 
 PARAMETER = "lang"
 COOKIE = "language"
 COOKIE_SECONDS = 365 * 24 * 3600
-_TAGS = frozenset(language.replace("_", "-").lower() for language in LANGUAGES)
+_TAGS = frozenset(language_tag(language).lower() for language in LANGUAGES)
 
 
 def speaker_of(request: Request) -> Translator:
@@ -33,11 +33,11 @@ def remember_language(request: Request, response: Response) -> None:
 
 def switch_of(request: Request, language: str) -> str:
     """Return the query that shows the same page in another language; what else was asked for stays."""
-    kept = request.url.remove_query_params(PARAMETER).include_query_params(**{PARAMETER: language.replace("_", "-")})
+    kept = request.url.remove_query_params(PARAMETER).include_query_params(**{PARAMETER: language_tag(language)})
     return f"?{kept.query}"
 
 
 def _known(tag: str | None) -> str | None:
     if tag is None or tag.replace("_", "-").lower() not in _TAGS:
         return None
-    return language_or_default(tag).replace("_", "-")
+    return language_tag(language_or_default(tag))

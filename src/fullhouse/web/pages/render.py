@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from fullhouse.infra.languages import LANGUAGES, Language, translator
+from fullhouse.infra.languages import LANGUAGES, Language, language_tag, translator
 from fullhouse.web.pages.assets import asset_path
 from fullhouse.web.pages.figures import day, month, number
 from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
@@ -92,7 +92,7 @@ _NAMES: Mapping[Language, str] = {"en": "English", "pt_BR": "Português"}
 
 def _switch(request: Request, language: Language, current: Language) -> Mapping[str, object]:
     return {
-        "tag": language.replace("_", "-"),
+        "tag": language_tag(language),
         "name": _NAMES[language],
         "query": switch_of(request, language),
         "current": language == current,
