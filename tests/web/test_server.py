@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.api_process import api_process, settings_of
-from harness.processes import Program
+from harness.processes import Program, wait_until
 from harness.waiting import until
 from harness.web import Seller, make_seller
 
@@ -146,6 +146,9 @@ async def test_what_was_sent_in_secret_is_in_no_log(server: tuple[Program, str],
             await client.post("/api/v1/orders", json={"canary-unknown-field": "canary-unknown-field"}),
         ]
     assert [answer.status_code for answer in answers] == [201, 401, 404, 404, 404, 404, 400, 404, 422]
+    last = answers[-1].headers["x-request-id"]
+    # The line of a request is written after its answer has left.
+    await asyncio.to_thread(wait_until, lambda: last in program.text(), "the last request is in the log")
     log = program.text()[before:]
     assert [canary for canary in canaries if canary in log] == []
     requests = [entry for entry in map(json.loads, log.splitlines()) if entry["event"] == "request"]
