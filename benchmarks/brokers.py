@@ -27,7 +27,7 @@ from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Pool, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.relay_outbox import BATCH_COUNT_MAX, Relay
@@ -109,7 +109,7 @@ async def measure(url: str, pool: Pool, database_url: str, count: int, rate: int
 
 async def fill(pool: Pool, count: int) -> None:
     for start in range(0, count, 1_000):
-        async with transaction(pool) as conn:
+        async with transaction(pool, EVERY_ORGANIZATION) as conn:
             facts = [ThingPaid(KEYS[number % len(KEYS)]) for number in range(start, min(start + 1_000, count))]
             await outbox.append(conn, make_id, facts)
 
@@ -122,7 +122,7 @@ async def lag(scheme: str, relay: Relay, pool: Pool, database_url: str, rate: in
     clock = asyncio.get_running_loop().time
     began = clock()
     for number in range(rate * SECONDS):
-        async with transaction(pool) as conn:
+        async with transaction(pool, EVERY_ORGANIZATION) as conn:
             await outbox.append(conn, make_id, [ThingPaid(uuid4())])
         notifier.wake()
         await asyncio.sleep(max(0.0, began + (number + 1) / rate - clock()))
@@ -148,7 +148,7 @@ async def main(urls: Sequence[str], count: int, rate: int) -> None:
         try:
             await migrate(server.url)
             pool: Any = await open_pool(server.url, size_max=10)
-            async with transaction(pool) as conn:
+            async with transaction(pool, EVERY_ORGANIZATION) as conn:
                 await outbox_leases.prepare_leases(conn)
             for url in urls:
                 await pool.execute("TRUNCATE outbox, broker_messages")

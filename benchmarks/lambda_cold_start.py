@@ -19,11 +19,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
-from harness.aws import CREDENTIALS, endpoint_of, running_ministack  # noqa: E402 (the path comes first)
-from harness.lambda_runtime import running_function  # noqa: E402
-from harness.servers import Databases, running_servers  # noqa: E402
+from harness.aws import CREDENTIALS, endpoint_of, running_ministack
+from harness.lambda_runtime import running_function
+from harness.servers import Databases, running_servers
 
-from fullhouse.infra.migrate import migrate  # noqa: E402
+from fullhouse.infra.migrate import migrate
 
 LIMIT_SECONDS = 1.5
 SCAN: dict[str, Any] = {

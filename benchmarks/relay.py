@@ -26,7 +26,7 @@ from fullhouse.infra.brokers.postgres import PostgresBroker
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.inbox import first_time
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Connection, Pool, connection, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, open_pool, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer, Subscription
@@ -68,7 +68,7 @@ class Bench:
         """Commit messages, spread over the keys."""
         keys = [uuid4() for _ in range(KEYS)]
         for start in range(0, count, 1_000):
-            async with transaction(self.pool) as conn:
+            async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
                 facts = [ThingPaid(keys[number % KEYS]) for number in range(start, min(start + 1_000, count))]
                 await outbox.append(conn, make_id, facts)
         await self.pool.execute("ANALYZE outbox")
@@ -112,7 +112,7 @@ async def bare(bench: Bench, count: int) -> int:
         ORGANIZATION, uuid4(), "thing.paid", 1, uuid4(), ThingPaid(uuid4()).data(), None, "2031-01-01T00:00:00Z"
     )  # pyright: ignore[reportArgumentType]
     body: Any = to_cloud_event(message)
-    async with connection(bench.pool) as conn:
+    async with connection(bench.pool, EVERY_ORGANIZATION) as conn:
         for start in range(0, count, BATCH_COUNT_MAX):
             size = min(BATCH_COUNT_MAX, count - start)
             await conn.execute(
@@ -162,7 +162,7 @@ async def bare_reactions(bench: Bench, count: int) -> int:
 
     async def hand(own: int) -> None:
         for _ in range(own):
-            async with transaction(bench.pool) as conn:
+            async with transaction(bench.pool, EVERY_ORGANIZATION) as conn:
                 await first_time(conn, ORGANIZATION, "bare", str(uuid4()))
                 await conn.execute("INSERT INTO effects (message_id) VALUES ($1)", uuid4())
 
@@ -178,7 +178,7 @@ async def lag(bench: Bench, rate: int, seconds: int) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     for number in range(rate * seconds):
-        async with transaction(bench.pool) as conn:
+        async with transaction(bench.pool, EVERY_ORGANIZATION) as conn:
             await outbox.append(conn, make_id, [ThingPaid(uuid4())])
         notifier.wake()
         await asyncio.sleep(max(0.0, began + (number + 1) / rate - loop.time()))
@@ -206,7 +206,7 @@ async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     broker = PostgresBroker(pool, url, make_id)
     await broker.declare({QUEUE: {"thing.paid"}})
     bench = Bench(pool, url, broker, server_pid)
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         await outbox_leases.prepare_leases(conn)
         await conn.execute("CREATE TABLE effects (message_id uuid PRIMARY KEY)")
     count, reactions = options.count, options.count // 4

@@ -14,7 +14,7 @@ from harness.waiting import until
 
 from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.outbox_leases import prepare_leases
-from fullhouse.infra.postgres import connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.subscriptions import QUEUES
@@ -67,7 +67,7 @@ async def send_what_waits(house: House) -> None:
     broker = open_broker(house.broker_url, pool=house.pool, database_url="", make_id=make_id)
     try:
         await broker.declare(QUEUES)
-        async with connection(house.pool) as conn:
+        async with connection(house.pool, EVERY_ORGANIZATION) as conn:
             await prepare_leases(conn)
         relay = Relay(house.pool, broker, make_id, randomness)
         await relay.send_due()

@@ -26,7 +26,7 @@ from fullhouse.infra.brokers.kafka import KafkaBroker
 from fullhouse.infra.brokers.port import BrokerUnavailable
 from fullhouse.infra.outbox import append
 from fullhouse.infra.outbox_leases import prepare_leases
-from fullhouse.infra.postgres import transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.operations.verify import verify
 from fullhouse.workers.relay_outbox import Relay
@@ -254,12 +254,12 @@ async def test_two_relays_send_the_outbox_through_a_death_of_kafka_in_the_order_
 ) -> None:
     keys = [uuid4() for _ in range(20)]
     for first in range(0, 30, 10):
-        async with transaction(fresh_pool) as conn:
+        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
             facts = [ThingHappened(number, key) for number in range(first, first + 10) for key in keys]
             await append(conn, make_id, facts)
     brokers = [await open_kafka({queue: HAPPENED}) for _ in range(2)]
     relays = [Relay(fresh_pool, broker, make_id, randomness) for broker in brokers]
-    async with transaction(fresh_pool) as conn:
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
         await prepare_leases(conn)
 
     async def relay(one: Relay) -> None:

@@ -24,7 +24,7 @@ from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.cloud_events import from_cloud_event
 from fullhouse.infra.brokers.port import Broker, BrokerUnavailable
 from fullhouse.infra.inbox import first_time
-from fullhouse.infra.postgres import Connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer, Subscription
@@ -216,7 +216,7 @@ async def test_relay_and_consumers_ride_out_a_broker_that_is_killed_and_stays_aw
             nonlocal rounds
             until_ = asyncio.get_running_loop().time() + seconds
             while asyncio.get_running_loop().time() < until_:
-                async with transaction(fresh_pool) as conn:
+                async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
                     await outbox.append(conn, make_id, [ThingHappened(rounds, key) for key in keys])
                 notifier.wake()
                 rounds += 1

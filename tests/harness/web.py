@@ -14,7 +14,7 @@ from valkey.asyncio import Valkey
 from fullhouse.infra import system
 from fullhouse.infra.mailer import open_mailer
 from fullhouse.infra.object_store import open_object_store
-from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.create_organization import create_organization
 from fullhouse.organizations.issue_api_key import issue_api_key
@@ -68,7 +68,7 @@ class Seller:
 
 async def make_seller(pool: Pool, name: str = "Teatro Aurora") -> Seller:
     """Make an organization with a key for each role."""
-    async with transaction(pool) as conn:
+    async with transaction(pool, EVERY_ORGANIZATION) as conn:
         new = NewOrganization(name=name)
         organization = await create_organization(conn, system.make_id, system.now, new, None)
         keys: dict[Role, str] = {}

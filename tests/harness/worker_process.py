@@ -10,7 +10,7 @@ import sys
 from fullhouse.core.message import Message
 from fullhouse.infra.mailer import open_mailer
 from fullhouse.infra.object_store import open_object_store
-from fullhouse.infra.postgres import connection, open_pool
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection, open_pool
 from fullhouse.infra.resources import Resources, open_valkey
 from fullhouse.workers import relay_outbox
 from fullhouse.workers.consume import Subscription
@@ -31,7 +31,7 @@ async def work(part: str, database_url: str, name: str) -> None:
     pool = await open_pool(database_url, application_name="a part of the worker")
 
     async def tick() -> int:
-        async with connection(pool) as conn:
+        async with connection(pool, EVERY_ORGANIZATION) as conn:
             await conn.execute("INSERT INTO ticks (name) VALUES ($1)", name)
         return 0
 

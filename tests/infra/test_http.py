@@ -33,7 +33,7 @@ from fullhouse.infra.http import (
     unstorable,
 )
 from fullhouse.infra.idempotency import IdempotencyInFlight, IdempotencyKeyReused
-from fullhouse.infra.postgres import Connection, Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
 
 MOMENT = datetime(2027, 5, 1, 18, 0, tzinfo=UTC)
 
@@ -193,7 +193,7 @@ class Effect:
 
 
 async def written(pool: Pool, organization_id: UUID) -> int:
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         count: int = await conn.fetchval("SELECT count(*) FROM inbox WHERE organization_id = $1", organization_id)
         return count
 
@@ -201,7 +201,7 @@ async def written(pool: Pool, organization_id: UUID) -> int:
 async def run(pool: Pool, effect: Effect, key: str | None, body: Sent | None = None) -> tuple[Answer, Response]:
     response = Response(status_code=201)
     claim = claim_for(effect.organization_id, "things", key, body or Sent())
-    return await idempotent(pool, response, claim, effect, model=Answer), response
+    return await idempotent(pool, effect.organization_id, response, claim, effect, model=Answer), response
 
 
 async def test_a_repeat_gets_the_first_answer_and_no_second_effect(pool: Pool) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fullhouse.core.errors import Invalid
 from fullhouse.infra import system
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.organizations.create_admin import Admin, Tools, create_admin
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.organizations.queries import find_role
@@ -24,7 +24,7 @@ async def test_create_admin_makes_an_owner_whose_key_works(pool: Pool) -> None:
     email = address()
     admin = await create_admin(pool, TOOLS, email, "Teatro Aurora")
     assert (admin.user.email, admin.organization.name) == (email, "Teatro Aurora")
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         assert await find_role(conn, admin.organization.organization_id, admin.user.user_id) is Role.OWNER
     found = await ApiKeys(pool, system.now).find_api_key(admin.api_key_text)
     assert found is not None
@@ -61,7 +61,7 @@ async def test_a_bad_address_makes_nothing(pool: Pool, email: str) -> None:
     with pytest.raises(Invalid) as refused:
         await create_admin(pool, TOOLS, email, name)
     assert refused.value.fields["errors"] == [{"field": "email", "message": "This is not a mail address."}]
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         assert await conn.fetchval("SELECT count(*) FROM organizations WHERE name = $1", name) == 0
 
 
@@ -70,5 +70,5 @@ async def test_a_bad_name_makes_nothing(pool: Pool, name: str) -> None:
     email = address()
     with pytest.raises(Invalid):
         await create_admin(pool, TOOLS, email, name)
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         assert await conn.fetchval("SELECT count(*) FROM users WHERE email = $1", email) == 0

@@ -132,7 +132,8 @@ async def test_the_notices_of_the_simulated_provider_are_delivered_once_when_due
     payment = await sale.pay((await sale.order()).order.order_id, "late")
 
     async def deliver() -> int:
-        return await deliver_simulated_notices(pool, system.make_id, sale.providers, payment_id=payment.payment_id)
+        ids = {"organization_id": payment.organization_id, "payment_id": payment.payment_id}
+        return await deliver_simulated_notices(pool, system.make_id, sale.providers, **ids)
 
     assert await deliver() == 0
     await sale.make_due(payment)

@@ -12,7 +12,7 @@ from harness.web import SECRET_KEY, client_of, make_resources, make_seller, runn
 from valkey.asyncio import Valkey
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import Pool, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
 from fullhouse.infra.resources import Resources, open_valkey
 from fullhouse.infra.telemetry import render_metrics
 from fullhouse.reservations.place_reservation import BoxOffice
@@ -92,7 +92,7 @@ async def queues(fresh_pool: Pool, valkey: Valkey, tmp_path: Path) -> AsyncItera
 
 
 async def test_depths_and_ages_of_queues_are_measured(fresh_pool: Pool, queues: httpx.AsyncClient) -> None:
-    async with transaction(fresh_pool) as conn:
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
         for number, (sent, parked) in enumerate([(False, False), (False, False), (True, False), (False, True)]):
             await conn.execute(
                 """
@@ -159,13 +159,13 @@ async def test_a_queue_that_is_empty_again_disappears(fresh_pool: Pool) -> None:
     clock_time = [now]
     desks = BoxOffice(fresh_pool, system.make_id, SECRET_KEY).desks
     gauges = Gauges(fresh_pool, lambda: clock_time[0], desks)
-    async with transaction(fresh_pool) as conn:
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
         await conn.execute(
             "INSERT INTO broker_messages (queue, organization_id, message_id, key, body) SELECT 'q', $1, $1, $1, '{}'",
             uuid4(),
         )
     await gauges.refresh()
-    async with transaction(fresh_pool) as conn:
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
         await conn.execute("DELETE FROM broker_messages")
     # Asked again at once, it does not look: a scraper gone wild costs nothing.
     await gauges.refresh()

@@ -10,7 +10,7 @@ from fullhouse.core.message import Fact
 from fullhouse.infra import outbox
 from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.port import Broker
-from fullhouse.infra.postgres import transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import Notifier
 from fullhouse.workers.relay_outbox import Relay
@@ -33,7 +33,7 @@ class Parts:
 
     async def commit(self, *facts: Fact) -> None:
         """Commit facts in one transaction."""
-        async with transaction(self.pool) as conn:
+        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
             await outbox.append(conn, make_id, facts)
 
     async def queued_numbers(self) -> list[int]:

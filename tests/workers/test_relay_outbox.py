@@ -12,7 +12,7 @@ from fullhouse.core.message import Message
 from fullhouse.infra import outbox, outbox_leases
 from fullhouse.infra.brokers.port import Broker, BrokerUnavailable
 from fullhouse.infra.outbox_parked import discard_parked, list_parked, measure_outbox, replay_parked
-from fullhouse.infra.postgres import transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener
 from fullhouse.workers.relay_outbox import REFUSALS_MAX, Relay
@@ -24,7 +24,7 @@ LISTENING = """
 
 
 async def prepared(parts: Any) -> Relay:
-    async with transaction(parts.pool) as conn:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as conn:
         await outbox_leases.prepare_leases(conn)
     return parts.relay()
 
@@ -52,7 +52,7 @@ async def test_rolled_back_facts_are_never_sent(parts: Any) -> None:
 
 
 async def append_and_fail(parts: Any) -> None:
-    async with transaction(parts.pool) as conn:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as conn:
         await outbox.append(conn, make_id, [ThingHappened(1)])
         raise ZeroDivisionError
 
@@ -60,7 +60,7 @@ async def append_and_fail(parts: Any) -> None:
 async def test_commit_that_comes_late_is_not_passed_over(parts: Any) -> None:
     relay = await prepared(parts)
     early, late = ThingHappened(1), ThingHappened(2)
-    async with transaction(parts.pool) as slow:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as slow:
         await outbox.append(slow, make_id, [early])
         await parts.commit(late)
         assert await relay.send_due() == 1
@@ -122,14 +122,14 @@ async def test_batch_whose_confirmation_was_lost_is_sent_again_and_stands_once_i
 async def test_partitions_of_a_relay_that_died_are_sent_when_its_lease_ends(parts: Any) -> None:
     relay = await prepared(parts)
     await parts.commit(ThingHappened(1))
-    async with transaction(parts.pool) as conn:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as conn:
         dead = make_id()
         assert len(await outbox_leases.take_leases(conn, dead, count_max=64, lease_seconds=3600)) == 1
     assert await relay.send_due() == 0
 
     await parts.pool.execute("UPDATE outbox_leases SET leased_until = clock_timestamp() WHERE token = $1", dead)
     assert await relay.send_due() == 1
-    async with transaction(parts.pool) as conn:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as conn:
         assert await outbox_leases.renew_leases(conn, dead, list(range(64)), 5) == []
 
 
@@ -211,7 +211,7 @@ async def test_key_of_a_type_that_waits_stays_behind_its_parked_message_until_so
     parked = await list_parked(parts.pool)
     assert {letter.key: letter.attempts for letter in parked} == dict.fromkeys([sent_again, discarded], REFUSALS_MAX)
     assert all("no_poison" in letter.reason for letter in parked)
-    async with transaction(parts.pool) as conn:
+    async with transaction(parts.pool, EVERY_ORGANIZATION) as conn:
         depth = await measure_outbox(conn)
     assert (depth.count, depth.parked_count) == (2, 2)
 

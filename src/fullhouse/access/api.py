@@ -69,7 +69,7 @@ class IssuedApiKeyAnswer(ApiKeyAnswer):
 @router.get("/organizations/{organization_id}", dependencies=[requires("organization:read")], responses=problems(404))
 async def get_organization(organization_id: UUID, resources: ResourcesDep) -> OrganizationAnswer:
     """Show the organization."""
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         found = await load_organization(conn, organization_id)
     if found is None:
         raise OrganizationNotFound
@@ -97,7 +97,7 @@ async def post_api_key(
     if body.expires_at is not None and body.expires_at <= resources.clock():
         raise invalid_field("expires_at", "Must be in the future.")
     new = NewApiKey(body.name, body.role, body.expires_at)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         key, text = await issue_api_key(conn, resources.make_id, resources.randomness, organization_id, new)
     return IssuedApiKeyAnswer(**_answer(key).model_dump(), key=text)
 
@@ -113,7 +113,7 @@ async def get_api_keys(
 ) -> Page[ApiKeyAnswer]:
     """List the keys, oldest first, revoked ones too."""
     after = decode_cursor(_LIST, cursor, (UUID,))
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         found = await list_api_keys(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
     more = len(found) > limit
     return Page(
@@ -135,7 +135,7 @@ async def delete_api_key(
     api_keys: ApiKeysDep,
 ) -> None:
     """Revoke a key. It stays in the list; other processes refuse it within five seconds, this one at once."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         await revoke_api_key(conn, organization_id, api_key_id)
     api_keys.forget(api_key_id)
 

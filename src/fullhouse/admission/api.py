@@ -103,7 +103,7 @@ async def validate_ticket(
         scan_id=body.scan_id,
         actor_id=grant.actor.actor_id,
     )
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         answer = await scan_ticket(conn, resources.make_id, scan)
     return _result(body, answer)
 

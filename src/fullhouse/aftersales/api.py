@@ -101,4 +101,4 @@ async def post_refund(
         )
 
     claim = claim_for(grant.organization_id, f"refunds:{order_id}", key, body)
-    return await idempotent(resources.pool, response, claim, effect, model=RefundedAnswer)
+    return await idempotent(resources.pool, grant.organization_id, response, claim, effect, model=RefundedAnswer)

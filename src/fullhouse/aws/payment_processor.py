@@ -18,7 +18,7 @@ from fullhouse.infra.brokers.port import Delivery
 from fullhouse.infra.brokers.sqs_place import read_sqs_url
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.outbox_leases import prepare_leases
-from fullhouse.infra.postgres import connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.telemetry import get_log
 from fullhouse.settings import Settings
@@ -112,7 +112,7 @@ class Sender:
             async with asyncio.timeout(seconds):
                 if not self._is_prepared:
                     await self._broker.declare(self._queues)
-                    async with connection(self._pool) as conn:
+                    async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                         await prepare_leases(conn)
                     self._is_prepared = True
                 return await self._relay.send_due()

@@ -99,8 +99,8 @@ class AvailabilityBoard:
 
     async def show_availability(self, session_id: UUID) -> Shown:
         """Return what is left of a session, as of a moment after the call. Raises ``SessionNotFound``."""
-        async with connection(self._pool) as conn:
-            kept = await self._keep(conn, session_id)
+        kept = await self._keep(session_id)
+        async with connection(self._pool, kept.organization_id) as conn:
             found = await queries.load_version_and_now(conn, kept.organization_id, session_id)
         if found is None:
             self._kept.pop(session_id, None)
@@ -113,10 +113,10 @@ class AvailabilityBoard:
                 kept.shown = await self._from_valkey(session_id, *found) or await self._make(kept, session_id)
             return kept.shown
 
-    async def _keep(self, conn: Connection, session_id: UUID) -> _Kept:
+    async def _keep(self, session_id: UUID) -> _Kept:
         kept = self._kept.get(session_id)
         if kept is None:
-            organization_id = await directory.find_organization(conn, "session", session_id)
+            organization_id = await directory.find_organization(self._pool, "session", session_id)
             if organization_id is None:
                 raise SessionNotFound
             kept = self._kept.setdefault(session_id, _Kept(organization_id))
@@ -127,7 +127,7 @@ class AvailabilityBoard:
         return kept
 
     async def _make(self, kept: _Kept, session_id: UUID) -> Shown:
-        async with transaction(self._pool) as conn:
+        async with transaction(self._pool, kept.organization_id) as conn:
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             shown = await load_availability(conn, kept.organization_id, session_id)
         await self._into_valkey(session_id, shown)

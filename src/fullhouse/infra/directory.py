@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, Connection, Pool, connection
+
+REMEMBERED_MAX = 50_000
 
 Kind = Literal["api_key", "event", "session", "seat_map", "order", "payment", "ticket"]
 
@@ -19,11 +21,22 @@ async def register(conn: Connection, kind: Kind, organization_id: UUID, ids: Seq
     )
 
 
-async def find_organization(conn: Connection, kind: Kind, thing_id: UUID) -> UUID | None:
-    """Return whose it is, or None where nothing of that kind has the id."""
-    found: UUID | None = await conn.fetchval(
-        "SELECT organization_id FROM directory WHERE id = $1 AND kind = $2", thing_id, kind
-    )
+async def find_organization(pool: Pool, kind: Kind, thing_id: UUID) -> UUID | None:
+    """Return whose it is, or None where nothing of that kind has the id.
+
+    That never changes, so each process remembers it; what was deleted meanwhile is not found at its owner's either.
+    """
+    known = pool.organizations.get((kind, thing_id))
+    if known is not None:
+        return known
+    async with connection(pool, NO_ORGANIZATION) as conn:
+        found: UUID | None = await conn.fetchval(
+            "SELECT organization_id FROM directory WHERE id = $1 AND kind = $2", thing_id, kind
+        )
+    if found is not None:
+        if len(pool.organizations) >= REMEMBERED_MAX:
+            pool.organizations.clear()
+        pool.organizations[kind, thing_id] = found
     return found
 
 

@@ -16,6 +16,7 @@ from fullhouse.infra.idempotency import Claim, Kept, begin, fingerprint, keep
 from fullhouse.infra.postgres import Connection, Pool, transaction
 
 REPLAYED_HEADER = "Idempotency-Replayed"
+CREATED_STATUS = 201
 REFUSED_STATUS = 409
 
 IdempotencyKey = Annotated[
@@ -65,12 +66,12 @@ def claim_for(organization_id: UUID, scope: str, key: str | None, body: ApiModel
 
 async def idempotent(
     pool: Pool,
+    organization_id: UUID,
     response: Response,
     claim: Claim | None,
     effect: Callable[[Connection], Awaitable[Answer]],
     *,
     model: type[Answer],
-    status: int = 201,
 ) -> Answer:
     """Run an effect in one transaction with its idempotency key, or repeat its first answer.
 
@@ -87,17 +88,17 @@ async def idempotent(
                 return answer(await place_order(conn, …))
 
             claim = claim_for(organization_id, "orders", key, body)
-            placed = await idempotent(resources.pool, response, claim, effect, model=OrderAnswer)
+            placed = await idempotent(resources.pool, organization_id, response, claim, effect, model=OrderAnswer)
             return placed.model_copy(update={"secret": …})
 
     Raises ``IdempotencyInFlight``, ``IdempotencyKeyReused``, and whatever the effect raises.
     """
     if claim is None:
-        async with transaction(pool) as conn:
+        async with transaction(pool, organization_id) as conn:
             return await effect(conn)
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         kept = await begin(conn, claim)
-        outcome = await _first(conn, claim, effect, status) if kept is None else kept
+        outcome = await _first(conn, claim, effect) if kept is None else kept
     if isinstance(outcome, DomainError):
         raise outcome
     if not isinstance(outcome, Kept):
@@ -110,7 +111,7 @@ async def idempotent(
 
 
 async def _first(
-    conn: Connection, claim: Claim, effect: Callable[[Connection], Awaitable[Answer]], status: int
+    conn: Connection, claim: Claim, effect: Callable[[Connection], Awaitable[Answer]]
 ) -> Answer | DomainError:
     await conn.execute("SAVEPOINT effect")
     try:
@@ -121,5 +122,5 @@ async def _first(
         await conn.execute("ROLLBACK TO SAVEPOINT effect")
         await keep(conn, claim, REFUSED_STATUS, refusal(refused))  # pyright: ignore[reportArgumentType] (is JSON)
         return refused
-    await keep(conn, claim, status, answer.model_dump(mode="json"))
+    await keep(conn, claim, CREATED_STATUS, answer.model_dump(mode="json"))
     return answer

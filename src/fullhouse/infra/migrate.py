@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.postgres import Connection, Pool, connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, Connection, Pool, connection
 
 CONNECT_SECONDS_MAX = 10
 
@@ -55,7 +55,7 @@ async def require_schema(pool: Pool) -> None:
 
     A newer schema will do: each migration leaves the last version able to go on, and start again, while it is replaced.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, NO_ORGANIZATION) as conn:
         current = await _current_revision(conn)
     known = revisions(migrations_folder())
     lacking = known if current is None else [revision for revision in known if revision > current]

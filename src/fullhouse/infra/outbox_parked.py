@@ -10,7 +10,7 @@ from uuid import UUID
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.brokers.dead_letters import DeadLetter
-from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 
 OUTBOX = "outbox"
 
@@ -45,7 +45,7 @@ async def measure_outbox(conn: Connection) -> OutboxDepth:
 
 async def list_parked(pool: Pool, *, count_max: int = 100) -> list[DeadLetter]:
     """Return what is parked, the newest first."""
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         rows = await conn.fetch(
             """
             SELECT *, coalesce(parked_at, occurred_at) AS failed_at,
@@ -67,7 +67,7 @@ async def replay_parked(pool: Pool, message_id: UUID) -> DeadLetter | None:
     """Let the relay try a parked message again, with fresh tries; None if there is no such one."""
     found = await find_parked(pool, message_id)
     if found is not None:
-        async with connection(pool) as conn:
+        async with connection(pool, found.organization_id) as conn:
             await conn.execute(
                 """
                 UPDATE outbox SET attempts = 0, parked_at = NULL, retry_at = NULL
@@ -84,7 +84,7 @@ async def discard_parked(pool: Pool, message_id: UUID) -> DeadLetter | None:
     found = await find_parked(pool, message_id)
     if found is None:
         return None
-    async with transaction(pool) as conn:
+    async with transaction(pool, found.organization_id) as conn:
         await conn.execute(
             "DELETE FROM outbox WHERE organization_id = $1 AND message_id = $2 AND sent_at IS NULL",
             found.organization_id,

@@ -1,6 +1,14 @@
 """Postgres: pools, transactions, and constraints turned into domain errors.
 
 SQL is written as literals; the protocols below accept nothing else, so a built string fails the type check.
+Whoever borrows a connection says whose rows it is for, and row level security shows and takes no others:
+
+======================  ========================================================================================
+an organization's id    the rows of that organization
+``OfUser(user_id)``     what concerns one person in whatever organization, such as where they are a member
+``NO_ORGANIZATION``     tables outside organizations, such as ``users`` and ``directory``; and what anybody may see
+``EVERY_ORGANIZATION``  all rows: for workers, and for the operator's own commands
+======================  ========================================================================================
 """
 
 # asyncpg carries few types, so this file, the only one that calls it, says less strictly what it gets from it.
@@ -10,7 +18,10 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, LiteralString, Protocol, cast
+from uuid import UUID
 
 import asyncpg
 
@@ -19,7 +30,54 @@ from fullhouse.core.errors import DomainError, Unavailable
 Record = Mapping[str, Any]
 """A row: columns by name."""
 
-Pool = asyncpg.Pool
+
+class Span(Enum):
+    """Whose rows a connection is for, where they are not one organization's."""
+
+    NO_ORGANIZATION = "no organization"
+    EVERY_ORGANIZATION = "every organization"
+
+
+@dataclass(frozen=True, slots=True)
+class OfUser:
+    """The rows that concern one person, in whatever organization."""
+
+    user_id: UUID
+
+
+NO_ORGANIZATION = Span.NO_ORGANIZATION
+EVERY_ORGANIZATION = Span.EVERY_ORGANIZATION
+
+Whose = UUID | OfUser | Span
+"""Whose rows a connection is for."""
+
+
+class _Connection(asyncpg.Connection):
+    """A pooled connection that remembers for whose rows its session is set up, so that this is not repeated."""
+
+    __slots__ = ("whose",)
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 (what the driver passes)
+        """Begin without an organization, as Postgres does."""
+        super().__init__(*args)
+        self.whose: str | None = _NOBODYS
+
+    async def be_for(self, whose: str) -> None:
+        """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
+        if self.whose != whose:
+            self.whose = None
+            await self.execute(f"SET {whose}")
+            self.whose = whose
+
+
+class Pool(asyncpg.Pool):
+    """Connections to one database."""
+
+    pooler: bool
+    """Whether what we set for a session may be lost, or reach others, after each transaction."""
+    organizations: dict[tuple[str, UUID], UUID]
+    """Whose things are, as the directory remembers it."""
+
 
 IntegrityError = asyncpg.IntegrityConstraintViolationError
 """A constraint was broken; nothing of the statement was written."""
@@ -69,10 +127,14 @@ async def open_pool(
         "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
         "idle_in_transaction_session_timeout": "60s",
     }
-    return await asyncpg.create_pool(
+    pool = Pool(
         url,
         min_size=size_min,
         max_size=size_max,
+        max_queries=50_000,
+        connection_class=_Connection,
+        record_class=asyncpg.Record,
+        loop=None,
         init=prepare_connection,
         reset=_leave_as_it_is,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
@@ -80,6 +142,10 @@ async def open_pool(
         statement_cache_size=0 if pooler else _STATEMENTS_KEPT,
         server_settings={"application_name": application_name, "timezone": "UTC", **({} if pooler else limits)},
     )
+    pool.pooler = pooler
+    pool.organizations = {}
+    await pool
+    return pool
 
 
 class OwnConnection(Connection, Protocol):
@@ -133,9 +199,10 @@ async def prepare_connection(conn: asyncpg.Connection) -> None:
 
 
 async def _leave_as_it_is(_conn: asyncpg.Connection) -> None:
-    """Save the statement that the driver would send after each use: nothing of ours outlasts its transaction.
+    """Save the statement that the driver would send after each use.
 
-    A transaction that was left open is rolled back all the same, before this.
+    Of ours only the organization outlasts a transaction, and each borrower says whose rows it wants. A transaction
+    that was left open is rolled back all the same, before this.
     """
 
 
@@ -143,19 +210,48 @@ _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @asynccontextmanager
-async def connection(pool: Pool) -> AsyncGenerator[Connection]:
-    """Borrow a connection for statements that each commit by themselves."""
+async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
+    """Borrow a connection for statements that each commit by themselves (behind a pooler, all of them at the end)."""
+    if pool.pooler or isinstance(whose, OfUser):
+        async with transaction(pool, whose) as conn:
+            yield conn
+        return
     with _reachable():
         async with pool.acquire() as conn:
+            await conn.be_for(_setting(whose))
             yield cast("Connection", conn)
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
+async def transaction(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
     """Borrow a connection and run the block in one transaction (read committed), committed at its end."""
     with _reachable():
-        async with pool.acquire() as conn, conn.transaction():
-            yield cast("Connection", conn)
+        async with pool.acquire() as conn:
+            setting = _setting(whose)
+            is_set = conn.whose == setting and not pool.pooler
+            try:
+                # One round trip; and no query before the block, which may want to choose another isolation level.
+                await conn.execute("BEGIN" if is_set else f"BEGIN; SET LOCAL {setting}")
+                yield cast("Connection", conn)
+            except BaseException:
+                if not conn.is_closed():
+                    await conn.execute("ROLLBACK")
+                raise
+            await conn.execute("COMMIT")
+
+
+_NOBODYS = "fullhouse.organization_id = ''"
+
+
+def _setting(whose: Whose) -> str:
+    """Return what SET takes. Nothing but the digits of an id gets into the text."""
+    match whose:
+        case UUID():
+            return f"fullhouse.organization_id = '{whose}'"
+        case OfUser(user_id):
+            return f"{_NOBODYS}; SET LOCAL fullhouse.user_id = '{user_id}'"
+        case Span():
+            return _NOBODYS
 
 
 @contextmanager

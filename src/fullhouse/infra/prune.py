@@ -6,7 +6,7 @@ repeat of its message can take; the answer of an idempotency key, longer than an
 
 from typing import LiteralString
 
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 
 SENT_DAYS = 7
 INBOX_DAYS = 30
@@ -77,7 +77,7 @@ async def prune_dead_letters(pool: Pool) -> int:
 async def _delete(pool: Pool, query: LiteralString, days: int) -> int:
     deleted = 0
     for _ in range(BATCHES_MAX):
-        async with connection(pool) as conn:
+        async with connection(pool, EVERY_ORGANIZATION) as conn:
             tag = await conn.execute(query, days, BATCH_COUNT)
         count = int(tag.rpartition(" ")[2])
         deleted += count

@@ -63,7 +63,7 @@ async def make_demo_data(resources: Resources) -> DemoData:
     """Make the demo's data in one transaction, or find it as an earlier start left it."""
     key = derive_key(resources.secret_key, "demo data")
     data = demo_data_of(resources.secret_key)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, data.organization_id) as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fullhouse demo data', 0))")
         if await load_organization(conn, data.organization_id) is None:
             await _make_organization(conn, key, resources.clock, data)

@@ -16,7 +16,7 @@ from fullhouse.infra.mailer import open_mailer
 from fullhouse.infra.migrate import missing_revisions
 from fullhouse.infra.object_store import open_object_store
 from fullhouse.infra.outbox_parked import measure_outbox
-from fullhouse.infra.postgres import connection, open_pool
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, NO_ORGANIZATION, connection, open_pool
 from fullhouse.infra.resources import Places, open_valkey
 from fullhouse.infra.system import make_id
 from fullhouse.workers.subscriptions import QUEUES
@@ -73,7 +73,7 @@ async def _look(part: str, look: Callable[[], Awaitable[str]]) -> Finding:
 async def _database(url: str, clock: Clock) -> str:
     pool = await open_pool(url, size_max=1)
     try:
-        async with connection(pool) as conn:
+        async with connection(pool, NO_ORGANIZATION) as conn:
             number = int(await conn.fetchval("SELECT current_setting('server_version_num')"))
             name = await conn.fetchval("SELECT current_setting('server_version')")
             seconds = (await conn.fetchval("SELECT clock_timestamp()") - clock()).total_seconds()
@@ -122,7 +122,7 @@ async def _queues(places: Places) -> str:
     try:
         await broker.declare(QUEUES)
         depths = await broker.depth()
-        async with connection(pool) as conn:
+        async with connection(pool, EVERY_ORGANIZATION) as conn:
             outbox = await measure_outbox(conn)
     finally:
         await broker.close()

@@ -96,7 +96,7 @@ async def post_order(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by
         raise CredentialMissing(schemes=["Reservation"])
     reservation = await office.open_reservation(body.reservation, token)
     claim = claim_for(reservation.organization_id, f"orders:{body.reservation}", key, body)
-    return await _order(counter, claim, Placed(reservation, token, replayed=False))
+    return await _order(counter, reservation.organization_id, claim, Placed(reservation, token, replayed=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +114,29 @@ async def _order_at_once(counter: _Counter, key: str | None) -> PlacedOrderAnswe
     """Reserve, then order. A repeat takes up where the first ended, since one key follows from the other."""
     body, pool = counter.body, counter.resources.pool
     wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0)
-    async with transaction(pool) as conn:
-        organization_id = await find_seller(conn, wish)
-        claim = claim_for(organization_id, f"orders:{body.session_id or body.event_id}", key, body)
+    organization_id = await find_seller(pool, wish)
+    claim = claim_for(organization_id, f"orders:{body.session_id or body.event_id}", key, body)
+    async with transaction(pool, organization_id) as conn:
         is_kept = claim is not None and await begin(conn, claim) is not None
     if is_kept:
-        return await _order(counter, claim, None)
+        return await _order(counter, organization_id, claim, None)
     try:
         placed = await reserve_for_order(pool, counter.office, organization_id, wish, claim)
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
     try:
-        return await _order(counter, claim, placed)
+        return await _order(counter, organization_id, claim, placed)
     except DomainError as error:
         if is_final(error) and not isinstance(error, OrderExists):
-            async with transaction(pool) as conn:
+            async with transaction(pool, organization_id) as conn:
                 ids = (organization_id, placed.reservation.reservation_id)
                 await release_reservation(conn, counter.resources.make_id, *ids)
         raise
 
 
-async def _order(counter: _Counter, claim: Claim | None, placed: Placed | None) -> PlacedOrderAnswer:
+async def _order(
+    counter: _Counter, organization_id: UUID, claim: Claim | None, placed: Placed | None
+) -> PlacedOrderAnswer:
     """Order what was placed; None where the first answer is known to be kept. What is kept names no person."""
     body, resources = counter.body, counter.resources
     order_key = derive_key(resources.secret_key, "order")
@@ -149,6 +151,6 @@ async def _order(counter: _Counter, claim: Claim | None, placed: Placed | None) 
         done = await place_order(conn, resources.make_id, order_key, request)
         return order_answer(done.order, done.lines, None, done.expires_at)
 
-    answer = await idempotent(resources.pool, counter.response, claim, effect, model=OrderAnswer)
+    answer = await idempotent(resources.pool, organization_id, counter.response, claim, effect, model=OrderAnswer)
     named = answer.model_copy(update={"email": contact.email, "name": contact.name})
     return PlacedOrderAnswer(secret=derive_secret(order_key, answer.id), **dict(named))

@@ -25,15 +25,15 @@ class ShortWish:
     quantity: int
 
 
-async def find_seller(conn: Connection, wish: ShortWish) -> UUID:
+async def find_seller(pool: Pool, wish: ShortWish) -> UUID:
     """Return whose session or event a wish names. Raises ``SessionNotFound`` and ``EventNotFound``."""
     if wish.session_id is not None:
-        organization_id = await find_organization(conn, "session", wish.session_id)
+        organization_id = await find_organization(pool, "session", wish.session_id)
         if organization_id is None:
             raise SessionNotFound
         return organization_id
     assert wish.event_id is not None  # noqa: S101 (one of the two is given)
-    organization_id = await find_organization(conn, "event", wish.event_id)
+    organization_id = await find_organization(pool, "event", wish.event_id)
     if organization_id is None:
         raise EventNotFound
     return organization_id
@@ -47,7 +47,7 @@ async def reserve_for_order(
     Raises ``ChoiceNeeded`` where something was left out of which there are several, ``SessionNotFound``,
     ``EventNotFound``, and the refusals of ``place_reservation``.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         terms = await _session(conn, organization_id, wish)
     item = ItemRequest(_ticket_type(terms, wish), quantity=wish.quantity)
     if claim is None:

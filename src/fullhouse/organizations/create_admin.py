@@ -6,7 +6,7 @@ from fullhouse.core.clock import Clock, Randomness
 from fullhouse.core.ids import MakeId
 from fullhouse.identity.ensure_user import ensure_user
 from fullhouse.identity.rules import User
-from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.organizations.create_organization import create_organization
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.queries import find_owned_organization
@@ -42,7 +42,7 @@ async def create_admin(pool: Pool, tools: Tools, email: str, organization_name: 
     lost the key gets another by asking again. Raises ``Invalid`` for a bad address or name, and
     ``TooManyApiKeys``.
     """
-    async with transaction(pool) as conn:
+    async with transaction(pool, EVERY_ORGANIZATION) as conn:
         user = await ensure_user(conn, tools.make_id, email)
         name = checked_name(organization_name)
         organization = await find_owned_organization(conn, user.user_id, name)

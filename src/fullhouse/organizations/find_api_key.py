@@ -38,10 +38,10 @@ class ApiKeys:
         if remembered is not None and now < remembered[1]:
             return remembered[0]
         self._seen.pop(key_hash, None)
-        async with connection(self._pool) as conn:
-            organization_id = await find_organization(conn, "api_key", api_key_id)
-            if organization_id is None:
-                return None
+        organization_id = await find_organization(self._pool, "api_key", api_key_id)
+        if organization_id is None:
+            return None
+        async with connection(self._pool, organization_id) as conn:
             stored = await load_live_key(conn, organization_id, api_key_id)
             if stored is None or not same_hash(text, stored.key_hash):
                 return None

@@ -149,20 +149,22 @@ async def post_payment(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters 
         return payment_answer(await open_attempt(conn, make_id, providers, request))
 
     claim = claim_for(order.organization_id, f"payments:{order_id}", key, body)
-    answer = await idempotent(pool, response, claim, effect, model=PaymentAnswer)
+    answer = await idempotent(pool, order.organization_id, response, claim, effect, model=PaymentAnswer)
     payment = await send_attempt(pool, make_id, providers, order.organization_id, answer.id)
     if payment.provider == SIMULATED:
-        await deliver_simulated_notices(pool, make_id, providers, payment_id=answer.id)
+        await deliver_simulated_notices(
+            pool, make_id, providers, organization_id=order.organization_id, payment_id=answer.id
+        )
     return answer.model_copy(update={"next_step": payment.next_step or answer.next_step})
 
 
 @router.get("/orders/{order_id}/payments", responses=problems(404))
 async def get_payments(order_id: UUID, asker: Member, resources: ResourcesDep) -> PaymentsAnswer:
     """Look at the payments and refunds of an order."""
-    async with connection(resources.pool) as conn:
-        order = await find_order(conn, order_id)
-        if not opens(asker, order.organization_id, order.secret_hash):
-            raise OrderNotFound
+    order = await find_order(resources.pool, order_id)
+    if not opens(asker, order.organization_id, order.secret_hash):
+        raise OrderNotFound
+    async with connection(resources.pool, order.organization_id) as conn:
         payments = await load_payments(conn, order.organization_id, order_id)
         refunds = await load_refunds(conn, order.organization_id, order_id)
     return PaymentsAnswer(
@@ -176,12 +178,11 @@ async def post_cancel(
 ) -> OrderAnswer:
     """Cancel an order that is not paid. An open payment is cancelled at its provider first; repeating is safe."""
     pool = resources.pool
-    async with connection(pool) as conn:
-        known = await find_order(conn, order_id)
+    known = await find_order(pool, order_id)
     if not opens(asker, known.organization_id, known.secret_hash):
         raise OrderNotFound
     order = await abandon_order(pool, resources.make_id, providers, known.organization_id, order_id)
-    async with transaction(pool) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         lines = await load_lines(conn, order.organization_id, order_id)
         contact = await load_contact(conn, order.organization_id, order_id)
     return order_answer(order, lines, contact, None)
@@ -192,7 +193,7 @@ async def post_retry(
     refund_id: UUID, grant: Annotated[Grant, requires("refund:write")], resources: ResourcesDep
 ) -> RefundAnswer:
     """Send a refund again that its provider had refused, when what stood in its way is put right."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         return refund_answer(await retry_refund(conn, resources.make_id, grant.organization_id, refund_id))
 
 
@@ -221,8 +222,7 @@ async def post_webhook(
 
 
 async def _open(pool: Pool, order_id: UUID, secret: str) -> Order:
-    async with connection(pool) as conn:
-        order = await find_order(conn, order_id)
+    order = await find_order(pool, order_id)
     if not same_hash(secret, order.secret_hash):
         raise OrderNotFound
     return order

@@ -26,7 +26,7 @@ async def cancel_payment(
     The stock of the order stays held. The payment that is returned is still ``started`` where the provider has not
     decided yet. Safe to repeat. Raises ``PaymentNotFound`` and ``ProviderUnavailable``.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         await mark_cancel_requested(conn, organization_id, payment_id)
         payment = await load_payment(conn, organization_id, payment_id)
     if payment is None:
@@ -34,7 +34,7 @@ async def cancel_payment(
     if payment.status is not PaymentStatus.STARTED:
         return payment
     charge = await providers.named(payment.provider).cancel(charge_key(payment))
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         return await settle_payment(conn, make_id, organization_id, payment_id, charge)
 
 
@@ -49,7 +49,7 @@ async def abandon_order(
     """
     running: Payment | None = None
     for _ in range(ROUNDS_MAX):
-        async with transaction(pool) as conn:
+        async with transaction(pool, organization_id) as conn:
             await lock_order_money(conn, organization_id, order_id)
             order = await load_order(conn, organization_id, order_id)
             if order is None:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
 from fullhouse.payments.providers.simulated_books import due_charges, mark_notified
@@ -13,9 +13,14 @@ NOTICES_PER_RUN_MAX = 100
 
 
 async def deliver_simulated_notices(
-    pool: Pool, make_id: MakeId, providers: Providers, *, payment_id: UUID | None = None
+    pool: Pool,
+    make_id: MakeId,
+    providers: Providers,
+    *,
+    organization_id: UUID | None = None,
+    payment_id: UUID | None = None,
 ) -> int:
-    """Hand the notices that are due (all, or those of one payment) to ``receive_webhook``. Returns how many.
+    """Hand the due notices, all or those of an organization's payment, to ``receive_webhook``. Returns how many.
 
     Where the simulated provider is not offered nothing is done. A process that dies in between delivers the same
     notice again, under the same id.
@@ -23,11 +28,11 @@ async def deliver_simulated_notices(
     provider = providers.by_name.get(SIMULATED)
     if not isinstance(provider, SimulatedProvider):
         return 0
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id or EVERY_ORGANIZATION) as conn:
         due = await due_charges(conn, payment_id, NOTICES_PER_RUN_MAX)
     for row in due:
         raw, headers = provider.write_notice(row)
         await receive_webhook(pool, make_id, (SIMULATED, provider), raw, headers, provider.clock())
-        async with connection(pool) as conn:
+        async with connection(pool, row["organization_id"]) as conn:
             await mark_notified(conn, row["organization_id"], row["reference"])
     return len(due)

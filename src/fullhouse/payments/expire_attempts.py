@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
 from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.queries import load_order
 from fullhouse.payments.cancel_payment import cancel_payment
@@ -31,7 +31,7 @@ async def expire_attempts(
     not decided on a cancellation, the hold of that order is prolonged: its stock is never sold under an attempt
     that may still win.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         due = await claim_unended(conn, ask_after_seconds, PAYMENTS_PER_RUN_MAX)
     ended = 0
     for payment, is_over in due:
@@ -59,12 +59,12 @@ async def _ask(pool: Pool, make_id: MakeId, providers: Providers, payment: Payme
     if charge is None:
         # The call may still be on its way; at the deadline it is cancelled, whether it arrived or not.
         return payment
-    async with transaction(pool) as conn:
+    async with transaction(pool, payment.organization_id) as conn:
         return await settle_payment(conn, make_id, payment.organization_id, payment.payment_id, charge)
 
 
 async def _hold_on(pool: Pool, payment: Payment, seconds: float) -> None:
-    async with transaction(pool) as conn:
+    async with transaction(pool, payment.organization_id) as conn:
         order = await load_order(conn, payment.organization_id, payment.order_id)
         now: datetime = await conn.fetchval("SELECT clock_timestamp()")
         if order is None:

@@ -32,10 +32,10 @@ async def receive_webhook(
     notice = port.read_notice(raw, headers, now)
     if notice is None:
         return False
-    async with transaction(pool) as conn:
-        organization_id = await find_organization(conn, "payment", notice.payment_id)
-        if organization_id is None:
-            return False
+    organization_id = await find_organization(pool, "payment", notice.payment_id)
+    if organization_id is None:
+        return False
+    async with transaction(pool, organization_id) as conn:
         payment = await load_payment(conn, organization_id, notice.payment_id)
         if payment is None or payment.provider != name:
             return False

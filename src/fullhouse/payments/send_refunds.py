@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import append
-from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.mark_order_refunded import mark_order_refunded
 from fullhouse.orders.queries import load_order
@@ -49,7 +49,7 @@ async def send_refunds(
     A provider that cannot be reached is tried again, later each time; the key makes it one refund. One that
     refuses for good ends the refund as ``failed``, for somebody to look at.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         claimed = await claim_refunds(conn, LEASE_SECONDS, count_max)
     succeeded = 0
     for refund in claimed:
@@ -65,19 +65,19 @@ async def _send(pool: Pool, make_id: MakeId, providers: Providers, refund: Refun
         return False
     except ProviderRefused as refused:
         _log.error("refund_refused", refund_id=str(refund.refund_id), detail=refused.detail)
-        async with transaction(pool) as conn:
+        async with transaction(pool, refund.organization_id) as conn:
             failed = await end_refund(conn, refund, RefundStatus.FAILED, error=refused.detail)
             await append(conn, make_id, [RefundFailed(failed)] if failed else [])
         return False
     if not answer.done:
         await _postpone(pool, refund, "the provider has not done it yet")
         return False
-    async with transaction(pool) as conn:
+    async with transaction(pool, refund.organization_id) as conn:
         return await _record_success(conn, make_id, refund, answer)
 
 
 async def _call(pool: Pool, providers: Providers, refund: Refund) -> Refunded:
-    async with connection(pool) as conn:
+    async with connection(pool, refund.organization_id) as conn:
         payment = await load_payment(conn, refund.organization_id, refund.payment_id)
     if payment is None:
         raise PaymentNotFound
@@ -93,7 +93,7 @@ async def _call(pool: Pool, providers: Providers, refund: Refund) -> Refunded:
 
 async def _postpone(pool: Pool, refund: Refund, error: str) -> None:
     _log.warning("refund_postponed", refund_id=str(refund.refund_id), attempts=refund.attempts, error=error)
-    async with connection(pool) as conn:
+    async with connection(pool, refund.organization_id) as conn:
         await postpone_refund(conn, refund, retry_seconds(refund.attempts), error)
 
 

@@ -48,7 +48,7 @@ async def start_payment(pool: Pool, make_id: MakeId, providers: Providers, reque
     A process that dies between the two leaves an attempt that ``expire_attempts`` ends. Raises as
     ``open_attempt`` does.
     """
-    async with transaction(pool) as conn:
+    async with transaction(pool, request.organization_id) as conn:
         payment = await open_attempt(conn, make_id, providers, request)
     return await send_attempt(pool, make_id, providers, payment.organization_id, payment.payment_id)
 
@@ -96,7 +96,7 @@ async def send_attempt(
     Safe to repeat, also at the same time: the provider takes one key as one attempt. Where no answer comes, the
     attempt stays open without a next step, and a notice, or ``expire_attempts``, finds out what became of it.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         payment = await load_payment(conn, organization_id, payment_id)
     if payment is None:
         raise PaymentNotFound
@@ -108,9 +108,9 @@ async def send_attempt(
         return payment
     except ProviderRefused as refused:
         charge = Charge(payment.provider_key, ChargeStatus.DECLINED, reason=refused.detail)
-        async with transaction(pool) as conn:
+        async with transaction(pool, organization_id) as conn:
             return await settle_payment(conn, make_id, organization_id, payment_id, charge)
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         await lock_order_money(conn, organization_id, payment.order_id)
         await record_start(conn, organization_id, payment_id, started.charge.reference, started.next_step)
         return await settle_payment(conn, make_id, organization_id, payment_id, started.charge)

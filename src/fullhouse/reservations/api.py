@@ -213,7 +213,7 @@ async def delete_reservation(
 ) -> None:
     """Give a reservation back. Giving back what has expired or was given back before changes nothing."""
     reservation = await box_office.open_reservation(reservation_id, token)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, reservation.organization_id) as conn:
         await release_reservation(conn, resources.make_id, reservation.organization_id, reservation_id)
     await shield.forget_reservation(reservation)
     reservation = await box_office.open_reservation(reservation_id, token)
@@ -228,7 +228,7 @@ async def post_extend(
     """Ask for more time: the session's hold again from now, up to 120 minutes from the first hold."""
     reservation = await box_office.open_reservation(reservation_id, token)
     seconds = await box_office.hold_seconds(reservation)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, reservation.organization_id) as conn:
         reservation = await extend_reservation(conn, reservation.organization_id, reservation_id, seconds=seconds)
     await shield.remember_reservations([reservation])
     return reservation_answer(reservation)

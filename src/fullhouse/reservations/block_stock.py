@@ -6,7 +6,7 @@ from uuid import UUID
 from fullhouse.core.errors import invalid_field
 from fullhouse.core.ids import MakeId
 from fullhouse.events.rules import SessionTerms
-from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.reservations import queries, writes
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.rules import AllocationNotFound, Draw, NewAllocation, SeatState, SeatTaken, SoldOut
@@ -60,12 +60,12 @@ async def release_allocation(conn: Connection, organization_id: UUID, session_id
 
 async def release_due_allocations(pool: Pool) -> int:
     """Give back allocations whose ``release_at`` has come, a transaction for each. Returns how many."""
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         due = await queries.due_allocations(conn, 100)
     count = 0
     for row in due:
         try:
-            async with transaction(pool) as conn:
+            async with transaction(pool, row["organization_id"]) as conn:
                 await release_allocation(conn, row["organization_id"], row["session_id"], row["allocation_id"])
             count += 1
         except AllocationNotFound:

@@ -136,7 +136,7 @@ class Desks:
         wishes = [waiting.wish for waiting in batch]
         try:
             if not retried and desk.undisturbed >= UNDISTURBED_BATCHES:
-                async with connection(self._pool) as conn:
+                async with connection(self._pool, desk.memory.organization_id) as conn:
                     outcomes = await hold_fast(conn, self._make_id, desk.memory, wishes)
                 if outcomes is not None:
                     return outcomes
@@ -147,7 +147,7 @@ class Desks:
 
     async def _try_locked(self, desk: _Desk, wishes: list[Wish], *, retried: bool) -> list[Outcome]:
         before = desk.memory.stock.version if desk.memory.stock else None
-        async with transaction(self._pool) as conn:
+        async with transaction(self._pool, desk.memory.organization_id) as conn:
             outcomes = await hold_batch(conn, self._make_id, desk.memory, wishes, retried=retried)
         desk.undisturbed = desk.undisturbed + 1 if desk.memory.locked_version == before else 0
         return outcomes

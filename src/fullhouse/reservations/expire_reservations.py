@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
-from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 from fullhouse.reservations import queries, writes
 from fullhouse.reservations.messages import ReservationExpired
 from fullhouse.reservations.rules import SeatState
@@ -17,11 +17,11 @@ SESSIONS_PER_SWEEP_MAX = 200
 
 async def expire_reservations(pool: Pool, make_id: MakeId) -> int:
     """Sweep: end what has run out, a transaction for each session and batch. Returns how many ended."""
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         due = await queries.sessions_with_expired(conn, SESSIONS_PER_SWEEP_MAX)
     count = 0
     for organization_id, session_id in due:
-        async with transaction(pool) as conn:
+        async with transaction(pool, organization_id) as conn:
             await writes.lock_stock(conn, organization_id, session_id)
             count += await expire_in_session(conn, make_id, organization_id, session_id)
     return count

@@ -80,7 +80,7 @@ class BoxOffice:
             organization_id = await self.organization_of(session_id)
         except SessionNotFound as error:
             raise ReservationNotFound from error
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, organization_id) as conn:
             reservation = await queries.load_reservation(conn, organization_id, reservation_id)
         if reservation is None or not same_hash(secret, reservation.token_hash):
             raise ReservationNotFound
@@ -88,7 +88,7 @@ class BoxOffice:
 
     async def hold_seconds(self, reservation: Reservation) -> int:
         """Return how long the reservation's session holds, in seconds."""
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, reservation.organization_id) as conn:
             terms = await load_terms(conn, reservation.organization_id, reservation.session_id)
         if terms is None:
             raise SessionNotFound
@@ -99,8 +99,7 @@ class BoxOffice:
         known = self._organizations.get(session_id)
         if known is not None:
             return known
-        async with connection(self._pool) as conn:
-            found = await find_organization(conn, "session", session_id)
+        found = await find_organization(self._pool, "session", session_id)
         if found is None:
             raise SessionNotFound
         if len(self._organizations) >= ORGANIZATIONS_REMEMBERED_MAX:

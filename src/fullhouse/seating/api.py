@@ -107,7 +107,7 @@ async def post_seat_map(
             price_categories=_categories(seat_map),
         )
 
-    return await idempotent(resources.pool, response, claim, effect, model=PublishedSeatMapAnswer)
+    return await idempotent(resources.pool, organization_id, response, claim, effect, model=PublishedSeatMapAnswer)
 
 
 @router.get(
@@ -119,13 +119,13 @@ async def post_seat_map(
 async def get_seat_map(seat_map_id: UUID, request: Request, resources: ResourcesDep) -> Response:
     """Show a published map with its drawing. It never changes, so it may be kept for good."""
     etag = f'"{seat_map_id}"'
-    async with connection(resources.pool) as conn:
-        organization_id = await find_organization(conn, "seat_map", seat_map_id)
-        if organization_id is None:
-            raise SeatMapNotFound
-        headers = {"ETag": etag, "Cache-Control": FOREVER}
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
+    organization_id = await find_organization(resources.pool, "seat_map", seat_map_id)
+    if organization_id is None:
+        raise SeatMapNotFound
+    headers = {"ETag": etag, "Cache-Control": FOREVER}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    async with connection(resources.pool, organization_id) as conn:
         stored = await load_stored_seat_map(conn, organization_id, seat_map_id)
     return Response(_answer_text(stored), media_type="application/json", headers=headers)
 

@@ -10,7 +10,7 @@ from fullhouse.access.http import holder_or_member
 from fullhouse.access.rules import Asker, opens
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import Page, ResourcesDep, problems
-from fullhouse.infra.postgres import Connection, Pool, connection
+from fullhouse.infra.postgres import Pool, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import order_answer
 from fullhouse.orders.find_order import find_order
@@ -39,8 +39,8 @@ def _file(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
 @router.get("/orders/{order_id}", responses=problems(404))
 async def get_order(order_id: UUID, asker: AskerDep, resources: ResourcesDep) -> OrderWithTickets:
     """Show an order, with its tickets as soon as they exist."""
-    async with connection(resources.pool) as conn:
-        order = await _open_order(conn, order_id, asker)
+    order = await _open_order(resources.pool, order_id, asker)
+    async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order_id)
         lines = await load_lines(conn, order.organization_id, order_id)
         reservation = await load_reservation(conn, order.organization_id, order.reservation_id)
@@ -52,8 +52,8 @@ async def get_order(order_id: UUID, asker: AskerDep, resources: ResourcesDep) ->
 @router.get("/orders/{order_id}/ticket", responses=problems(404), name="get_order_ticket")
 async def get_order_tickets(order_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Page[TicketAnswer]:
     """List all tickets of an order on one page; an order has at most a thousand."""
-    async with connection(resources.pool) as conn:
-        order = await _open_order(conn, order_id, asker)
+    order = await _open_order(resources.pool, order_id, asker)
+    async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order_id)
     return Page(items=ticket_answers(sale, resources.secret_key))
 
@@ -61,8 +61,8 @@ async def get_order_tickets(order_id: UUID, asker: AskerDep, resources: Resource
 @router.get("/orders/{order_id}/tickets.pdf", response_class=Response, responses=_file(PDF_TYPE, 404))
 async def get_order_pdf(order_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Response:
     """Return the valid tickets of an order as one PDF, a page each."""
-    async with connection(resources.pool) as conn:
-        order = await _open_order(conn, order_id, asker)
+    order = await _open_order(resources.pool, order_id, asker)
+    async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order_id)
     return await _pdf(resources, sale, None, f"order-{reference_of(order_id)}.pdf")
 
@@ -103,8 +103,8 @@ async def get_ticket_pdf(ticket_id: UUID, asker: AskerDep, resources: ResourcesD
     return await _pdf(resources, sale, ticket_id, f"ticket-{reference_of(ticket_id)}.pdf")
 
 
-async def _open_order(conn: Connection, order_id: UUID, asker: Asker) -> Order:
-    order = await find_order(conn, order_id)
+async def _open_order(pool: Pool, order_id: UUID, asker: Asker) -> Order:
+    order = await find_order(pool, order_id)
     if not opens(asker, order.organization_id, order.secret_hash):
         raise OrderNotFound
     return order
@@ -112,9 +112,11 @@ async def _open_order(conn: Connection, order_id: UUID, asker: Asker) -> Order:
 
 async def _open_ticket(pool: Pool, ticket_id: UUID, asker: Asker) -> Sale:
     """Load the sale of a ticket for who may open its order."""
-    async with connection(pool) as conn:
-        organization_id = await find_organization(conn, "ticket", ticket_id)
-        ticket = None if organization_id is None else await load_ticket(conn, organization_id, ticket_id)
+    organization_id = await find_organization(pool, "ticket", ticket_id)
+    if organization_id is None:
+        raise TicketNotFound
+    async with connection(pool, organization_id) as conn:
+        ticket = await load_ticket(conn, organization_id, ticket_id)
         if ticket is None:
             raise TicketNotFound
         sale = await load_sale(conn, ticket.organization_id, ticket.order_id)

@@ -23,7 +23,7 @@ async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID,
     Nothing is sent where the buyer's address was erased. Raises ``OrderNotFound``, ``MailUnavailable``,
     ``MailRefused``.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         if await is_mailed(conn, organization_id, order_id, news):
             return False
         sale = await load_sale(conn, organization_id, order_id)
@@ -31,7 +31,7 @@ async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID,
         return False
     message_id = f"<{news}.{order_id}@{mailroom.host}>"
     await mailroom.mailer.send(write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id))
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, news, message_id)
     return True
 

@@ -38,7 +38,7 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
     mailbox keeps once. Nothing is sent where the order has no valid ticket or its buyer's address was erased.
     Raises ``OrderNotFound``, ``ObjectStoreUnavailable``, ``MailUnavailable``, ``MailRefused``.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         if await is_mailed(conn, organization_id, order_id, KIND):
             return False
         sale = await load_sale(conn, organization_id, order_id)
@@ -49,6 +49,6 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
     link = mailroom.order_link(order_id)
     message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
     await mailroom.mailer.send(message)
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, KIND, message_id_of(order_id, mailroom.host))
     return True

@@ -34,7 +34,7 @@ async def render_order_documents(
     Returns None where there is no valid ticket. May be repeated after any crash: equal content has an equal key.
     Raises ``OrderNotFound``, ``ObjectStoreUnavailable``.
     """
-    async with connection(pool) as conn:
+    async with connection(pool, organization_id) as conn:
         sale = await load_sale(conn, organization_id, order_id)
     return await render_sale(pool, object_store, server_key, sale, only)
 
@@ -54,6 +54,6 @@ async def render_sale(
         data = await asyncio.to_thread(render_pdf, document)
         await object_store.put(key, data, PDF_TYPE)
     # Noted each time: whoever stored it may have died before this.
-    async with transaction(pool) as conn:
+    async with transaction(pool, organization_id) as conn:
         await note_document(conn, StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
     return Rendered(key, data)

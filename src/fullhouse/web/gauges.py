@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import Unavailable
-from fullhouse.infra.postgres import Pool, Record, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection
 from fullhouse.infra.telemetry import gauge
 from fullhouse.reservations.desk import Desks
 
@@ -62,7 +62,7 @@ class Gauges:
         DATABASE_CONNECTIONS.labels("busy").set(self._pool.get_size() - idle)
 
     async def _read(self) -> None:
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             depths = await conn.fetchrow(
                 """
                 SELECT

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from fullhouse.access.http import public
 from fullhouse.infra.http import ApiModel, ResourcesDep
-from fullhouse.infra.postgres import connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.telemetry import METRICS_TYPE, get_log, render_metrics
 from fullhouse.web.edge import Traffic
@@ -100,7 +100,7 @@ async def check_parts(resources: Resources) -> dict[str, PartState]:
 
 
 async def _check_postgres(resources: Resources) -> None:
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, NO_ORGANIZATION) as conn:
         await conn.fetchval("SELECT 1")
 
 

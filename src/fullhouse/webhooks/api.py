@@ -63,7 +63,7 @@ async def post_endpoint(
     """Make an endpoint. Its secret is in this answer and nowhere else."""
     read_destination(body.url, allow_private=allow_private)
     fields = EndpointFields(body.url, body.description, tuple(body.types))
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         endpoint, secret = await create_endpoint(conn, resources.make_id, resources.secret_key, organization_id, fields)
     return EndpointWithSecretAnswer(**endpoint_fields(endpoint), secret=secret)
 
@@ -74,7 +74,7 @@ async def get_endpoints(
 ) -> Page[EndpointAnswer]:
     """List the endpoints, oldest first."""
     after = decode_cursor(_LIST, cursor, (UUID,))
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         found = await list_endpoints(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
     more = len(found) > limit
     return Page(
@@ -86,7 +86,7 @@ async def get_endpoints(
 @router.get(_ENDPOINT, responses=problems(404))
 async def get_endpoint(organization_id: UUID, endpoint_id: UUID, resources: ResourcesDep) -> EndpointAnswer:
     """Show an endpoint; where it is disabled, why and since when."""
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         endpoint = await load_endpoint(conn, organization_id, endpoint_id)
     if endpoint is None:
         raise WebhookEndpointNotFound
@@ -106,7 +106,7 @@ async def patch_endpoint(
         read_destination(body.url, allow_private=allow_private)
     types = None if body.types is None else tuple(body.types)
     change = EndpointChange(body.url, body.description, types, body.status)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         endpoint = await update_endpoint(conn, organization_id, endpoint_id, change)
     return EndpointAnswer(**endpoint_fields(endpoint))
 
@@ -114,7 +114,7 @@ async def patch_endpoint(
 @router.delete(_ENDPOINT, status_code=204, responses=problems(404))
 async def remove_endpoint(organization_id: UUID, endpoint_id: UUID, resources: ResourcesDep) -> None:
     """Delete an endpoint with its log."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         if not await delete_endpoint(conn, organization_id, endpoint_id):
             raise WebhookEndpointNotFound
 
@@ -124,7 +124,7 @@ async def post_rotation(
     organization_id: UUID, endpoint_id: UUID, body: RotationBody, resources: ResourcesDep
 ) -> EndpointWithSecretAnswer:
     """Go over to a new secret, shown in this answer alone. The one before signs too until `previous_secret_until`."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         endpoint, secret = await rotate_secret(
             conn, resources.secret_key, organization_id, endpoint_id, body.overlap_hours
         )
@@ -134,7 +134,7 @@ async def post_rotation(
 @router.post(_ENDPOINT + "/test", status_code=202, responses=problems(404, 409))
 async def post_test(organization_id: UUID, endpoint_id: UUID, resources: ResourcesDep) -> DeliveryAnswer:
     """Send a message of type `webhook.tested`, once; its delivery tells what came of it."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         delivery = await send_test(conn, resources.make_id, resources.clock, organization_id, endpoint_id)
     return delivery_answer(delivery)
 
@@ -144,7 +144,7 @@ async def post_replay_failed(
     organization_id: UUID, endpoint_id: UUID, body: ReplayBody, resources: ResourcesDep
 ) -> ReplayedAnswer:
     """Send again what failed of the messages since an instant, those that a disabled endpoint missed too."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         count = await replay_failed(conn, organization_id, endpoint_id, body.since)
     return ReplayedAnswer(count=count, more=count == REPLAYED_MAX)
 
@@ -160,7 +160,7 @@ async def get_deliveries(
 ) -> Page[DeliveryAnswer]:
     """List what was sent and is to be sent, the newest first; the log reaches back thirty days."""
     before = decode_cursor(_LOG, cursor, (UUID,))
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         if await load_endpoint(conn, organization_id, endpoint_id) is None:
             raise WebhookEndpointNotFound
         found = await list_deliveries(
@@ -183,7 +183,7 @@ async def get_delivery(
     organization_id: UUID, endpoint_id: UUID, delivery_id: UUID, resources: ResourcesDep
 ) -> DeliveryDetailAnswer:
     """Show a delivery with its body and each attempt."""
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         found = await load_delivery(conn, organization_id, endpoint_id, delivery_id)
         if found is None:
             raise WebhookDeliveryNotFound
@@ -197,6 +197,6 @@ async def post_replay(
     organization_id: UUID, endpoint_id: UUID, delivery_id: UUID, resources: ResourcesDep
 ) -> DeliveryAnswer:
     """Send one delivery again, whatever became of it, with its old `webhook-id`."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, organization_id) as conn:
         delivery = await replay_delivery(conn, organization_id, endpoint_id, delivery_id)
     return delivery_answer(delivery)

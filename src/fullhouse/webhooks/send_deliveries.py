@@ -12,7 +12,7 @@ from fullhouse.core.clock import Clock, Randomness
 from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.outgoing import Outside
-from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.infra.telemetry import get_log
 from fullhouse.webhooks.post_message import SECONDS_MAX, post_message
 from fullhouse.webhooks.rules import Outcome, after_attempt
@@ -80,7 +80,7 @@ class Sender:
         if free <= 0:
             return 0
         token = self._means.make_id()
-        async with transaction(self._pool) as conn:
+        async with transaction(self._pool, EVERY_ORGANIZATION) as conn:
             claimed = await claim_deliveries(
                 conn, token, count_max=free, per_endpoint_max=PER_ENDPOINT_MAX, lease_seconds=LEASE_SECONDS
             )
@@ -115,7 +115,7 @@ class Sender:
 
 async def count_attempt(pool: Pool, means: Means, claimed: Claimed, token: UUID, outcome: Outcome) -> None:
     """Write down an attempt and what follows from it, unless its lease was lost meanwhile."""
-    async with transaction(pool) as conn:
+    async with transaction(pool, claimed.organization_id) as conn:
         standing = await lock_claimed(conn, claimed, token)
         if standing is None:
             return

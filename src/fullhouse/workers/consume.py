@@ -69,7 +69,7 @@ async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]
         if subscription.outside is not None:
             await subscription.outside(message)
         elif subscription.in_transaction is not None:
-            async with transaction(pool) as conn:
+            async with transaction(pool, message.organization_id) as conn:
                 if await first_time(conn, message.organization_id, subscription.queue, str(message.message_id)):
                     await subscription.in_transaction(conn, message)
 

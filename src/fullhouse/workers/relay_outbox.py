@@ -23,7 +23,7 @@ from fullhouse.infra.outbox_leases import (
     return_leases,
     take_leases,
 )
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Listener
 from fullhouse.workers.backoff import backoff_seconds
@@ -67,7 +67,7 @@ class Relay:
 
     async def run_until(self, stop: asyncio.Event, listener: Listener) -> None:
         """Send what there is, wait for a wake-up, and again, until ``stop`` is set. The batch in hand is finished."""
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             await prepare_leases(conn)
         while not stop.is_set():
             await listener.arm()
@@ -78,20 +78,20 @@ class Relay:
     async def send_due(self) -> int:
         """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent."""
         token, since = self._make_id(), asyncio.get_running_loop().time()
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             partitions = await take_leases(conn, token, count_max=LEASED_COUNT_MAX, lease_seconds=LEASE_SECONDS)
         if not partitions:
             return 0
         try:
             return await self._send_leased(token, partitions, since)
         finally:
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await return_leases(conn, token)
 
     async def _send_leased(self, token: UUID, partitions: Sequence[int], since: float) -> int:
         sent, clock = 0, asyncio.get_running_loop().time
         while partitions:
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 batch = await load_batch(conn, partitions, BATCH_COUNT_MAX)
                 if batch and clock() - since > RENEW_SECONDS:
                     since = clock()
@@ -108,7 +108,7 @@ class Relay:
             await self._broker.publish(batch)
         except MessageRefused:
             return await self._send_one_by_one(batch)
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             await mark_sent(conn, batch)
         return len(batch)
 
@@ -125,7 +125,7 @@ class Relay:
                 if await self._put_off(message, str(refused)):
                     waiting.add(message.key)
                 continue
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await mark_sent(conn, [message])
             sent += 1
         return sent
@@ -133,7 +133,7 @@ class Relay:
     async def _put_off(self, message: Message, error: str) -> bool:
         """Let the message wait, or park it after its last try; return whether its key waits."""
         key_waits = message.type in self._waiting_types
-        async with connection(self._pool) as conn:
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             attempts = await refusal_count(conn, message) + 1
             parked = attempts >= REFUSALS_MAX
             delay_seconds = None if parked else backoff_seconds(attempts, self._randomness)

@@ -68,7 +68,7 @@ class Reactions:
 
     async def enqueue_webhooks(self, message: Message) -> None:
         """Enter what is to be sent to endpoints. A unique key stands against a repeat, so it needs no inbox row."""
-        async with connection(self._resources.pool) as conn:
+        async with connection(self._resources.pool, message.organization_id) as conn:
             await enqueue_deliveries(conn, self._resources.make_id, message)
 
     async def tell_buyer(self, message: Message) -> None:

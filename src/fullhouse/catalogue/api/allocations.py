@@ -60,7 +60,7 @@ async def get_allocations(
 ) -> Page[AllocationAnswer]:
     """List what is kept from the public, in the order in which it was blocked."""
     after = decode_cursor(_LIST, cursor, (UUID,))
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, grant.organization_id) as conn:
         found = await show_allocations(conn, grant.organization_id, session_id)
     found = [one for one in found if after is None or one.allocation_id > after[0]]
     more = len(found) > limit
@@ -91,13 +91,13 @@ async def post_allocation(
         return next(_answer(one) for one in found if one.allocation_id == allocation_id)
 
     claim = claim_for(organization_id, f"allocations:{session_id}", key, body)
-    return await idempotent(resources.pool, response, claim, effect, model=AllocationAnswer)
+    return await idempotent(resources.pool, organization_id, response, claim, effect, model=AllocationAnswer)
 
 
 @router.delete("/sessions/{session_id}/allocations/{allocation_id}", status_code=204, responses=problems(404))
 async def delete_allocation(session_id: UUID, allocation_id: UUID, grant: Blocker, resources: ResourcesDep) -> None:
     """Give blocked stock back to the public."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await release_allocation(conn, grant.organization_id, session_id, allocation_id)
 
 

@@ -49,7 +49,7 @@ async def get_organization_events(
 ) -> Page[EventAnswer]:
     """List the organization's events in every state, the newest first."""
     after = decode_cursor(_LIST, cursor, (UUID,))
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, organization_id) as conn:
         found = await list_events_of(conn, organization_id, after[0] if after else None, limit + 1)
     more = len(found) > limit
     return Page(
@@ -74,7 +74,7 @@ async def post_event(
         return event_detail(await show_event(conn, organization_id, event.event_id))
 
     claim = claim_for(organization_id, "events", key, body)
-    return await idempotent(resources.pool, response, claim, effect, model=EventDetail)
+    return await idempotent(resources.pool, organization_id, response, claim, effect, model=EventDetail)
 
 
 @router.post("/events", status_code=201, responses=problems(404, 409))
@@ -89,13 +89,13 @@ async def post_simple_event(
         return event_detail(await show_event(conn, grant.organization_id, terms.event_id))
 
     claim = claim_for(grant.organization_id, "simple_events", key, body)
-    return await idempotent(resources.pool, response, claim, effect, model=EventDetail)
+    return await idempotent(resources.pool, grant.organization_id, response, claim, effect, model=EventDetail)
 
 
 @router.patch("/events/{event_id}", responses=problems(404, 409))
 async def patch_event(event_id: UUID, body: EventChangeBody, grant: Writer, resources: ResourcesDep) -> EventDetail:
     """Change what an event says about itself."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await update_event(conn, grant.organization_id, event_id, body.changes())
         sessions = await session_ids_of(conn, grant.organization_id, event_id)
         await announce_event_changed(conn, grant.organization_id, sessions)
@@ -105,14 +105,14 @@ async def patch_event(event_id: UUID, body: EventChangeBody, grant: Writer, reso
 @router.delete("/events/{event_id}", status_code=204, responses=problems(404, 409))
 async def delete_event(event_id: UUID, grant: Writer, resources: ResourcesDep) -> None:
     """Delete an event of which nothing was ever held."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await delete_unsold_event(conn, resources.make_id, grant.organization_id, event_id)
 
 
 @router.post("/events/{event_id}/publish", responses=problems(404, 409))
 async def post_publish(event_id: UUID, grant: Publisher, resources: ResourcesDep) -> EventDetail:
     """Make an event public. Publishing again changes nothing."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         sessions = await publish_event(conn, resources.make_id, grant.organization_id, event_id)
         await announce_event_changed(conn, grant.organization_id, sessions)
         return event_detail(await show_event(conn, grant.organization_id, event_id))
@@ -121,7 +121,7 @@ async def post_publish(event_id: UUID, grant: Publisher, resources: ResourcesDep
 @router.post("/events/{event_id}/cancel", responses=problems(404))
 async def post_cancel(event_id: UUID, grant: Publisher, resources: ResourcesDep) -> EventDetail:
     """Cancel an event with its sessions. What was sold is refunded by its own call."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         sessions = await cancel_event(conn, resources.make_id, grant.organization_id, event_id)
         await announce_event_changed(conn, grant.organization_id, sessions)
         return event_detail(await show_event(conn, grant.organization_id, event_id))

@@ -23,7 +23,7 @@ from fullhouse.catalogue.show_event import show_event, show_session
 from fullhouse.events.rules import EventNotFound, SessionNotFound
 from fullhouse.infra import directory
 from fullhouse.infra.http import Cursor, Limit, Line, Page, ResourcesDep, decode_cursor, encode_cursor, problems
-from fullhouse.infra.postgres import connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, connection
 
 router = APIRouter(tags=["events"])
 _LIST = "events"
@@ -47,7 +47,7 @@ async def get_events(
     """List published events by start."""
     after = decode_cursor(_LIST, cursor, (datetime, UUID))
     search = EventSearch(q, starts_from, starts_until)
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, NO_ORGANIZATION) as conn:
         found = await list_published_events(conn, search, None if after is None else (after[0], after[1]), limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return Page(
@@ -61,10 +61,10 @@ async def get_events(
 @router.get("/events/{event_id}", responses=problems(404))
 async def get_event(event_id: UUID, viewer: Viewer, resources: ResourcesDep) -> EventDetail:
     """Show an event with its sessions and what is left of them. Drafts are shown to members."""
-    async with connection(resources.pool) as conn:
-        organization_id = await directory.find_organization(conn, "event", event_id)
-        if organization_id is None:
-            raise EventNotFound
+    organization_id = await directory.find_organization(resources.pool, "event", event_id)
+    if organization_id is None:
+        raise EventNotFound
+    async with connection(resources.pool, organization_id) as conn:
         view = await show_event(conn, organization_id, event_id)
     if not view.is_public and not is_member(viewer, organization_id):
         raise EventNotFound
@@ -74,10 +74,10 @@ async def get_event(event_id: UUID, viewer: Viewer, resources: ResourcesDep) -> 
 @router.get("/sessions/{session_id}", responses=problems(404))
 async def get_session(session_id: UUID, viewer: Viewer, resources: ResourcesDep) -> SessionDetail:
     """Show a session. Members of its organization see how its quotas stand as well."""
-    async with connection(resources.pool) as conn:
-        organization_id = await directory.find_organization(conn, "session", session_id)
-        if organization_id is None:
-            raise SessionNotFound
+    organization_id = await directory.find_organization(resources.pool, "session", session_id)
+    if organization_id is None:
+        raise SessionNotFound
+    async with connection(resources.pool, organization_id) as conn:
         view = await show_session(conn, organization_id, session_id)
     member = is_member(viewer, organization_id)
     if not view.is_public and not member:

@@ -45,7 +45,7 @@ async def post_session(
         return await _detail(conn, organization_id, terms.session_id)
 
     claim = claim_for(organization_id, f"sessions:{event_id}", key, body)
-    return await idempotent(resources.pool, response, claim, effect, model=SessionDetail)
+    return await idempotent(resources.pool, organization_id, response, claim, effect, model=SessionDetail)
 
 
 @router.patch("/sessions/{session_id}", responses=problems(404, 409))
@@ -53,7 +53,7 @@ async def patch_session(
     session_id: UUID, body: SessionChangeBody, grant: Scheduler, resources: ResourcesDep
 ) -> SessionDetail:
     """Change a session. What is held or sold keeps its price."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await update_session(conn, resources.make_id, grant.organization_id, session_id, body.wish())
         return await _detail(conn, grant.organization_id, session_id)
 
@@ -61,14 +61,14 @@ async def patch_session(
 @router.delete("/sessions/{session_id}", status_code=204, responses=problems(404, 409))
 async def delete_session(session_id: UUID, grant: Scheduler, resources: ResourcesDep) -> None:
     """Delete a session of which nothing was ever held."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await delete_unsold_session(conn, resources.make_id, grant.organization_id, session_id)
 
 
 @router.post("/sessions/{session_id}/cancel", responses=problems(404))
 async def post_cancel_session(session_id: UUID, grant: Scheduler, resources: ResourcesDep) -> SessionDetail:
     """Cancel a session. Cancelling again changes nothing; what was sold is refunded by its own call."""
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, grant.organization_id) as conn:
         await cancel_session(conn, resources.make_id, grant.organization_id, session_id)
         return await _detail(conn, grant.organization_id, session_id)
 

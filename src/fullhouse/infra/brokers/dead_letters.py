@@ -8,7 +8,7 @@ from uuid import UUID
 from fullhouse.core.errors import NotFound
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.brokers.port import Broker, Delivery
-from fullhouse.infra.postgres import Connection, Pool, Record, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 
 
 class DeadLetterNotFound(NotFound):
@@ -40,7 +40,7 @@ REASON_LENGTH_MAX = 2_000
 
 async def put_away(pool: Pool, make_id: MakeId, delivery: Delivery, reason: str) -> None:
     """Write a dead letter, for a broker that keeps its messages elsewhere; nothing if one of the message waits."""
-    async with connection(pool) as conn:
+    async with connection(pool, delivery.organization_id) as conn:
         await conn.execute(
             """
             INSERT INTO dead_letters (organization_id, dead_letter_id, queue, message_id, key, body, reason, attempts)
@@ -63,7 +63,7 @@ async def put_away(pool: Pool, make_id: MakeId, delivery: Delivery, reason: str)
 
 async def list_dead_letters(pool: Pool, *, queue: str | None = None, count_max: int = 100) -> list[DeadLetter]:
     """Return what waits for somebody, the newest first, of all queues or one."""
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         rows = await conn.fetch(
             """
             SELECT * FROM dead_letters
@@ -78,7 +78,7 @@ async def list_dead_letters(pool: Pool, *, queue: str | None = None, count_max: 
 
 async def load_dead_letter(pool: Pool, dead_letter_id: UUID) -> DeadLetter:
     """Return one, resolved or not. Raises ``DeadLetterNotFound``."""
-    async with connection(pool) as conn:
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
         row = await conn.fetchrow("SELECT * FROM dead_letters WHERE dead_letter_id = $1", dead_letter_id)
     if row is None:
         raise DeadLetterNotFound
@@ -91,7 +91,7 @@ async def replay_dead_letter(pool: Pool, broker: Broker, dead_letter_id: UUID) -
     The message is handed over before the mark commits: a crash between the two leaves a letter that can be replayed
     again, and a message that its consumer takes for a repeat.
     """
-    async with transaction(pool) as conn:
+    async with transaction(pool, EVERY_ORGANIZATION) as conn:
         letter = await _resolve(conn, dead_letter_id, "replayed")
         await broker.requeue(letter.queue, letter.body)
     return letter
@@ -99,7 +99,7 @@ async def replay_dead_letter(pool: Pool, broker: Broker, dead_letter_id: UUID) -
 
 async def discard_dead_letter(pool: Pool, dead_letter_id: UUID) -> DeadLetter:
     """Mark the letter as discarded; the row stays. Raises ``DeadLetterNotFound``."""
-    async with transaction(pool) as conn:
+    async with transaction(pool, EVERY_ORGANIZATION) as conn:
         return await _resolve(conn, dead_letter_id, "discarded")
 
 

@@ -14,7 +14,7 @@ from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
 from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, MessageRefused, QueueDepth
-from fullhouse.infra.postgres import Pool, Record, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection
 from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
 
 # Leases and acknowledgements do not wait for the disk: a crash of the server that loses one hands a message out again,
@@ -103,7 +103,7 @@ class PostgresBroker:
         await self._listener.arm(queue)
         token = self._make_id()
         with _broker_errors():
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 rows = await conn.fetch(_RECEIVE, queue, count_max, token, lease_seconds)
         return [_delivery(queue, token, row) for row in rows]
 
@@ -162,7 +162,7 @@ class PostgresBroker:
     async def depth(self) -> list[QueueDepth]:
         """Count the rows of each queue: of those declared, and of any other that has rows."""
         with _broker_errors():
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 rows = await conn.fetch(
                     """
                     SELECT queue, count(m.position) AS count,
@@ -180,7 +180,7 @@ class PostgresBroker:
 
     async def _insert(self, pairs: Sequence[tuple[str, Message]]) -> None:
         with _broker_errors():
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await conn.fetch(
                     _PUBLISH,
                     [queue for queue, _ in pairs],
@@ -193,7 +193,7 @@ class PostgresBroker:
 
     async def _execute(self, query: LiteralString, *args: object) -> None:
         with _broker_errors():
-            async with connection(self._pool) as conn:
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await conn.execute(query, *args)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fullhouse.infra.postgres import Pool, Record, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, transaction
 from fullhouse.operations.verify.check import Check
 from fullhouse.operations.verify.door_checks import DOOR_CHECKS
 from fullhouse.operations.verify.message_checks import MESSAGE_CHECKS
@@ -48,7 +48,7 @@ async def verify(pool: Pool, *, idle: bool = False, on_check: Callable[[Check], 
     called before each check.
     """
     findings: list[Finding] = []
-    async with transaction(pool) as conn:
+    async with transaction(pool, EVERY_ORGANIZATION) as conn:
         await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for check in CHECKS:
             if on_check is not None:

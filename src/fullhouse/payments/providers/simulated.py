@@ -72,7 +72,7 @@ class SimulatedProvider:
             status=_AT_ONCE[outcome].value,
             notify_seconds=self.late_seconds if outcome == "late" else 0.0,
         )
-        async with connection(self.pool) as conn:
+        async with connection(self.pool, new.organization_id) as conn:
             row = await books.enter_charge(conn, new)
         if outcome == "lost_answer":
             raise ProviderUnavailable("The answer was lost.", retry_after_seconds=1)
@@ -80,13 +80,13 @@ class SimulatedProvider:
 
     async def fetch(self, key: ChargeKey) -> Charge | None:
         """Look the charge up."""
-        async with connection(self.pool) as conn:
+        async with connection(self.pool, key.organization_id) as conn:
             row = await books.find_charge(conn, key.organization_id, key.provider_key)
         return _charge(row) if row else None
 
     async def cancel(self, key: ChargeKey) -> Charge:
         """Cancel the charge if it is open, or enter a cancelled one, so that a start on its way finds it so."""
-        async with transaction(self.pool) as conn:
+        async with transaction(self.pool, key.organization_id) as conn:
             row = await books.cancel_charge(conn, key.organization_id, key.provider_key)
             row = row or await books.enter_charge(conn, self._never_started(key))
         return _charge(row)
@@ -94,7 +94,7 @@ class SimulatedProvider:
     async def refund(self, call: RefundCall) -> Refunded:
         """Give the money back at once."""
         key = call.charge
-        async with transaction(self.pool) as conn:
+        async with transaction(self.pool, key.organization_id) as conn:
             reference = await books.enter_refund(
                 conn,
                 key.organization_id,

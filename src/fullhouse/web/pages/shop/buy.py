@@ -60,17 +60,17 @@ async def _place_order(resources: Resources, purchase: Purchase, placed: Placed)
     request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language)
     order_key = derive_key(resources.secret_key, "order")
     try:
-        async with transaction(resources.pool) as conn:
+        async with transaction(resources.pool, ids[0]) as conn:
             order = (await place_order(conn, resources.make_id, order_key, request)).order
     except OrderExists:
         # The same form came before, or at this moment.
-        async with connection(resources.pool) as conn:
+        async with connection(resources.pool, ids[0]) as conn:
             order_id = await find_order_of_reservation(conn, *ids)
         assert order_id is not None  # noqa: S101 (orders are never deleted)
         return order_id
     except DomainError as refused:
         if refused.kind is not Kind.UNAVAILABLE:
-            async with transaction(resources.pool) as conn:
+            async with transaction(resources.pool, ids[0]) as conn:
                 await release_reservation(conn, resources.make_id, *ids)
         raise
     return order.order_id

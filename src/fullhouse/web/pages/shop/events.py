@@ -14,7 +14,7 @@ from fullhouse.catalogue.show_event import show_event
 from fullhouse.events.rules import Event, EventNotFound, EventStatus
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import CursorMalformed, ResourcesDep, decode_cursor, encode_cursor, unstorable
-from fullhouse.infra.postgres import connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, connection
 from fullhouse.organizations.queries import load_organization
 from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.render import render_page
@@ -51,7 +51,7 @@ async def get_events_page(
     search = " ".join(q.split())[:SEARCH_LENGTH_MAX]
     search = "" if unstorable(search) else search
     after = _read_cursor(cursor)
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, NO_ORGANIZATION) as conn:
         now = await load_now(conn)
         wanted = EventSearch(search, starts_from=now)
         found = await list_published_events(conn, wanted, after, EVENTS_PER_PAGE + 1)
@@ -72,10 +72,10 @@ async def get_events_page(
 @router.get("/events/{event_id}")
 async def get_event_page(request: Request, event_id: UUID, resources: ResourcesDep) -> Response:
     """Show an event with its sessions and what is left of them."""
-    async with connection(resources.pool) as conn:
-        organization_id = await find_organization(conn, "event", event_id)
-        if organization_id is None:
-            raise EventNotFound
+    organization_id = await find_organization(resources.pool, "event", event_id)
+    if organization_id is None:
+        raise EventNotFound
+    async with connection(resources.pool, organization_id) as conn:
         view = await show_event(conn, organization_id, event_id)
         organization = await load_organization(conn, organization_id)
         now = await load_now(conn)

@@ -90,7 +90,7 @@ async def post_pay(
     fields = await read_form(request)
     if fields.get("outcome") not in OUTCOMES:
         raise FormUnreadable
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, order.organization_id) as conn:
         attempts = await load_payments(conn, order.organization_id, order.order_id)
     if count_in(fields, "attempts") != len(attempts):
         return _back(order, secret)
@@ -101,7 +101,13 @@ async def post_pay(
         return _back(order, secret)
     except (ProviderUnknown, ProviderUnavailable) as refused:
         return _back(order, secret, refused)
-    await deliver_simulated_notices(resources.pool, resources.make_id, providers, payment_id=payment.payment_id)
+    await deliver_simulated_notices(
+        resources.pool,
+        resources.make_id,
+        providers,
+        organization_id=order.organization_id,
+        payment_id=payment.payment_id,
+    )
     return _back(order, secret)
 
 
@@ -123,7 +129,7 @@ async def post_cancel_page(
 
 async def _load(resources: Resources, order: Order) -> OrderFacts:
     ids = (order.organization_id, order.order_id)
-    async with transaction(resources.pool) as conn:
+    async with transaction(resources.pool, order.organization_id) as conn:
         # One snapshot, so that the page does not contradict itself.
         await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return OrderFacts(

@@ -23,7 +23,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=
 async def get_qr(order_id: UUID, secret: str, ticket_id: UUID, resources: ResourcesDep) -> Response:
     """Draw the code of one valid ticket of the order."""
     order = await open_order(resources.pool, order_id, secret)
-    async with connection(resources.pool) as conn:
+    async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order.order_id)
     ticket = next((ticket for ticket, _ in sale.valid if ticket.ticket_id == ticket_id), None)
     if ticket is None:

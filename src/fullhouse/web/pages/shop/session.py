@@ -100,10 +100,10 @@ async def post_session_page(
 
 
 async def _load(resources: Resources, board: AvailabilityBoard, session_id: UUID) -> Shown:
-    async with connection(resources.pool) as conn:
-        organization_id = await find_organization(conn, "session", session_id)
-        if organization_id is None:
-            raise SessionNotFound
+    organization_id = await find_organization(resources.pool, "session", session_id)
+    if organization_id is None:
+        raise SessionNotFound
+    async with connection(resources.pool, organization_id) as conn:
         view = await show_session(conn, organization_id, session_id)
         if not view.is_public:
             raise SessionNotFound
