@@ -177,11 +177,11 @@ class Settings(BaseModel):
         default=20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
     )
 
-    def places(self) -> Places:
+    def places(self, *, valkey_needed: bool = True) -> Places:
         """Return where the parts of the product are; raise ``SettingsError`` if one that is needed is missing."""
         return Places(
             database_url=_needed("DATABASE_URL", self.database_url),
-            valkey_url=_needed("VALKEY_URL", self.valkey_url),
+            valkey_url=_needed("VALKEY_URL", self.valkey_url) if valkey_needed else self.valkey_url,
             broker_url=self.broker_url,
             object_store_url=self.object_store_url or str(self.data_dir.absolute() / "objects"),
             mail_url=self.mail_url or str(self.data_dir.absolute() / "mailbox"),

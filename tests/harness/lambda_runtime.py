@@ -5,7 +5,7 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,19 +22,27 @@ class FunctionError(Exception):
     """The function raised, or could not be loaded; the text is what it told the runtime API."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a function that was killed while it waited for its next call."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LambdaFunction:
     """One instance of a function: the process, and the server from which it takes its calls."""
 
-    def __init__(self, handler: str, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(self, handler: str, settings: Mapping[str, str], log: Path, python: Sequence[str]) -> None:
         self.calls: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.answers: queue.Queue[Any] = queue.Queue()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _api_of(self))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), _api_of(self))
         Thread(target=self.server.serve_forever, daemon=True).start()
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", handler],
+                [*python, "-m", "awslambdaric", handler],
                 env={
                     **clean_environment(**settings),
                     "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
@@ -67,9 +75,11 @@ class LambdaFunction:
 
 
 @contextmanager
-def running_function(handler: str, settings: Mapping[str, str], folder: Path) -> Generator[LambdaFunction]:
+def running_function(
+    handler: str, settings: Mapping[str, str], folder: Path, python: Sequence[str] = (sys.executable,)
+) -> Generator[LambdaFunction]:
     """Run one instance of a function until the block ends."""
-    function = LambdaFunction(handler, settings, folder / f"{uuid4().hex}.log")
+    function = LambdaFunction(handler, settings, folder / f"{uuid4().hex}.log", python)
     try:
         yield function
     finally:

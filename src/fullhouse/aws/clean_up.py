@@ -15,9 +15,8 @@ from fullhouse.core.errors import DomainError
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.telemetry import get_log
 from fullhouse.settings import Settings
-from fullhouse.workers.run import Work
 from fullhouse.workers.run_schedule import Job
-from fullhouse.workers.work import work_of
+from fullhouse.workers.work import tables_of
 
 _log = get_log("fullhouse.aws.clean_up")
 
@@ -53,7 +52,7 @@ class CleanUp:
 
 def make_clean_up(resources: Resources, settings: Settings) -> CleanUp:
     """Put the clean-up of one instance together."""
-    work: Work = work_of(resources, settings)
+    work = tables_of(resources, settings)
     return CleanUp(tuple(work.jobs), Sender(resources, work))
 
 

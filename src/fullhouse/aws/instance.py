@@ -20,9 +20,6 @@ CONNECTIONS_MAX = 2
 IDLE_SECONDS_MAX = 30
 """After a longer pause between calls, connections are opened anew: the other side may have given them up."""
 
-NO_VALKEY = "valkey://127.0.0.1:6379/0"
-"""Nothing here asks Valkey; the client that the parts need is made, and never connects."""
-
 MARGIN_SECONDS = 3.0
 """What a call leaves of its time, so that it ends by itself and says what it did."""
 
@@ -86,7 +83,5 @@ class Instance(Generic[Part]):
 
 
 def places_of(settings: Settings) -> Places:
-    """Return where the parts are: no Valkey is needed here, and two connections are enough."""
-    return settings.model_copy(
-        update={"valkey_url": settings.valkey_url or NO_VALKEY, "database_pool_max": CONNECTIONS_MAX}
-    ).places()
+    """Return where the parts are: Valkey need not be there, and two connections are enough."""
+    return settings.model_copy(update={"database_pool_max": CONNECTIONS_MAX}).places(valkey_needed=False)

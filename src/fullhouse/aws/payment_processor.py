@@ -26,7 +26,7 @@ from fullhouse.workers.consume import react
 from fullhouse.workers.errors import Verdict, judge
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run import Work
-from fullhouse.workers.work import work_of
+from fullhouse.workers.work import tables_of
 
 SQS = "sqs"
 LINES_AT_ONCE = CONNECTIONS_MAX
@@ -125,7 +125,7 @@ def make_processor(resources: Resources, settings: Settings) -> Processor:
     """Put the processor of one instance together. Raises ``OperatorError`` if the broker is another than SQS."""
     if not resources.broker_url.startswith(f"{SQS}:"):
         raise OperatorError("FULLHOUSE_BROKER_URL: the payment processor takes its messages from SQS; write sqs://…")
-    work = work_of(resources, settings)
+    work = tables_of(resources, settings)
     place = read_sqs_url(resources.broker_url)
     return Processor(resources, work, {place.name_of(queue): queue for queue in work.queues()})
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.mail_folder import MailboxFolder
 from fullhouse.infra.mail_port import Mailer, MailRefused, MailUnavailable
-from fullhouse.infra.mail_smtp import SmtpMailer, read_smtp_url
 from fullhouse.infra.places import folder_of
 
 __all__ = ["MailRefused", "MailUnavailable", "Mailer", "open_mailer"]
@@ -27,6 +26,8 @@ def open_mailer(url: str, sender: str) -> Mailer:
             f"mailer: not a sender: {sender!r}; write tickets@example.org or Name <tickets@example.org>"
         )
     if urlsplit(url).scheme in {"smtp", "smtps"}:
+        from fullhouse.infra.mail_smtp import SmtpMailer, read_smtp_url  # noqa: PLC0415 (slow to load)
+
         return SmtpMailer(read_smtp_url(url), sender)
     if urlsplit(url).scheme == "ses":
         from fullhouse.infra.mail_ses import open_ses  # noqa: PLC0415 (an extra)

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from asyncpg import CannotConnectNowError
-from valkey.asyncio import Valkey
 
 from fullhouse.core.clock import Clock, Randomness
 from fullhouse.core.ids import MakeId
@@ -19,6 +19,9 @@ from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.mailer import Mailer, open_mailer
 from fullhouse.infra.object_store import ObjectStore, open_object_store
 from fullhouse.infra.postgres import Pool, open_pool
+
+if TYPE_CHECKING:
+    from valkey.asyncio import Valkey
 
 RECOVERY_SECONDS_MAX = 60.0
 ABSENCE_SECONDS_MAX = 3.0
@@ -30,10 +33,13 @@ VALKEY_CONNECTIONS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the parts are. ``object_store_url`` and ``mail_url`` may be plain paths of folders."""
+    """Where the parts are. ``object_store_url`` and ``mail_url`` may be plain paths of folders.
+
+    Without ``valkey_url``, nothing that is opened may ask Valkey.
+    """
 
     database_url: str = field(repr=False)
-    valkey_url: str = field(repr=False)
+    valkey_url: str | None = field(repr=False)
     broker_url: str = field(repr=False)
     object_store_url: str = field(repr=False)
     mail_url: str = field(repr=False)
@@ -54,7 +60,7 @@ class Resources:
     """
 
     pool: Pool
-    valkey: Valkey
+    valkey: "Valkey"
     object_store: ObjectStore
     mailer: Mailer
     broker_url: str
@@ -77,7 +83,7 @@ async def open_resources(places: Places, *, application_name: str = "fullhouse")
         try:
             object_store = open_object_store(places.object_store_url)
             mailer = open_mailer(places.mail_url, places.mail_from)
-            valkey = open_valkey(places.valkey_url)
+            valkey = open_valkey(places.valkey_url) if places.valkey_url else cast("Valkey", NoValkey())
         except ValueError as error:
             raise OperatorError(str(error)) from error
         stack.push_async_callback(valkey.aclose)
@@ -117,8 +123,21 @@ async def _open_pool(places: Places, application_name: str) -> Pool:
         await asyncio.sleep(START_POLL_SECONDS)
 
 
-def open_valkey(url: str) -> Valkey:
+class NoValkey:
+    """Stands where nothing asks Valkey, so that its client is not even loaded. Whoever asks all the same is told."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse every call."""
+        raise OperatorError(f"FULLHOUSE_VALKEY_URL is needed here: Valkey is asked for {name!r}")
+
+    async def aclose(self) -> None:
+        """Close nothing."""
+
+
+def open_valkey(url: str) -> "Valkey":
     """Make a client that connects when it is first used. Raises ``ValueError`` for a URL that is none."""
+    from valkey.asyncio import Valkey  # noqa: PLC0415 (slow to load, and not needed by every process)
+
     # Two spellings of one protocol; the client knows both, but says so only of its own.
     return Valkey.from_url(
         url,

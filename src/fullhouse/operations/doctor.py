@@ -92,7 +92,9 @@ async def _database(url: str, clock: Clock) -> str:
     return f"PostgreSQL {name}, up to date"
 
 
-async def _valkey(url: str) -> str:
+async def _valkey(url: str | None) -> str:
+    if url is None:
+        raise NotWell("FULLHOUSE_VALKEY_URL is not set")
     client: Any = open_valkey(url)  # its answers carry few types
     try:
         info = await client.info("server")

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from fullhouse.infra.languages import Translator, translator
 from fullhouse.orders.rules import Contact
 from fullhouse.tickets.load_sale import Sale
@@ -18,6 +16,7 @@ from fullhouse.tickets.rules import Document
 
 if TYPE_CHECKING:
     import icalendar
+    from jinja2 import Environment
 
 
 def message_id_of(order_id: UUID, host: str) -> str:
@@ -111,7 +110,9 @@ def _add_all(component: "icalendar.Component", properties: Mapping[str, object])
 
 
 @cache
-def _environment(language: str) -> Environment:
+def _environment(language: str) -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape  # noqa: PLC0415 (slow to load)
+
     environment = Environment(
         loader=PackageLoader("fullhouse.tickets"),
         autoescape=select_autoescape(["html"]),
