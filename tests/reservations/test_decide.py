@@ -109,11 +109,11 @@ def test_nothing_is_promised_twice_and_every_counter_adds_up(batch: list[list[It
     stock = stock_of_room()
     decisions = decide(stock, terms(), requests(batch), NOW)
     granted = [one for one in decisions if isinstance(one, Granted)]
-    seats = [seat.index for one in granted for item in one.items for seat in item.seats]
+    seats = [seat.index for one in granted for item in one.places.items for seat in item.seats]
     assert len(seats) == len(set(seats))
     assert {i for i, state in enumerate(stock.seat_states) if state == SeatState.HELD} == set(seats)
     for quota_id, counter in stock.counters.items():
-        drawn = sum(item.quantity for one in granted for item in one.items if quota_id in item.quota_ids)
+        drawn = sum(item.quantity for one in granted for item in one.places.items if quota_id in item.quota_ids)
         assert counter.held == drawn
         assert counter.available >= 0
 
@@ -124,8 +124,8 @@ def test_each_request_gets_all_that_it_asked_for_or_nothing(batch: list[list[Ite
     for one in decisions:
         if isinstance(one, Granted):
             asked = sum(item.place_count for item in one.request.items)
-            assert sum(item.quantity for item in one.items) == asked
-            assert one.total_minor == sum(item.price_minor * item.quantity for item in one.items)
+            assert sum(item.quantity for item in one.places.items) == asked
+            assert one.places.total_minor == sum(item.price_minor * item.quantity for item in one.places.items)
 
 
 @given(batches)
@@ -143,8 +143,8 @@ def test_undo_leaves_the_stock_as_it_was(batch: list[list[ItemRequest]]) -> None
 def test_the_same_stock_and_requests_have_the_same_decision(batch: list[list[ItemRequest]]) -> None:
     first = decide(stock_of_room(), terms(), requests(batch), NOW)
     second = decide(stock_of_room(), terms(), requests(batch), NOW)
-    assert [one.items for one in first if isinstance(one, Granted)] == [
-        one.items for one in second if isinstance(one, Granted)
+    assert [one.places.items for one in first if isinstance(one, Granted)] == [
+        one.places.items for one in second if isinstance(one, Granted)
     ]
 
 
@@ -162,18 +162,18 @@ def test_seats_of_two_price_categories_are_priced_apart() -> None:
     wanted = (ItemRequest(ADULT, seats=("A-1", "C-1", "A-2")),)
     (decision,) = decide(stock_of_room(), terms(), [Request(UUID(int=1), wanted)], NOW)
     assert isinstance(decision, Granted)
-    assert [(item.price_category, item.quantity, item.price_minor) for item in decision.items] == [
+    assert [(item.price_category, item.quantity, item.price_minor) for item in decision.places.items] == [
         ("Stalls", 2, 5000),
         ("Balcony", 1, 3000),
     ]
-    assert decision.total_minor == 13000
+    assert decision.places.total_minor == 13000
 
 
 def test_best_available_takes_the_middle_of_the_first_row_together() -> None:
     wanted = (ItemRequest(ADULT, best_available=BestAvailable(2, section="stalls")),)
     (decision,) = decide(stock_of_room(), terms(), [Request(UUID(int=1), wanted)], NOW)
     assert isinstance(decision, Granted)
-    assert [seat.key for seat in decision.items[0].seats] == ["A-3", "A-4"]
+    assert [seat.key for seat in decision.places.items[0].seats] == ["A-3", "A-4"]
 
 
 def test_every_seat_can_be_sold_by_best_available() -> None:
@@ -197,3 +197,21 @@ def test_outside_the_sales_window_everything_is_refused() -> None:
         assert isinstance(decision.error, NotOnSale)
     (decision,) = decide(stock_of_room(), terms(sales_from=NOW), [request], NOW)
     assert isinstance(decision, Granted)
+
+
+def test_what_is_remembered_ends_with_its_terms_and_with_the_stock() -> None:
+    stock, asked = stock_of_room(), (ItemRequest(ADULT, quantity=2, area="pit"),)
+    dear = (TicketType(ADULT, "Adult", "", None, True, (), {STANDING: 9000}),)
+    prices = [
+        [
+            one.places.total_minor
+            for one in decide(stock, each, [Request(UUID(int=7), asked)], NOW)
+            if isinstance(one, Granted)
+        ]
+        for each in (terms(), terms(ticket_types=dear))
+    ]
+    assert prices == [[4000], [18000]]
+    (refused,) = decide(stock, terms(ticket_types=dear), [Request(UUID(int=7), asked)], NOW)
+    assert isinstance(refused, Refused)
+    assert refused.short
+    assert stock.counters[STANDING_QUOTA].held == 4

@@ -164,6 +164,17 @@ async def test_adults_and_children_share_a_quota(pool: Pool) -> None:
     assert await counters(pool, made, "children") == (30, 30, 0, 0)
 
 
+async def test_a_key_may_be_any_text_also_where_the_desk_does_without_the_lock(pool: Pool) -> None:
+    made = await make_session(pool, capacity=50)
+    office = box_office(pool)
+    keys = [*(f"plain-{n}" for n in range(4)), 'with "quotes"', "back\\slash", "{1,2}", "NULL", "a,b", " ", "çã\u2028"]
+    placed = [await office.place_reservation(made.session_id, wants(made, 1), key, b"same") for key in keys]
+    again = [await box_office(pool).place_reservation(made.session_id, wants(made, 1), key, b"same") for key in keys]
+    assert [one.token for one in again] == [one.token for one in placed]
+    assert all(one.replayed for one in again)
+    assert await counters(pool, made) == (50, len(keys), 0, 0)
+
+
 async def test_one_key_has_one_effect_and_equal_answers(pool: Pool) -> None:
     made = await make_session(pool)
     offices = [box_office(pool), box_office(pool)]

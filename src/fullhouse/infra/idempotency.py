@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, Invalid
@@ -30,8 +30,7 @@ class IdempotencyKeyReused(Invalid):
     title = "This Idempotency-Key was used with another body."
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A key that a request brought, where it is unique, and what the request was."""
 
     organization_id: UUID

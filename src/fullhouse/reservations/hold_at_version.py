@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
 
 from fullhouse.events.rules import SessionTerms
@@ -16,7 +15,7 @@ from fullhouse.infra import outbox
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations.decide import Granted
-from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX, HeldItem, draw_of
+from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX, HeldItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,11 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     ``stock_changes_complete``: nothing is written then either.
     """
     terms, granted = batch.terms, batch.granted
-    ids = [one.request.reservation_id for one in granted]
-    seated = [(seat, one.request.reservation_id) for one in granted for seat in one.draw.seats]
-    seated.sort()
-    counts = sorted(draw_of([item for one in granted for item in one.items]).quota_counts.items())
-    keyed = [(claim, one.request.reservation_id) for claim, one in zip(batch.claims, granted, strict=True) if claim]
+    # Arrays travel as their text: the driver would look at the type of every element in Python.
+    seated = sorted((seat, one.request.reservation_id) for one in granted for seat in one.places.draw.seats)
+    counts = sorted(_counts(granted).items())
+    shapes = {id(one.places): one.places for one in granted}
+    numbers = {key: number for number, key in enumerate(shapes, 1)}
     row = await conn.fetchrow(
         """
         WITH stepped AS (
@@ -57,43 +56,55 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
             WHERE organization_id = $1 AND session_id = $2 AND version = $3
               AND ($4::timestamptz IS NULL OR clock_timestamp() >= $4) AND clock_timestamp() < $5
             RETURNING version, clock_timestamp() AS now
+        ), instant AS MATERIALIZED (
+            SELECT version, now, now + make_interval(secs => $11) AS expires_at,
+                   now + make_interval(secs => $12) AS expires_at_max,
+                   to_jsonb(now + make_interval(secs => $11)) AS expires_at_json
+            FROM stepped
         ), moved AS (
             UPDATE seats s SET state = 1, reservation_id = m.reservation_id
-            FROM unnest($6::integer[], $7::uuid[]) AS m(seat_index, reservation_id), stepped
+            FROM unnest($6::text::integer[], $7::text::uuid[]) AS m(seat_index, reservation_id), stepped
             -- The array keeps the plan on these seats of the primary key, whatever the planner believes of the table.
-            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($6::integer[])
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($6::text::integer[])
               AND s.seat_index = m.seat_index AND s.state = 0
             RETURNING s.seat_index
         ), counted AS (
             UPDATE quotas q SET held = q.held + d.held
-            FROM unnest($8::uuid[], $9::integer[]) AS d(quota_id, held), stepped
+            FROM unnest($8::text::uuid[], $9::text::integer[]) AS d(quota_id, held), stepped
             WHERE q.organization_id = $1 AND q.session_id = $2 AND q.quota_id = d.quota_id
             RETURNING q.quota_id, q.capacity, q.held, q.sold, q.blocked
         ), noted AS (
             INSERT INTO stock_changes (organization_id, session_id, version, seats, seat_states, quota_ids,
                                        quota_counters)
-            SELECT $1, $2, stepped.version, $6, coalesce((SELECT array_agg(1::smallint) FROM moved), '{}'), $8,
+            SELECT $1, $2, stepped.version, $6::text::integer[],
+                   coalesce((SELECT array_agg(1::smallint) FROM moved), '{}'), $8::text::uuid[],
                    (SELECT array_agg(number ORDER BY quota_id, ordinal) FROM counted,
                        unnest(ARRAY[capacity, held, sold, blocked]) WITH ORDINALITY AS n(number, ordinal))
             FROM stepped
+        ), shapes AS MATERIALIZED (
+            -- What is held alike is written once and read for each reservation.
+            SELECT s.number, s.items::jsonb AS items, s.total_minor, s.quota_ids::uuid[] AS quota_ids,
+                   s.quota_counts::integer[] AS quota_counts, s.seats::integer[] AS seats
+            FROM unnest($13::text[], $14::text::bigint[], $15::text[], $16::text[], $17::text[])
+                WITH ORDINALITY AS s(items, total_minor, quota_ids, quota_counts, seats, number)
         ), reserved AS (
             INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
                                       currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max)
-            SELECT $1, r.reservation_id, $2, r.token_hash, r.items::jsonb, r.total_minor, $10, r.quota_ids::uuid[],
-                   r.quota_counts::integer[], r.seats::integer[], stepped.now,
-                   stepped.now + make_interval(secs => $11), stepped.now + make_interval(secs => $12)
-            FROM stepped, unnest($13::uuid[], $14::bytea[], $15::text[], $16::bigint[], $17::text[], $18::text[],
-                                 $19::text[])
-                AS r(reservation_id, token_hash, items, total_minor, quota_ids, quota_counts, seats)
+            SELECT $1, r.reservation_id, $2, decode(r.token_hash, 'hex'), s.items, s.total_minor, $10, s.quota_ids,
+                   s.quota_counts, s.seats, instant.now, instant.expires_at, instant.expires_at_max
+            FROM instant, unnest($18::text::uuid[], $19::text::text[], $20::text::bigint[])
+                AS r(reservation_id, token_hash, shape) JOIN shapes s ON s.number = r.shape
         ), kept AS (
             INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-            SELECT $1, $20, k.key, k.fingerprint, 201, jsonb_build_object(
-                'reservation_id', k.reservation_id, 'expires_at', stepped.now + make_interval(secs => $11))
-            FROM stepped, unnest($21::text[], $22::bytea[], $23::uuid[]) AS k(key, fingerprint, reservation_id)
+            SELECT $1, $21, k.key, decode(k.fingerprint, 'hex'), 201, jsonb_build_object(
+                'reservation_id', k.reservation_id, 'expires_at', instant.expires_at_json)
+            FROM instant, unnest($22::text::text[], $23::text::text[], $24::text::uuid[])
+                AS k(key, fingerprint, reservation_id)
         ), told AS (
             INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
-            SELECT $1, $24, $25, $2, 'reservation.held', 1, jsonb_build_object(
-                'session_id', $2::uuid, 'stock_version', stepped.version, 'reservation_ids', to_jsonb($13::uuid[])), $26
+            SELECT $1, $25, $26, $2, 'reservation.held', 1, jsonb_build_object(
+                'session_id', $2::uuid, 'stock_version', stepped.version,
+                'reservation_ids', to_jsonb($18::text::uuid[])), $27
             FROM stepped
         )
         SELECT version, now FROM stepped
@@ -103,24 +114,23 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         batch.version,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
-        [seat for seat, _ in seated],
-        [reservation_id for _, reservation_id in seated],
-        [quota_id for quota_id, _ in counts],
-        [count for _, count in counts],
+        _array([seat for seat, _ in seated]),
+        _array([owner.hex for _, owner in seated]),
+        _array([quota_id.hex for quota_id, _ in counts]),
+        _array([count for _, count in counts]),
         terms.currency,
         float(terms.hold_seconds),
         float(HOLD_SECONDS_TOTAL_MAX),
-        ids,
-        [one.request.token_hash for one in granted],
-        [_items_text(one.items) for one in granted],
-        [one.total_minor for one in granted],
-        [_array_text(one.draw.quota_counts) for one in granted],
-        [_array_text(one.draw.quota_counts.values()) for one in granted],
-        [_array_text(one.draw.seats) for one in granted],
+        [_items_text(places.items) for places in shapes.values()],
+        _array([places.total_minor for places in shapes.values()]),
+        [_array(places.draw.quota_counts) for places in shapes.values()],
+        [_array(places.draw.quota_counts.values()) for places in shapes.values()],
+        [_array(places.draw.seats) for places in shapes.values()],
+        _array([one.request.reservation_id.hex for one in granted]),
+        _array([one.request.token_hash.hex() or '""' for one in granted]),
+        _array([numbers[id(one.places)] for one in granted]),
         batch.scope,
-        [claim.key for claim, _ in keyed],
-        [claim.fingerprint for claim, _ in keyed],
-        [reservation_id for _, reservation_id in keyed],
+        *_keyed(batch),
         message_id,
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
@@ -128,21 +138,41 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     return None if row is None else Written(row["version"], row["now"])
 
 
-def _array_text(values: Iterable[object]) -> str:
+def _counts(granted: Sequence[Granted]) -> dict[UUID, int]:
+    counts: dict[UUID, int] = {}
+    for one in granted:
+        for quota_id, count in one.places.draw.quota_counts.items():
+            counts[quota_id] = counts.get(quota_id, 0) + count
+    return counts
+
+
+def _keyed(batch: HoldBatch) -> tuple[str, str, str]:
+    """Write the keys of those that have one, the fingerprints of their requests, and what they became."""
+    keyed = [
+        (claim, one.request.reservation_id)
+        for claim, one in zip(batch.claims, batch.granted, strict=True)
+        if claim is not None
+    ]
+    return (
+        _array([_quoted(claim.key) for claim, _ in keyed]),
+        _array([claim.fingerprint.hex() or '""' for claim, _ in keyed]),
+        _array([reservation_id.hex for _, reservation_id in keyed]),
+    )
+
+
+def _array(values: Iterable[object]) -> str:
+    """Write an array of Postgres whose elements need no quotes, or have them."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def _quoted(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
 def _items_text(items: Sequence[HeldItem]) -> str:
-    return "[" + ",".join([_item_text(item) if not item.seats else _encode(item) for item in items]) + "]"
-
-
-@lru_cache(maxsize=4096)
-def _item_text(item: HeldItem) -> str:
-    return _encode(item)
-
-
-def _encode(item: HeldItem) -> str:
-    return _encoder.encode(item.to_json())
+    return _encoder.encode([item.to_json() for item in items])
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -4,8 +4,10 @@ A constant number of statements whatever the size of the session and of the batc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
@@ -40,16 +42,14 @@ _KEPT_REFUSALS = {error.code: error for error in (SoldOut, SeatTaken, NotOnSale,
 """Refusals that a repeated idempotency key hears again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """A request as it came to the desk, with its idempotency key if it has one."""
 
     request: Request
     claim: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a wish. ``replayed`` says that it is the answer to an earlier request with the same key."""
 
     result: Reservation | DomainError
@@ -70,6 +70,7 @@ class Memory:
     """The database's time at the last batch. The fast way decides with it, and its statement looks at the clock."""
 
 
+@lru_cache(maxsize=4096)
 def idempotency_scope(session_id: UUID) -> str:
     """Name the scope of the idempotency keys of a session's reservations."""
     return f"reservations:{session_id}"
@@ -136,6 +137,8 @@ class _Batch:
 
     def answer(self, wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Return the outcome of each wish, given those of the leaders."""
+        if not self.leader_of:
+            return list(outcomes)
         decided = {wish.request.reservation_id: outcome for wish, outcome in zip(self.leaders, outcomes, strict=True)}
         answers: list[Outcome] = []
         for wish in wishes:
@@ -165,7 +168,7 @@ def _repeat(wish: Wish, leader: Wish, outcome: Outcome) -> Outcome:
     assert leader.claim is not None  # noqa: S101
     if wish.claim.fingerprint != leader.claim.fingerprint:
         return Outcome(IdempotencyKeyReused())
-    return replace(outcome, replayed=True)
+    return outcome._replace(replayed=True)
 
 
 async def _earlier_outcomes(
@@ -197,7 +200,7 @@ async def _kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Ke
     reservation = await queries.load_reservation(conn, memory.organization_id, UUID(answer["reservation_id"]))
     assert reservation is not None  # noqa: S101 (written in the same transaction as the key)
     expires_at = datetime.fromisoformat(answer["expires_at"])
-    return Outcome(replace(reservation, status=ReservationStatus.HELD, expires_at=expires_at), replayed=True)
+    return Outcome(reservation._replace(status=ReservationStatus.HELD, expires_at=expires_at), replayed=True)
 
 
 async def _decide(
@@ -243,29 +246,28 @@ async def _changes(conn: Connection, memory: Memory, after: int, until: int) -> 
 def _outcomes(memory: Memory, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
     terms = memory.terms
     assert terms is not None  # noqa: S101 (loaded by _catch_up)
+    expires_at = now + timedelta(seconds=terms.hold_seconds)
+    expires_at_max = now + timedelta(seconds=HOLD_SECONDS_TOTAL_MAX)
     outcomes: list[Outcome] = []
     for decision in decisions:
         if not isinstance(decision, Granted):
             outcomes.append(Outcome(decision.error))
             continue
-        reservation_id = decision.request.reservation_id
-        outcomes.append(
-            Outcome(
-                Reservation(
-                    organization_id=memory.organization_id,
-                    reservation_id=reservation_id,
-                    session_id=memory.session_id,
-                    status=ReservationStatus.HELD,
-                    token_hash=decision.request.token_hash,
-                    items=decision.items,
-                    total_minor=decision.total_minor,
-                    currency=terms.currency,
-                    held_at=now,
-                    expires_at=now + timedelta(seconds=terms.hold_seconds),
-                    expires_at_max=now + timedelta(seconds=HOLD_SECONDS_TOTAL_MAX),
-                )
-            )
+        request, places = decision
+        reservation = Reservation(
+            memory.organization_id,
+            request.reservation_id,
+            memory.session_id,
+            ReservationStatus.HELD,
+            request.token_hash,
+            places.items,
+            places.total_minor,
+            terms.currency,
+            now,
+            expires_at,
+            expires_at_max,
         )
+        outcomes.append(Outcome(reservation))
     return outcomes
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, Invalid, NotFound, Unavailable
@@ -116,8 +116,7 @@ def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A buyer's temporary claim on stock of one session."""
 
     organization_id: UUID
@@ -171,8 +170,7 @@ class ItemRequest:
         return self.quantity or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """What a reservation takes out of the stock: counts per quota, and seats by index."""
 
     quota_counts: Mapping[UUID, int]

@@ -45,7 +45,7 @@ async def sell_again(
     items = find_places(stock, terms, reservation_of(row).items)
     if items is None:
         return None
-    sold = replace(reservation_of(row, ReservationStatus.SOLD), items=items)
+    sold = reservation_of(row, ReservationStatus.SOLD)._replace(items=items)
     await _write(conn, make_id, sold)
     return sold
 

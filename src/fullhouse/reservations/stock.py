@@ -6,9 +6,11 @@ writes, and gives back what could not be written.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
-from fullhouse.reservations.rules import Draw, QuotaKind, SeatState
+from fullhouse.events.rules import SessionTerms
+from fullhouse.reservations.rules import Draw, HeldItem, ItemRequest, QuotaKind, SeatState, draw_of
 from fullhouse.seating.best_available import SeatChooser
 from fullhouse.seating.rules import SeatMap
 
@@ -42,6 +44,23 @@ class StockChange:
     terms_changed: bool = False
 
 
+REMEMBERED_MAX = 1_000
+
+
+class Places(NamedTuple):
+    """What a request was granted: items with their prices, and what they draw."""
+
+    items: tuple[HeldItem, ...]
+    draw: Draw
+    total_minor: int
+
+    @classmethod
+    def of(cls, items: Iterable[HeldItem]) -> "Places":
+        """Add up what held items draw and cost."""
+        held = tuple(items)
+        return cls(held, draw_of(held), sum(item.total_minor for item in held))
+
+
 class Stock:
     """What can still be sold of one session, as of one version."""
 
@@ -59,6 +78,8 @@ class Stock:
         self.seat_states = bytearray(seat_states)
         self.area_quotas = {counter.name: key for key, counter in counters.items() if counter.kind == "area"}
         self._chooser: SeatChooser | None = None
+        self._remembered: dict[tuple[ItemRequest, ...], Places] = {}
+        self._remembered_terms: SessionTerms | None = None
 
     @property
     def chooser(self) -> SeatChooser:
@@ -72,6 +93,17 @@ class Stock:
     def available(self, quota_ids: Iterable[UUID]) -> int:
         """Return how many places may be held that draw on all of these quotas."""
         return min(self.counters[quota_id].available for quota_id in quota_ids)
+
+    def remembered(self, terms: SessionTerms, wanted: tuple[ItemRequest, ...]) -> Places | None:
+        """Return what an equal request was granted before under the very same terms, if it is remembered."""
+        return self._remembered.get(wanted) if self._remembered_terms is terms else None
+
+    def remember(self, terms: SessionTerms, wanted: tuple[ItemRequest, ...], granted: Places) -> None:
+        """Remember what a request without numbered seats was granted: it follows from the terms alone."""
+        if self._remembered_terms is not terms or len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.clear()
+            self._remembered_terms = terms
+        self._remembered[wanted] = granted
 
     def take(self, draw: Draw) -> None:
         """Hold what a reservation draws. The caller has checked that it is there."""

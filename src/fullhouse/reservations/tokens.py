@@ -1,6 +1,7 @@
 """The secret of a reservation as it travels: the session's id, which finds its organization, and 128 bits."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from uuid import UUID
 
 from fullhouse.core.secrets import derive_key, derive_secret
@@ -22,7 +23,7 @@ def reservation_secret(token_key: bytes, reservation_id: UUID) -> str:
 
 def write_token(session_id: UUID, secret: str) -> str:
     """Write the token of a reservation: 22 characters for the session and 22 for the secret, in base64url."""
-    return urlsafe_b64encode(session_id.bytes).rstrip(b"=").decode() + secret
+    return _session_text(session_id) + secret
 
 
 def read_token(token: str) -> tuple[UUID, str]:
@@ -34,3 +35,8 @@ def read_token(token: str) -> tuple[UUID, str]:
         return UUID(bytes=session), token[_SESSION_LENGTH:]
     except ValueError as error:
         raise ReservationNotFound from error
+
+
+@lru_cache(maxsize=4096)
+def _session_text(session_id: UUID) -> str:
+    return urlsafe_b64encode(session_id.bytes).rstrip(b"=").decode()
