@@ -1,0 +1,93 @@
+"""From which address a request comes, when proxies stand in front. Pure.
+
+Every proxy adds to the right of what it was sent, and what is left of the last proxy that we trust was written by
+anybody. So the list is read from the right, and only as long as the hop that wrote an entry is trusted.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Headers = Iterable[tuple[bytes, bytes]]
+
+HOPS_MAX = 32
+SUBNET_BITS = 64
+"""One subscriber of IPv6 has at least so large a network, and counts as one."""
+
+
+class Proxies:
+    """The proxies that we trust, and the one header in which they tell where a request came from."""
+
+    def __init__(self, trusted: Sequence[Network], header: str = "x-forwarded-for") -> None:
+        """Take networks, and ``x-forwarded-for`` or ``forwarded``: a proxy sets one and passes the other on unread."""
+        self._trusted = tuple(trusted)
+        self._header = header.encode()
+
+    def find_client(self, peer: str, headers: Headers) -> str:
+        """Return the address of the client: that of the peer, unless it is a trusted proxy that tells of another."""
+        address = read_address(peer)
+        if address is None or not self._trusts(address):
+            return peer if address is None else str(address)
+        for hop in reversed(self._hops(headers)):
+            told = read_address(hop)
+            if told is None:
+                break
+            address = told
+            if not self._trusts(address):
+                break
+        return str(address)
+
+    def find_scheme(self, peer: str, scheme: str, headers: Headers) -> str:
+        """Return how the client reached the last trusted proxy, where it tells so; else how it reached us."""
+        address = read_address(peer)
+        if address is None or not self._trusts(address):
+            return scheme
+        told = [value.decode("latin-1").rpartition(",")[2].strip().lower() for name, value in headers if name == _PROTO]
+        return told[-1] if told and told[-1] in {"http", "https"} else scheme
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._trusted)
+
+    def _hops(self, headers: Headers) -> list[str]:
+        lines = [value.decode("latin-1") for name, value in headers if name == self._header]
+        entries = ",".join(lines).split(",")[-HOPS_MAX:]
+        return [_for_of(entry) for entry in entries] if self._header == b"forwarded" else entries
+
+
+_PROTO = b"x-forwarded-proto"
+
+
+def _for_of(element: str) -> str:
+    """Return the node of ``for=`` in an element of ``Forwarded`` (RFC 7239), without its quotes; empty if it has none."""
+    for pair in element.split(";"):
+        name, equals, value = pair.partition("=")
+        if equals and name.strip().lower() == "for":
+            return value.strip().strip('"')
+    return ""
+
+
+@lru_cache(maxsize=10_000)
+def read_address(text: str) -> Address | None:
+    """Read an address, with a port or without; one of IPv4 in the clothes of IPv6 is one of IPv4. None if it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=10_000)
+def network_of(client: str) -> str:
+    """Return what counts as one client: an address of IPv4, a /64 of IPv6, or the text itself if it is neither."""
+    address = read_address(client)
+    if isinstance(address, IPv6Address):
+        return f"{IPv6Address(int(address) >> SUBNET_BITS << SUBNET_BITS)}/{SUBNET_BITS}"
+    return client if address is None else str(address)

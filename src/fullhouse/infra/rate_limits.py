@@ -1,0 +1,161 @@
+"""Limits on how often, per purpose and subject, that hold over all processes.
+
+A subject is whatever a budget is for: an address, a user, an API key, an account that somebody tries to sign in to.
+Most decisions are made in this process; the shared budgets stand in Valkey. Without it each process limits by itself,
+to its share of the budget.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from valkey.asyncio import Valkey
+
+from fullhouse.core.clock import Clock
+from fullhouse.core.errors import TooMany
+from fullhouse.infra.rate_budgets import INACCURACY, PROCESSES_MIN, Budget, Decision, Purse
+from fullhouse.infra.rate_ledger import Ledger
+from fullhouse.infra.telemetry import counter
+
+SUBJECTS_MAX = 50_000
+"""Of so many subjects a process remembers something; of more, those not heard of for longest are forgotten."""
+
+REFUSED = counter("rate_limited", "Requests refused because a budget was used up, by purpose.", ["purpose"])
+ALONE = counter("rate_limits_alone", "Decisions made without Valkey because it is away, by purpose.", ["purpose"])
+
+
+class Limits(Protocol):
+    """What a feature needs of limits: ``refuse_if_used_up(await limits.take("account.sign_in", subject))``."""
+
+    async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
+        """Take units of a budget, or nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        ...
+
+
+def refuse_if_used_up(decision: Decision) -> None:
+    """Raise ``TooMany`` with what a client needs to come again in time, unless it was allowed."""
+    if not decision.allowed:
+        raise TooMany(
+            retry_after_seconds=decision.retry_after_seconds,
+            limit=decision.limit,
+            window_seconds=decision.window_seconds,
+            **{"violated-policies": [decision.purpose]},
+        )
+
+
+class NoLimits:
+    """Allows everything: for load tests."""
+
+    async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:  # noqa: ARG002 (the interface)
+        """Allow it."""
+        return Decision(purpose, True, 1, 1, 1, 1, 0)
+
+    async def close(self) -> None:
+        """Nothing is ever under way."""
+
+
+class Limiter:
+    """The limits of one process."""
+
+    def __init__(
+        self,
+        valkey: Valkey,
+        clock: Clock,
+        key: bytes,
+        budgets: Mapping[str, Budget],
+        *,
+        processes: int = 1,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the budgets by purpose; ``processes`` is among how many they are shared when Valkey is away."""
+        self._ledger = Ledger(valkey, clock, key)
+        self._budgets = budgets
+        self._monotonic = monotonic
+        self._processes = processes
+        # Half of the inaccuracy is for units spent and not told, half for units taken in advance.
+        share = INACCURACY / max(PROCESSES_MIN, processes) / 2
+        self._slack = {purpose: int(budget.quota * share) for purpose, budget in budgets.items()}
+        self._purses: dict[str, Purse] = {}
+        self._drawing: dict[str, _Drawing] = {}
+
+    async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
+        """Take ``cost`` units of the budget that a purpose has for a subject, or nothing.
+
+        Raises ``KeyError`` for a purpose without a budget. Never raises because Valkey is away, and then does not
+        wait for it either.
+        """
+        budget = self._budgets[purpose]
+        cost = min(cost, budget.quota)
+        name = f"{purpose}:{subject}"
+        waiting = 0
+        while True:
+            now = self._monotonic()
+            purse = self._purse(name, budget, now)
+            taken = purse.take(now, cost, self._slack[purpose])
+            if taken is not None:
+                return _decision(purpose, budget, taken, purse.remaining())
+            under_way = self._drawing.get(name)
+            if under_way is None:
+                return await self._draw(purpose, name, cost, waiting)
+            under_way.waiting += cost
+            try:
+                await under_way.done.wait()
+            finally:
+                under_way.waiting -= cost
+            # Those who wait for the same answer and have not been woken yet; the next draw is for them too.
+            waiting = under_way.waiting
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await self._ledger.close()
+
+    async def _draw(self, purpose: str, name: str, cost: int, waiting: int) -> Decision:
+        purse = self._purses[name]
+        under_way = self._drawing[name] = _Drawing()
+        try:
+            draw = purse.plan(self._monotonic(), cost, waiting, self._slack[purpose])
+            grant = await self._ledger.draw(name, purse.budget, draw)
+            now = self._monotonic()
+            if grant is not None:
+                return _decision(purpose, purse.budget, purse.settle(now, draw, grant), purse.remaining())
+            ALONE.labels(purpose).inc()
+            alone = purse.alone(self._processes)
+            return _decision(purpose, purse.budget, alone.take(now, cost), alone.remaining(now))
+        finally:
+            del self._drawing[name]
+            under_way.done.set()
+
+    def _purse(self, name: str, budget: Budget, now: float) -> Purse:
+        # Taken out and put in again: the order of the dictionary is that of the last use.
+        purse = self._purses.pop(name, None) or Purse(budget, now)
+        self._purses[name] = purse
+        if len(self._purses) > SUBJECTS_MAX:
+            del self._purses[next(iter(self._purses))]
+        return purse
+
+
+class _Drawing:
+    """A draw under way for one subject, and how much the others who wait for it want."""
+
+    __slots__ = ("done", "waiting")
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.waiting = 0
+
+
+def _decision(purpose: str, budget: Budget, taken: tuple[bool, float], remaining: int) -> Decision:
+    allowed, wait = taken
+    if not allowed:
+        REFUSED.labels(purpose).inc()
+        remaining = 0
+    retry_after = 0 if allowed else max(1, math.ceil(wait))
+    # What is left is spread over the time in which the budget gives as much, so that nobody is invited to a burst.
+    reset = retry_after or max(1, math.ceil(remaining * budget.interval))
+    return Decision(purpose, allowed, budget.quota, budget.seconds, remaining, reset, retry_after)
