@@ -44,7 +44,7 @@ def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> 
 @asynccontextmanager
 async def running_app(resources: Resources, **settings: object) -> AsyncGenerator[Edge]:
     """Make the app and run its start and its end, as a server does."""
-    app = create_app(resources, Settings.model_validate({"simulated_payments": True, **settings}))
+    app = create_app(resources, Settings.model_validate({"simulated_payments": True, "rate_limits": False, **settings}))
     async with app.api.router.lifespan_context(app.api):
         yield app
 

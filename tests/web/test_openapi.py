@@ -52,7 +52,7 @@ async def test_every_route_of_the_api_is_in_it(app: Edge, document: dict[str, An
 async def test_every_operation_documents_its_refusals_as_problems(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         answers = operation["responses"]
-        assert {"400", "413", "422", "500", "503"} <= set(answers), name
+        assert {"400", "413", "414", "422", "429", "431", "500", "503"} <= set(answers), name
         assert ("415" in answers) == ("requestBody" in operation), name
         for status, answer in answers.items():
             if status[0] in "45" and name != "GET /readyz":

@@ -88,8 +88,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+                proxy_headers=False,  # the app reads them: of the trusted proxies, and from the right
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=settings.shutdown_grace_seconds,
             )

@@ -60,7 +60,7 @@ _PROTO = b"x-forwarded-proto"
 
 
 def _for_of(element: str) -> str:
-    """Return the node of ``for=`` in an element of ``Forwarded`` (RFC 7239), without its quotes; empty if it has none."""
+    """Return the node of ``for=`` in an element of ``Forwarded`` (RFC 7239), or an empty text."""
     for pair in element.split(";"):
         name, equals, value = pair.partition("=")
         if equals and name.strip().lower() == "for":
@@ -70,7 +70,7 @@ def _for_of(element: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def read_address(text: str) -> Address | None:
-    """Read an address, with a port or without; one of IPv4 in the clothes of IPv6 is one of IPv4. None if it is none."""
+    """Read an address, with a port or without; one of IPv4 inside IPv6 is one of IPv4. None if it is none."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

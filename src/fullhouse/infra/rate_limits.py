@@ -15,6 +15,7 @@ from valkey.asyncio import Valkey
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import TooMany
+from fullhouse.core.json import Json
 from fullhouse.infra.rate_budgets import INACCURACY, PROCESSES_MIN, Budget, Decision, Purse
 from fullhouse.infra.rate_ledger import Ledger
 from fullhouse.infra.telemetry import counter
@@ -41,12 +42,13 @@ class Limits(Protocol):
 def refuse_if_used_up(decision: Decision) -> None:
     """Raise ``TooMany`` with what a client needs to come again in time, unless it was allowed."""
     if not decision.allowed:
-        raise TooMany(
-            retry_after_seconds=decision.retry_after_seconds,
-            limit=decision.limit,
-            window_seconds=decision.window_seconds,
-            **{"violated-policies": [decision.purpose]},
-        )
+        fields: dict[str, Json] = {
+            "retry_after_seconds": decision.retry_after_seconds,
+            "limit": decision.limit,
+            "window_seconds": decision.window_seconds,
+            "violated-policies": [decision.purpose],
+        }
+        raise TooMany(TooMany.title, **fields)
 
 
 class NoLimits:
@@ -54,7 +56,9 @@ class NoLimits:
 
     async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:  # noqa: ARG002 (the interface)
         """Allow it."""
-        return Decision(purpose, True, 1, 1, 1, 1, 0)
+        return Decision(
+            purpose, allowed=True, limit=1, window_seconds=1, remaining=1, reset_seconds=1, retry_after_seconds=0
+        )
 
     async def close(self) -> None:
         """Nothing is ever under way."""

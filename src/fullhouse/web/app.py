@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 import fullhouse
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
 from fullhouse.organizations.find_api_key import ApiKeys
@@ -28,6 +29,7 @@ from fullhouse.web.openapi import DESCRIPTION, build_openapi
 from fullhouse.web.pages import shop
 from fullhouse.web.pages.route import add_page_errors
 from fullhouse.web.paths import API_PREFIX
+from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
@@ -60,7 +62,8 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     add_page_errors(api)
     _set_state(api, resources, settings, traffic)
     api.state.documents = Documents(build_openapi(api, operations))
-    limited = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
+    checked = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
+    limited = RateLimits(checked, api.state.limits, Proxies(settings.trusted_proxies, settings.forwarded_header))
     https = resources.public_url.startswith("https://")
     return Edge(limited, api, resources.make_id, traffic, https=https, wake=api.state.notifier.wake)
 
@@ -73,6 +76,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.traffic = traffic
     api.state.api_keys = ApiKeys(resources.pool, resources.clock)
     api.state.shield = shield
+    api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
     api.state.availability_board = board
@@ -105,6 +109,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     await api.state.shield.close()
     await api.state.availability_board.close()
     await api.state.notifier.close()
+    await api.state.limits.close()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -108,7 +108,7 @@ def _complete(operation: Document, declaration: Declaration) -> None:
 
 def _always(operation: Document) -> list[int]:
     """Return the statuses of refusals that any operation of this form answers."""
-    statuses = [400, 413, 422, 500, 503]
+    statuses = [400, 413, 414, 422, 429, 431, 500, 503]
     return [*statuses, 415] if "requestBody" in operation else statuses
 
 

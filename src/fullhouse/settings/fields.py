@@ -1,23 +1,18 @@
-"""Every setting of the product, with its type, default and meaning. Only the roots read it; features get values.
-
-A setting is an environment variable: the field's name in capitals after ``FULLHOUSE_``. A file ``.env`` in the current
-folder is read too; the environment wins. ``FULLHOUSE_TEST_…`` belongs to the test suite and is passed over.
-"""
+"""The table of settings: each with its type, default and meaning."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.rate_budgets import Budget, parse_budgets
 from fullhouse.infra.resources import Places
 
 PREFIX = "FULLHOUSE_"
-_TEST_PREFIX = "FULLHOUSE_TEST_"
 SECRET_KEY_BYTES_MIN = 32
 
 SECRET: JsonDict = {"secret": True}
@@ -61,6 +56,38 @@ BrokerUrl = Annotated[
 ]
 WebAddress = Annotated[str, _starts_with("http://", "https://"), AfterValidator(lambda value: value.rstrip("/"))]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)]
+
+
+def _written_budgets(budgets: Mapping[str, Budget]) -> str:
+    return ",".join(f"{purpose}={budget.quota}/{budget.seconds}" for purpose, budget in budgets.items())
+
+
+def _budgets_over(defaults: Mapping[str, Budget]) -> AfterValidator:
+    """Check budgets, and write those that were left out."""
+    return AfterValidator(lambda text: _written_budgets(parse_budgets(text, defaults)))
+
+
+BY_ADDRESS: Final = {
+    "sign_in": Budget(60, 60),
+    "hold": Budget(1200, 60),
+    "order_look_up": Budget(1200, 60),
+    "scan": Budget(6000, 60),
+    "notice": Budget(60_000, 60),
+    "other": Budget(12_000, 60),
+}
+"""A theatre, a campus or a mobile network may stand behind one address, all at the on-sale."""
+
+BY_IDENTITY: Final = {
+    "sign_in": Budget(30, 60),
+    "hold": Budget(600, 60),
+    "order_look_up": Budget(300, 60),
+    "scan": Budget(6000, 60),
+    "notice": Budget(600, 60),
+    "other": Budget(3000, 60),
+}
+"""All devices of a door may share one key."""
+
+BY_ACCOUNT: Final = {"sign_in": Budget(10, 300), "mail": Budget(5, 3600)}
 
 
 class Settings(BaseModel):
@@ -135,9 +162,26 @@ class Settings(BaseModel):
         description="'json': one object a line; 'text': for people. Default: text on a terminal, else json.",
     )
     rate_limits: bool = Field(default=True, description="'off' is for load tests.")
+    rate_limits_by_address: Annotated[str, _budgets_over(BY_ADDRESS)] = Field(
+        default=_written_budgets(BY_ADDRESS),
+        description="Requests and seconds for one address (IPv6: a /64), by purpose, for all who do not show a known "
+        "credential. Many people may share an address. What is not named keeps its default.",
+    )
+    rate_limits_by_identity: Annotated[str, _budgets_over(BY_IDENTITY)] = Field(
+        default=_written_budgets(BY_IDENTITY),
+        description="The same for one API key, user, or holder of an order or reservation.",
+    )
+    rate_limits_by_account: Annotated[str, _budgets_over(BY_ACCOUNT)] = Field(
+        default=_written_budgets(BY_ACCOUNT),
+        description="Tries to sign in to one account from anywhere, and mails that anybody can have sent to one.",
+    )
     trusted_proxies: Networks = Field(
         default=(),
-        description="Networks of proxies whose X-Forwarded-For is believed, with commas between: 10.0.0.0/8.",
+        description="Networks of proxies whose forwarding header is believed, with commas between: 10.0.0.0/8.",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        description="The header that the trusted proxies write; they pass on the other one unread, so it is not.",
     )
     body_bytes_max: int = Field(
         default=262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
@@ -186,63 +230,24 @@ class Settings(BaseModel):
             object_store_url=self.object_store_url or str(self.data_dir.absolute() / "objects"),
             mail_url=self.mail_url or str(self.data_dir.absolute() / "mailbox"),
             mail_from=self.mail_from,
-            secret_key=_checked_key(_needed("SECRET_KEY", self.secret_key)),
+            secret_key=checked_key(_needed("SECRET_KEY", self.secret_key)),
             public_url=self.public_url or default_public_url(self.host, self.port or 8000),
             database_pool_max=self.database_pool_max,
             database_pooler=self.database_pooler,
         )
 
+    def budgets(self) -> dict[str, Budget]:
+        """Return all budgets by purpose: ``address.hold``, ``identity.scan``, ``account.sign_in`` and so on."""
+        groups = {
+            "address": parse_budgets(self.rate_limits_by_address, BY_ADDRESS),
+            "identity": parse_budgets(self.rate_limits_by_identity, BY_IDENTITY),
+            "account": parse_budgets(self.rate_limits_by_account, BY_ACCOUNT),
+        }
+        return {f"{group}.{purpose}": budget for group, found in groups.items() for purpose, budget in found.items()}
+
     def offers_simulated_payments(self) -> bool:
         """Say whether the simulated provider may be used; ``fullhouse up`` turns it on for its embedded database."""
         return bool(self.simulated_payments)
-
-
-def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Settings:
-    """Read the settings from the environment and from ``.env`` in ``folder``.
-
-    Raises ``SettingsError`` for the first unknown name, or else for all invalid values, in one line.
-    """
-    given = {**(_read_env_file(folder / ".env") if folder else {}), **environ}
-    # An empty variable means the default: that is how one is unset in most tools that pass them on.
-    values = {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in given.items()
-        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and value != ""
-    }
-    for name in values:
-        if name not in Settings.model_fields:
-            raise SettingsError(_unknown(name))
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        # A value that could be one of several types has a problem for each; the first says enough.
-        problems = {str(problem["loc"][0]): problem["msg"] for problem in reversed(error.errors())}
-        raise SettingsError("; ".join(_invalid(field, problems[field]) for field in sorted(problems))) from None
-    if settings.secret_key is not None:
-        _checked_key(settings.secret_key)
-    return settings
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the variables that give another process the same settings."""
-    values = {variable(name): written(getattr(settings, name)) for name in Settings.model_fields}
-    return {name: value for name, value in values.items() if value}
-
-
-def written(value: object) -> str:
-    """Return a setting's value as it is written in its variable; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
-    return str(value)
-
-
-def variable(field: str) -> str:
-    """Return the name of the environment variable of a setting."""
-    return PREFIX + field.upper()
 
 
 def default_public_url(host: str, port: int) -> str:
@@ -251,39 +256,14 @@ def default_public_url(host: str, port: int) -> str:
     return f"http://{reached}:{port}"
 
 
-def _read_env_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    values: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"{path.name} line {number}: write NAME=value")
-        values[name.strip().removeprefix("export ").strip()] = value.strip().strip("\"'")
-    return values
-
-
-def _unknown(name: str) -> str:
-    near = get_close_matches(name, Settings.model_fields, n=1)
-    hint = f"; did you mean {variable(near[0])}?" if near else "; 'fullhouse settings' lists them all"
-    return f"{variable(name)} is not a setting{hint}"
-
-
-def _invalid(field: str, message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return f"{variable(field)}: {text[:1].lower()}{text[1:]}"
-
-
 def _needed(name: str, value: str | None) -> str:
     if value is None:
         raise SettingsError(f"{PREFIX}{name} is needed here; only 'fullhouse up' does without it")
     return value
 
 
-def _checked_key(text: str) -> bytes:
+def checked_key(text: str) -> bytes:
+    """Return the bytes of a secret key, if they are enough."""
     key = text.encode()
     if len(key) < SECRET_KEY_BYTES_MIN:
         raise SettingsError(f"{PREFIX}SECRET_KEY has {len(key)} bytes; it needs at least {SECRET_KEY_BYTES_MIN}")

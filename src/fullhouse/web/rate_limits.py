@@ -1,0 +1,200 @@
+"""How often who may ask for what: the limits that every request passes before its body is read.
+
+A request counts against the budget of its purpose. Who shows a credential that this process has seen to be good has a
+budget of their own, so that nobody else's flood from the same address locks them out; everybody else shares that of
+their address. Which credentials are good is learned from the answers, so no limit asks the database.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import cast
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.core.errors import DomainError
+from fullhouse.core.secrets import derive_key
+from fullhouse.infra.client_address import Proxies, network_of
+from fullhouse.infra.rate_budgets import Decision
+from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, refuse_if_used_up
+from fullhouse.infra.resources import Resources
+from fullhouse.settings import Settings
+from fullhouse.web.errors import problem_response
+from fullhouse.web.paths import API_PREFIX
+
+CREDENTIALS_MAX = 20_000
+"""Of so many good credentials a process remembers the budget."""
+
+_EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
+_READS = frozenset({"GET", "HEAD"})
+_UNAUTHENTICATED = 401
+_REFUSED = 400
+
+
+def open_limits(resources: Resources, settings: Settings) -> Limits:
+    """Make the limits of one process."""
+    if not settings.rate_limits:
+        return NoLimits()
+    key = derive_key(resources.secret_key, "rate limits")
+    return Limiter(resources.valkey, resources.clock, key, settings.budgets(), processes=settings.workers)
+
+
+def purpose_of(method: str, path: str) -> str | None:
+    """Return what a request is for, as budgets name it; None for what is not limited.
+
+    Health and metrics must answer in any flood, and static files cost less than a refusal.
+    """
+    if path.startswith(API_PREFIX):
+        return _purpose_in_api(method, path[len(API_PREFIX) :])
+    if path in _EXEMPT or path.startswith("/static/"):
+        return None
+    if path.startswith("/orders/") and method in _READS:
+        return "order_look_up"
+    return "hold" if path.startswith("/sessions/") and method == "POST" else "other"
+
+
+def _purpose_in_api(method: str, path: str) -> str:
+    if method == "POST":
+        if path in {"/reservations", "/orders"}:
+            return "hold"
+        if path == "/tickets/validate":
+            return "scan"
+        if path.startswith("/auth/") and path != "/auth/logout":
+            return "sign_in"
+        if path.startswith("/payments/webhooks/"):
+            return "notice"
+    elif method in _READS and path.startswith(("/orders/", "/tickets/", "/reservations/")):
+        return "order_look_up"
+    return "other"
+
+
+class RateLimits:
+    """Refuses what is too often, and tells everybody how much is left.
+
+    It also finds the address of the client behind trusted proxies, and leaves it in ``scope["client"]``.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, proxies: Proxies) -> None:
+        """Put the limits in front of an app."""
+        self._app = app
+        self._limits = limits
+        self._proxies = proxies
+        self._is_on = not isinstance(limits, NoLimits)
+        self._known: dict[bytes, _Identity] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, if its budget is not used up."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = self._find_client(scope)
+        purpose = purpose_of(scope["method"], scope["path"]) if self._is_on else None
+        if purpose is None:
+            await self._app(scope, receive, send)
+            return
+        credential = _credential_of(scope)
+        try:
+            decisions = await self._take(purpose, client, credential)
+        except _UsedUp as used_up:
+            await problem_response(used_up.error, scope, _fields([used_up.decision]))(scope, receive, send)
+            return
+        await self._app(scope, receive, self._telling(scope, decisions, credential, send))
+
+    def _find_client(self, scope: Scope) -> str:
+        peer = scope.get("client")
+        if peer is None:
+            return "unknown"
+        client = self._proxies.find_client(peer[0], scope["headers"])
+        if client != peer[0]:
+            scope["client"] = (client, 0)
+        scope["scheme"] = self._proxies.find_scheme(peer[0], scope["scheme"], scope["headers"])
+        return client
+
+    async def _take(self, purpose: str, client: str, credential: bytes | None) -> list[Decision]:
+        identity = None if credential is None else self._known.get(credential)
+        decisions: list[Decision] = []
+        if identity is not None:
+            decisions.append(await self._limits.take(f"identity.{purpose}", identity.subject))
+        if identity is None or purpose not in identity.alone:
+            # A flood without credentials leaves room for the first request of a good one that is not known yet.
+            kind = "anonymous" if credential is None else "unknown"
+            decisions.append(await self._limits.take(f"address.{purpose}", f"{kind} {network_of(client)}"))
+        for decision in decisions:
+            _raise_if_used_up(decision)
+        return decisions
+
+    def _telling(self, scope: Scope, decisions: list[Decision], credential: bytes | None, send: Send) -> Send:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                fields = [(name.lower().encode(), value.encode()) for name, value in _fields(decisions).items()]
+                message["headers"] = [*message.get("headers", ()), *fields]
+                if credential is not None:
+                    self._learn(scope, credential, message["status"])
+            await send(message)
+
+        return tell
+
+    def _learn(self, scope: Scope, credential: bytes, status: int) -> None:
+        """Remember whose a credential is that opened something, and forget one that opens nothing any more."""
+        actor = cast("Actor | None", scope.get("state", {}).get("actor"))
+        if status == _UNAUTHENTICATED:
+            self._known.pop(credential, None)
+        elif actor is not None and (status < _REFUSED or actor.kind is not ActorKind.HOLDER):
+            # Of a holder only success says that the secret was right: they are named before it is compared.
+            self._known.pop(credential, None)
+            self._known[credential] = _identity_of(actor, credential)
+            if len(self._known) > CREDENTIALS_MAX:
+                del self._known[next(iter(self._known))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Whose budget a good credential counts against, and for what against that alone."""
+
+    subject: str
+    alone: frozenset[str]
+
+
+_MEMBERS_ALONE = frozenset({"scan", "order_look_up", "other"})
+_HOLDERS_ALONE = frozenset({"order_look_up"})
+_NOTHING_ALONE: frozenset[str] = frozenset()
+
+
+def _identity_of(actor: Actor, credential: bytes) -> _Identity:
+    """Give a user one budget for all of their tokens.
+
+    The address counts as well for what a credential is no entitlement to: anybody can hold places, get a secret with
+    them, and register.
+    """
+    subject = f"{actor.kind.value} {actor.actor_id or credential.hex()}"
+    if actor.kind is ActorKind.HOLDER:
+        return _Identity(subject, _HOLDERS_ALONE)
+    return _Identity(subject, _NOTHING_ALONE if actor.organization_id is None else _MEMBERS_ALONE)
+
+
+class _UsedUp(Exception):
+    def __init__(self, decision: Decision, error: DomainError) -> None:
+        self.decision = decision
+        self.error = error
+
+
+def _raise_if_used_up(decision: Decision) -> None:
+    try:
+        refuse_if_used_up(decision)
+    except DomainError as error:
+        raise _UsedUp(decision, error) from None
+
+
+def _credential_of(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return blake2b(value, digest_size=16).digest()
+    return None
+
+
+def _fields(decisions: list[Decision]) -> dict[str, str]:
+    """Write the fields of draft-ietf-httpapi-ratelimit-headers-11: lists of structured fields, a policy for each."""
+    return {
+        "RateLimit-Policy": ", ".join(f'"{one.purpose}";q={one.limit};w={one.window_seconds}' for one in decisions),
+        "RateLimit": ", ".join(f'"{one.purpose}";r={one.remaining};t={one.reset_seconds}' for one in decisions),
+    }
