@@ -9,7 +9,7 @@
 CREATE TABLE directory (
     id uuid PRIMARY KEY,
     organization_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('api_key', 'event', 'session', 'seat_map', 'order', 'payment', 'ticket'))
+    kind text NOT NULL CHECK (kind IN ('api_key', 'event', 'session', 'seat_map', 'order', 'payment', 'refund', 'ticket'))
 );
 
 CREATE TABLE outbox (
@@ -113,7 +113,10 @@ CREATE TABLE organizations (
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     contact_email text,
     language text NOT NULL DEFAULT 'en',
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    second_factor_required boolean NOT NULL DEFAULT false,
+    -- What may be refunded of one order without an owner; null: any amount.
+    refund_limit_minor bigint DEFAULT 100000 CHECK (refund_limit_minor >= 0)
 );
 
 CREATE TABLE members (
@@ -123,6 +126,7 @@ CREATE TABLE members (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (organization_id, user_id)
 );
+CREATE INDEX members_of_user ON members (user_id, organization_id);
 
 CREATE TABLE api_keys (
     organization_id uuid NOT NULL REFERENCES organizations,
@@ -135,6 +139,10 @@ CREATE TABLE api_keys (
     expires_at timestamptz,
     revoked_at timestamptz,
     last_used_at timestamptz,
+    -- Permissions that narrow the role down; null: all of it. A scanner's key may be bound to sessions and gates.
+    scopes text[],
+    session_ids uuid[] NOT NULL DEFAULT '{}',
+    gates text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (organization_id, api_key_id)
 );
 

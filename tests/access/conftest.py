@@ -5,9 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness.members import People
 from harness.web import Seller, client_of, make_resources, make_seller, running_app
 from valkey.asyncio import Valkey
 
+from fullhouse.access.find_actor import Actors
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.web.edge import Edge
@@ -20,8 +22,15 @@ async def resources(pool: Pool, valkey: Valkey, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="module")
-async def app(resources: Resources) -> AsyncIterator[Edge]:
+async def people(pool: Pool) -> People:
+    return People(pool)
+
+
+@pytest.fixture(scope="module")
+async def app(resources: Resources, people: People) -> AsyncIterator[Edge]:
     async with running_app(resources) as running:
+        actors: Actors = running.api.state.actors
+        running.api.state.actors = Actors(resources.pool, actors.api_keys, actors.members, people)
         yield running
 
 

@@ -7,7 +7,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from fullhouse.access.http import read_credential
-from fullhouse.access.rules import PERMISSIONS, Asker, Grant, PermissionMissing, check_permission, opens
+from fullhouse.access.policies.order import opens
+from fullhouse.access.rules import PERMISSIONS, Asker, Grant, PermissionMissing, check_permission
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
 from fullhouse.core.secrets import hash_secret
 from fullhouse.organizations.rules import OrganizationNotFound, Role
@@ -26,8 +27,14 @@ def test_a_scanner_may_scan_and_nothing_else() -> None:
     assert PERMISSIONS[Role.SCANNER] == {"ticket:scan"}
 
 
-def test_owners_alone_write_members_and_keys() -> None:
-    assert PERMISSIONS[Role.OWNER] - PERMISSIONS[Role.MANAGER] == {"member:write", "api_key:write"}
+def test_what_owners_alone_may() -> None:
+    assert PERMISSIONS[Role.OWNER] - PERMISSIONS[Role.MANAGER] == {
+        "organization:write",
+        "api_key:write",
+        "audit:read",
+        "privacy:write",
+        "refund:unlimited",
+    }
 
 
 def test_every_role_has_a_row() -> None:

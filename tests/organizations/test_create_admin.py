@@ -10,7 +10,7 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.organizations.create_admin import Admin, Tools, create_admin
 from fullhouse.organizations.find_api_key import ApiKeys
-from fullhouse.organizations.queries import find_role
+from fullhouse.organizations.queries import load_membership
 from fullhouse.organizations.rules import Role
 
 TOOLS = Tools(system.make_id, system.now, system.randomness)
@@ -25,7 +25,9 @@ async def test_create_admin_makes_an_owner_whose_key_works(pool: Pool) -> None:
     admin = await create_admin(pool, TOOLS, email, "Teatro Aurora")
     assert (admin.user.email, admin.organization.name) == (email, "Teatro Aurora")
     async with connection(pool, EVERY_ORGANIZATION) as conn:
-        assert await find_role(conn, admin.organization.organization_id, admin.user.user_id) is Role.OWNER
+        membership = await load_membership(conn, admin.organization.organization_id, admin.user.user_id)
+    assert membership is not None
+    assert membership.role is Role.OWNER
     found = await ApiKeys(pool, system.now).find_api_key(admin.api_key_text)
     assert found is not None
     assert (found.organization_id, found.role) == (admin.organization.organization_id, Role.OWNER)

@@ -1,12 +1,20 @@
 """Routes of organizations and their API keys. They stand here because they need to know who may call them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import Field, model_validator
 
 from fullhouse.access.http import ApiKeysDep, requires
+from fullhouse.access.policies.role import check_gives
+from fullhouse.access.rules import PERMISSIONS, Grant, Permission
+from fullhouse.core.actor import ActorKind
 from fullhouse.core.errors import invalid_field
+from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import (
     ApiModel,
     Cursor,
@@ -19,14 +27,16 @@ from fullhouse.infra.http import (
     encode_cursor,
     problems,
 )
-from fullhouse.infra.postgres import connection, transaction
+from fullhouse.infra.postgres import Connection, Pool, connection, transaction
 from fullhouse.organizations.issue_api_key import issue_api_key
-from fullhouse.organizations.queries import list_api_keys, load_organization
+from fullhouse.organizations.queries import list_api_keys, load_api_key, load_organization
 from fullhouse.organizations.revoke_api_key import revoke_api_key
 from fullhouse.organizations.rules import ApiKey, NewApiKey, OrganizationNotFound, Role
 
 router = APIRouter(tags=["organizations"])
 _LIST = "api_keys"
+BOUND_MAX = 100
+"""How many sessions, and how many gates, a key may be bound to."""
 
 
 class OrganizationAnswer(ApiModel):
@@ -44,7 +54,38 @@ class NewApiKeyBody(ApiModel):
 
     name: ShortName
     role: Role
+    scopes: Annotated[
+        list[Permission] | None,
+        Field(min_length=1, max_length=100, description="Permissions of the role; without it, all of them."),
+    ] = None
     expires_at: Instant | None = None
+    session_ids: Annotated[
+        list[UUID], Field(max_length=BOUND_MAX, description="The only sessions that a scanner's key admits to.")
+    ] = []  # noqa: RUF012 (never changed: models are frozen)
+    gates: Annotated[
+        list[ShortName], Field(max_length=BOUND_MAX, description="The only gates that a scanner's key admits at.")
+    ] = []  # noqa: RUF012 (the same)
+
+    @model_validator(mode="after")
+    def makes_sense(self) -> Self:
+        """Scopes narrow the role down, and only what scans is bound to a place."""
+        beyond = sorted(set(self.scopes or ()) - PERMISSIONS[self.role])
+        if beyond:
+            raise ValueError(f"scopes: a {self.role} may not {', '.join(beyond)}")
+        if (self.session_ids or self.gates) and self.permissions != PERMISSIONS[Role.SCANNER]:
+            raise ValueError("session_ids and gates go with the role scanner, or the scope ticket:scan alone")
+        return self
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What the key may do."""
+        return PERMISSIONS[self.role] if self.scopes is None else frozenset(self.scopes)
+
+    def new_key(self) -> NewApiKey:
+        """Return what was sent, as the feature takes it."""
+        scopes = None if self.scopes is None else tuple(dict.fromkeys(self.scopes))
+        sessions, gates = tuple(dict.fromkeys(self.session_ids)), tuple(dict.fromkeys(self.gates))
+        return NewApiKey(self.name, self.role, self.expires_at, scopes, sessions, gates)
 
 
 class ApiKeyAnswer(ApiModel):
@@ -53,6 +94,9 @@ class ApiKeyAnswer(ApiModel):
     id: UUID
     name: str
     role: Role
+    scopes: list[str] | None
+    session_ids: list[UUID]
+    gates: list[str]
     hint: str
     created_at: datetime
     expires_at: datetime | None
@@ -85,19 +129,21 @@ async def get_organization(organization_id: UUID, resources: ResourcesDep) -> Or
 @router.post(
     "/organizations/{organization_id}/api-keys",
     status_code=201,
-    dependencies=[requires("api_key:write")],
     responses=problems(404, 409),
 )
 async def post_api_key(
     organization_id: UUID,
     body: NewApiKeyBody,
+    grant: Annotated[Grant, requires("api_key:write")],
     resources: ResourcesDep,
 ) -> IssuedApiKeyAnswer:
-    """Issue a key. Its text is in this answer and nowhere else, so a repeat issues another key."""
+    """Issue a key that may do no more than who asks. Its text is in this answer and nowhere else."""
+    check_gives(grant.actor, body.permissions)
     if body.expires_at is not None and body.expires_at <= resources.clock():
         raise invalid_field("expires_at", "Must be in the future.")
-    new = NewApiKey(body.name, body.role, body.expires_at)
+    await _check_sessions(resources.pool, organization_id, body.session_ids)
     async with transaction(resources.pool, organization_id) as conn:
+        new = await _no_longer_than(conn, grant, body.new_key())
         key, text = await issue_api_key(conn, resources.make_id, resources.randomness, organization_id, new)
     return IssuedApiKeyAnswer(**_answer(key).model_dump(), key=text)
 
@@ -140,11 +186,30 @@ async def delete_api_key(
     api_keys.forget(api_key_id)
 
 
+async def _no_longer_than(conn: Connection, grant: Grant, new: NewApiKey) -> NewApiKey:
+    """Let a key that a key issues end when that one does, at the latest."""
+    if grant.actor.kind is not ActorKind.API_KEY or grant.actor.actor_id is None:
+        return new
+    issuer = await load_api_key(conn, grant.organization_id, grant.actor.actor_id)
+    if issuer is None or issuer.expires_at is None:
+        return new
+    return replace(new, expires_at=min(issuer.expires_at, new.expires_at or issuer.expires_at))
+
+
+async def _check_sessions(pool: Pool, organization_id: UUID, session_ids: Sequence[UUID]) -> None:
+    for number, session_id in enumerate(session_ids):
+        if await find_organization(pool, "session", session_id) != organization_id:
+            raise invalid_field(f"session_ids[{number}]", "There is no such session here.")
+
+
 def _answer(key: ApiKey) -> ApiKeyAnswer:
     return ApiKeyAnswer(
         id=key.api_key_id,
         name=key.name,
         role=key.role,
+        scopes=None if key.scopes is None else list(key.scopes),
+        session_ids=list(key.session_ids),
+        gates=list(key.gates),
         hint=key.key_hint,
         created_at=key.created_at,
         expires_at=key.expires_at,

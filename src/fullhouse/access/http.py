@@ -1,11 +1,13 @@
 """Who is asking, as dependencies of routes. Each route declares exactly one of them, or the app does not start.
 
 ===============================================  ==============================================================
-``grant: Annotated[Grant, requires("x:write")]``  a member's API key with this permission; ``grant.organization_id``
-                                                  belongs in the WHERE. For an organization in a body call
-                                                  ``grant.check_organization``
+``grant: Annotated[Grant, requires("x:write")]``  a member, or an API key, with this permission in the organization of
+                                                  what the path names; ``grant.organization_id`` belongs in the WHERE
 ``dependencies=[requires("x:write")]``            the same where the path has ``{organization_id}``: it is compared,
                                                   and the route may then use it
+``asker: Annotated[OpenGrant, requires_where("x:write")]``  the same where the path names no thing: the route says which
+                                                  organization is meant, ``grant = await asker.grant_in(…)``
+``user: Annotated[SignedIn, signed_in()]``        a user, whichever organizations they work for
 ``dependencies=[public()]``                       anyone
 ``secret: Annotated[str, holder_of("Order")]``    whoever sent ``Authorization: Order <secret>`` (or ``Reservation``);
                                                   compare it with the stored hash: ``same_hash``
@@ -19,29 +21,36 @@ Nobody shown: 401. A member without the permission: 403. A wrong secret, or what
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import Depends, Request
-from starlette.datastructures import Headers
 
+from fullhouse.access.find_actor import SignedIn
+from fullhouse.access.find_asker import (
+    OpenGrant,
+    Scheme,
+    actors_of,
+    find_actor,
+    find_bearer,
+    grant_of,
+    read_credential,
+)
 from fullhouse.access.rules import (
-    PERMISSIONS,
     Asker,
     CredentialMissing,
-    CredentialUnknown,
     Grant,
     Permission,
+    SecondFactorRequired,
+    ThingNotFound,
+    UserNeeded,
     check_permission,
 )
-from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
 from fullhouse.organizations.find_api_key import ApiKeys
-from fullhouse.organizations.rules import OrganizationNotFound
+from fullhouse.organizations.find_member import Members
 
-CREDENTIAL_LENGTH_MAX = 4096
+__all__ = ["Declaration", "OpenGrant", "SignedIn", "read_credential"]
 
 HolderScheme = Literal["Order", "Reservation"]
-Scheme = Literal["Bearer", "Order", "Reservation"]
-_SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "order": "Order", "reservation": "Reservation"}
 _HOLDER = Actor(kind=ActorKind.HOLDER, label="holder")
 
 
@@ -49,54 +58,11 @@ _HOLDER = Actor(kind=ActorKind.HOLDER, label="holder")
 class Declaration:
     """What a route says about who may call it: for the check at the start, and for the OpenAPI document."""
 
-    permission: Permission | Literal["public", "holder"]
+    permission: Permission | Literal["public", "holder", "signed_in"]
     schemes: tuple[Scheme, ...]
     optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What stood in the ``Authorization`` header."""
-
-    scheme: Scheme
-    value: str
-
-
-def read_credential(headers: Headers) -> Credential | None:
-    """Read the ``Authorization`` header; one of another scheme, or too long, is none of ours."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    known = _SCHEMES.get(scheme.lower())
-    value = value.strip(" ")
-    if known is None or not value or len(value) > CREDENTIAL_LENGTH_MAX or not value.isascii():
-        return None
-    return Credential(known, value)
-
-
-async def find_member(api_keys: ApiKeys, credential: Credential | None, *schemes: Scheme) -> Actor:
-    """Return the actor behind a Bearer credential. Raises ``CredentialMissing`` and ``CredentialUnknown``."""
-    if credential is None or credential.scheme != "Bearer":
-        raise CredentialMissing(schemes=list(schemes))
-    key = await api_keys.find_api_key(credential.value)
-    if key is None:
-        raise CredentialUnknown(schemes=list(schemes))
-    return Actor(
-        kind=ActorKind.API_KEY,
-        organization_id=key.organization_id,
-        actor_id=key.api_key_id,
-        label=f"api_key {key.api_key_id}",
-        permissions=PERMISSIONS[key.role],
-    )
-
-
-def grant_of(actor: Actor, permission: Permission, named: str | None) -> Grant:
-    """Grant a permission in the actor's organization. ``named`` is the organization that the path names, if any."""
-    if actor.organization_id is None:
-        raise CredentialMissing(schemes=["Bearer"])
-    grant = Grant(actor, actor.organization_id)
-    if named is not None:
-        grant.check_organization(_organization_id(named))
-    check_permission(actor, permission)
-    return grant
+    by_path: bool = False
+    """Whether the path must name the organization, or a thing of one."""
 
 
 class PublicAccess:
@@ -106,6 +72,23 @@ class PublicAccess:
 
     async def __call__(self) -> None:
         """Let everybody in."""
+
+
+class ViewerAccess(PublicAccess):
+    """Anyone may look; a member sees more of what the path names. Whoever has no place there looks like anybody."""
+
+    declaration = Declaration("public", ("Bearer",), optional=True)
+
+    async def __call__(self, request: Request) -> Actor:  # pyright: ignore[reportIncompatibleMethodOverride] (FastAPI fills the parameters)
+        """Return who looks. Raises ``CredentialUnknown`` for a credential that is none."""
+        credential = read_credential(request.headers)
+        if credential is None or credential.scheme != "Bearer":
+            return ANONYMOUS
+        found = await find_bearer(request)
+        try:
+            return await find_actor(request, found)
+        except (ThingNotFound, SecondFactorRequired):
+            return ANONYMOUS
 
 
 class HolderAccess:
@@ -128,19 +111,46 @@ class HolderAccess:
         raise CredentialMissing(schemes=[self._scheme])
 
 
+class UserAccess:
+    """The dependency made by ``signed_in``."""
+
+    declaration = Declaration("signed_in", ("Bearer",))
+
+    async def __call__(self, request: Request) -> SignedIn:
+        """Return the user. Raises ``UserNeeded`` for an API key."""
+        found = await find_bearer(request)
+        if isinstance(found, Actor):
+            raise UserNeeded
+        return found
+
+
 class MemberAccess:
     """The dependency made by ``requires``."""
 
     def __init__(self, permission: Permission) -> None:
         """Remember the permission."""
         self._permission: Permission = permission
-        self.declaration = Declaration(permission, ("Bearer",))
+        self.declaration = Declaration(permission, ("Bearer",), by_path=True)
 
     async def __call__(self, request: Request) -> Grant:
-        """Return the actor's grant in their organization."""
-        actor = await find_member(_api_keys(request), read_credential(request.headers), "Bearer")
-        request.state.actor = actor
-        return grant_of(actor, self._permission, request.path_params.get("organization_id"))
+        """Return the actor's grant in the organization that the path names."""
+        return grant_of(await find_actor(request, await find_bearer(request)), self._permission)
+
+
+class OpenMemberAccess:
+    """The dependency made by ``requires_where``."""
+
+    def __init__(self, permission: Permission) -> None:
+        """Remember the permission."""
+        self._permission: Permission = permission
+        self.declaration = Declaration(permission, ("Bearer",))
+
+    async def __call__(self, request: Request) -> OpenGrant:
+        """Return who asks; an API key without the permission is refused at once."""
+        found = await find_bearer(request)
+        if isinstance(found, Actor):
+            check_permission(found, self._permission)
+        return OpenGrant(request, found, self._permission)
 
 
 class HolderOrMemberAccess:
@@ -150,7 +160,7 @@ class HolderOrMemberAccess:
         """Remember which secret is meant, and the permission of members."""
         self._scheme: HolderScheme = scheme
         self._permission: Permission = permission
-        self.declaration = Declaration(permission, (scheme, "Bearer"))
+        self.declaration = Declaration(permission, (scheme, "Bearer"), by_path=True)
 
     async def __call__(self, request: Request) -> Asker:
         """Return who asks."""
@@ -158,8 +168,7 @@ class HolderOrMemberAccess:
         if credential is not None and credential.scheme == self._scheme:
             request.state.actor = _HOLDER
             return Asker(_HOLDER, credential.value)
-        actor = await find_member(_api_keys(request), credential, self._scheme, "Bearer")
-        request.state.actor = actor
+        actor = await find_actor(request, await find_bearer(request, self._scheme, "Bearer"))
         check_permission(actor, self._permission)
         return Asker(actor)
 
@@ -169,9 +178,24 @@ def public() -> Any:  # noqa: ANN401 (FastAPI's marker of a dependency)
     return Depends(PublicAccess())
 
 
+def viewer() -> Any:  # noqa: ANN401 (the same)
+    """Declare that anyone may call the route, and members see more; gives an ``Actor``."""
+    return Depends(ViewerAccess())
+
+
+def signed_in() -> Any:  # noqa: ANN401 (the same)
+    """Declare that users may call the route, whichever organizations they work for; gives a ``SignedIn``."""
+    return Depends(UserAccess())
+
+
 def requires(permission: Permission) -> Any:  # noqa: ANN401 (the same)
     """Declare that members with the permission may call the route; gives a ``Grant``."""
     return Depends(MemberAccess(permission))
+
+
+def requires_where(permission: Permission) -> Any:  # noqa: ANN401 (the same)
+    """Declare the same for a route whose path names no thing; gives an ``OpenGrant``."""
+    return Depends(OpenMemberAccess(permission))
 
 
 def holder_of(scheme: HolderScheme) -> Any:  # noqa: ANN401 (the same)
@@ -189,21 +213,26 @@ def holder_or_member(scheme: HolderScheme, permission: Permission) -> Any:  # no
     return Depends(HolderOrMemberAccess(scheme, permission))
 
 
+DECLARING = (
+    PublicAccess,
+    UserAccess,
+    HolderAccess,
+    MemberAccess,
+    OpenMemberAccess,
+    HolderOrMemberAccess,
+)
+"""The dependencies that say who may call a route."""
+
+
 async def get_api_keys(request: Request) -> ApiKeys:
     """Return the keys that this process remembers."""
-    return _api_keys(request)
+    return actors_of(request).api_keys
+
+
+async def get_members(request: Request) -> Members:
+    """Return the members that this process remembers."""
+    return actors_of(request).members
 
 
 ApiKeysDep = Annotated[ApiKeys, Depends(get_api_keys)]
-
-
-def _api_keys(request: Request) -> ApiKeys:
-    api_keys: ApiKeys = request.app.state.api_keys
-    return api_keys
-
-
-def _organization_id(named: str) -> UUID:
-    try:
-        return UUID(named)
-    except ValueError as unreadable:
-        raise OrganizationNotFound from unreadable
+MembersDep = Annotated[Members, Depends(get_members)]

@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 
-from fullhouse.access.http import requires
-from fullhouse.access.rules import Grant
+from fullhouse.access.http import OpenGrant, requires_where
+from fullhouse.access.policies.ticket import find_post
 from fullhouse.admission.rules import Admission, Direction, DoorTicket, Outcome, Scan
 from fullhouse.admission.scan_ticket import ScanAnswer, scan_ticket
 from fullhouse.infra.http import ApiModel, ResourcesDep, ShortName
 from fullhouse.infra.postgres import transaction
+from fullhouse.tickets.code import MalformedCode, read_code
 from fullhouse.tickets.rules import TicketStatus, reference_of
 
 router = APIRouter(tags=["door"])
@@ -90,15 +91,19 @@ class ScanResult(ApiModel):
 
 @router.post("/tickets/validate", summary="Scan a ticket at the door")
 async def validate_ticket(
-    body: ScanBody, grant: Annotated[Grant, requires("ticket:scan")], resources: ResourcesDep
+    body: ScanBody, scanner: Annotated[OpenGrant, requires_where("ticket:scan")], resources: ResourcesDep
 ) -> ScanResult:
     """Judge a code, and record the admission if it opens the door. Every judgement is a 200; see ``outcome``."""
+    code = body.code.strip()  # hand scanners end what they type with a line break
+    grant = await scanner.grant_at(body.session_id or _session_in(code))
+    post = find_post(grant.actor, body.session_id, body.gate)
     scan = Scan(
         organization_id=grant.organization_id,
-        code=body.code.strip(),  # hand scanners end what they type with a line break
+        code=code,
         direction=Direction(body.direction),
         session_id=body.session_id,
-        gate=body.gate,
+        session_ids=post.session_ids,
+        gate=post.gate,
         device=body.device,
         scan_id=body.scan_id,
         actor_id=grant.actor.actor_id,
@@ -106,6 +111,14 @@ async def validate_ticket(
     async with transaction(resources.pool, grant.organization_id) as conn:
         answer = await scan_ticket(conn, resources.make_id, scan)
     return _result(body, answer)
+
+
+def _session_in(code: str) -> UUID | None:
+    """Read which session a code is for. It is not believed yet: it says in whose name to look at the code."""
+    try:
+        return read_code(code).unverified.session_id
+    except MalformedCode:
+        return None
 
 
 def _result(body: ScanBody, answer: ScanAnswer) -> ScanResult:

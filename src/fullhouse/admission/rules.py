@@ -58,6 +58,8 @@ class Scan:
     direction: Direction = Direction.IN
     session_id: UUID | None = None
     """The session that the gate is open for; without it, that of the ticket."""
+    session_ids: frozenset[UUID] = frozenset()
+    """The sessions that the scanner is bound to; none: any."""
     gate: str | None = None
     device: str | None = None
     scan_id: str | None = None
@@ -150,7 +152,7 @@ def decide(scan: Scan, ticket: DoorTicket, now: datetime) -> Verdict:
         return _decide_out(ticket)
     failures = {
         "status": _judge_status(ticket),
-        "session": Outcome.WRONG_SESSION if scan.session_id not in {None, ticket.session_id} else None,
+        "session": _judge_session(scan, ticket),
         "gate": _judge_gate(scan, ticket),
         "time": _judge_time(ticket, now),
         "entry": Outcome.ALREADY_ADMITTED if ticket.latest is not None and ticket.latest.is_inside else None,
@@ -177,6 +179,15 @@ def _decide_out(ticket: DoorTicket) -> Verdict:
 
 def _judge_status(ticket: DoorTicket) -> Outcome | None:
     return {TicketStatus.VOID: Outcome.VOID, TicketStatus.REPLACED: Outcome.REPLACED}.get(ticket.status)
+
+
+def _judge_session(scan: Scan, ticket: DoorTicket) -> Outcome | None:
+    """Compare the ticket's session with the one named, and with those that the scanner is bound to."""
+    if scan.session_id not in {None, ticket.session_id}:
+        return Outcome.WRONG_SESSION
+    if scan.session_ids and ticket.session_id not in scan.session_ids:
+        return Outcome.WRONG_SESSION
+    return None
 
 
 def _judge_gate(scan: Scan, ticket: DoorTicket) -> Outcome | None:

@@ -91,7 +91,8 @@ async def post_refund(
     """Refund an order, wholly or in part: tickets are void at once, and the money goes back through its provider."""
 
     async def effect(conn: Connection) -> RefundedAnswer:
-        done = await refund_order(conn, resources.make_id, grant.organization_id, order_id, body.to_wish())
+        organization_id, wish = grant.organization_id, body.to_wish()
+        done = await refund_order(conn, resources.make_id, organization_id, order_id, wish, by=grant.actor)
         return RefundedAnswer(
             order_id=order_id,
             order_status=done.order.status,

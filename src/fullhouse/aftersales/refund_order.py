@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from fullhouse.access.policies.refund import check_refund
 from fullhouse.aftersales.rules import RefundPlan, RefundWish, plan_refund
 from fullhouse.aftersales.writes import insert_refunded_units, name_refund
+from fullhouse.core.actor import Actor
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.cancel_units import cancel_units
 from fullhouse.orders.queries import load_order, load_units
 from fullhouse.orders.rules import Order, OrderNotFound, drawn_by
+from fullhouse.organizations.queries import load_refund_limit
 from fullhouse.payments.ledger import Account
-from fullhouse.payments.queries import load_balance
+from fullhouse.payments.queries import load_balance, load_refunds
 from fullhouse.payments.request_refund import RefundRequest, lock_order_money, request_refund
 from fullhouse.payments.rules import Refund
 from fullhouse.reservations.return_stock import return_stock
@@ -29,12 +32,20 @@ class RefundedOrder:
 
 
 async def refund_order(
-    conn: Connection, make_id: MakeId, organization_id: UUID, order_id: UUID, wish: RefundWish
+    conn: Connection,
+    make_id: MakeId,
+    organization_id: UUID,
+    order_id: UUID,
+    wish: RefundWish,
+    by: Actor | None = None,
 ) -> RefundedOrder:
-    """Give back what the wish says of a paid order, each unit once.
+    """Give back what the wish says of a paid order, each unit once, if who asks may give back so much.
+
+    ``by`` is who asks; None where nobody does, and no limit holds.
 
     Two refunds of one order go one after the other, so the second sees what is left. Locks the order's money, then
-    stock, order, payments, tickets. Raises ``OrderNotFound`` and what ``plan_refund`` raises; nothing is then changed.
+    stock, order, payments, tickets. Raises ``OrderNotFound``, ``RefundAboveLimit`` and what ``plan_refund`` raises;
+    nothing is then changed.
     """
     await lock_order_money(conn, organization_id, order_id)
     order = await load_order(conn, organization_id, order_id)
@@ -43,6 +54,10 @@ async def refund_order(
     units = await load_units(conn, organization_id, order_id)
     left = -await load_balance(conn, organization_id, order_id, Account.SALES)
     plan = plan_refund(order, units, left, wish)
+    if by is not None:
+        before = sum(refund.amount_minor for refund in await load_refunds(conn, organization_id, order_id))
+        limit = await load_refund_limit(conn, organization_id)
+        check_refund(by, limit, before_minor=before, amount_minor=plan.amount_minor)
     unit_ids = tuple(unit.unit_id for unit in plan.units)
     if unit_ids:
         order = await _end_units(conn, make_id, order, plan, returned=wish.return_stock)

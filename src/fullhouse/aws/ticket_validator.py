@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 
 import fullhouse
+from fullhouse.access.find_actor import open_actors
 from fullhouse.admission import api as admission_api
 from fullhouse.aws.function_url import answer_of, read_request
 from fullhouse.aws.instance import Context, Instance
 from fullhouse.infra.resources import Resources
-from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.settings import Settings
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
@@ -46,7 +46,7 @@ def make_validator(resources: Resources, settings: Settings) -> Validator:
     api.include_router(admission_api.router, prefix=API_PREFIX)
     add_error_handlers(api, lambda _path: ("POST",))
     api.state.resources = resources
-    api.state.api_keys = ApiKeys(resources.pool, resources.clock)
+    api.state.actors = open_actors(resources)
     limited = RequestLimits(api, settings.body_bytes_max, {})
     return Validator(Edge(limited, api, resources.make_id, Traffic(), https=True))
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from fullhouse.access.policies.event import may_delete
 from fullhouse.catalogue.rules import StockWasHeld
 from fullhouse.core.ids import MakeId
 from fullhouse.events.delete_event import delete_event
@@ -18,7 +19,7 @@ async def delete_session(conn: Connection, make_id: MakeId, organization_id: UUI
     Raises ``SessionNotFound``, ``StockWasHeld``, and ``LastSession`` where a published event would have none left.
     """
     terms = await lock_session(conn, organization_id, session_id)
-    if not await close_stock(conn, organization_id, session_id):
+    if not may_delete(ever_held=not await close_stock(conn, organization_id, session_id)):
         raise StockWasHeld(session_id=str(session_id))
     await remove_session(conn, make_id, terms)
 
@@ -27,6 +28,6 @@ async def delete_unsold_event(conn: Connection, make_id: MakeId, organization_id
     """Delete an event with its sessions and their stock. Raises ``EventNotFound``, ``StockWasHeld``."""
     event = await lock_event(conn, organization_id, event_id)
     for session_id in await session_ids_of(conn, organization_id, event_id):
-        if not await close_stock(conn, organization_id, session_id):
+        if not may_delete(ever_held=not await close_stock(conn, organization_id, session_id)):
             raise StockWasHeld(session_id=str(session_id))
     await delete_event(conn, make_id, event)

@@ -25,6 +25,10 @@ class Actor:
     label: str = "anonymous"
     """For logs: never a secret, never a name of a person."""
     permissions: frozenset[str] = field(default_factory=frozenset[str])
+    session_ids: frozenset[UUID] = field(default_factory=frozenset[UUID])
+    """The sessions that a scanner's key is bound to; none named means any of its organization."""
+    gates: frozenset[str] = field(default_factory=frozenset[str])
+    """The gates that it is bound to; none named means any."""
 
 
 ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS)

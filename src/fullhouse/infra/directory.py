@@ -8,7 +8,7 @@ from fullhouse.infra.postgres import NO_ORGANIZATION, Connection, Pool, connecti
 
 REMEMBERED_MAX = 50_000
 
-Kind = Literal["api_key", "event", "session", "seat_map", "order", "payment", "ticket"]
+Kind = Literal["api_key", "event", "session", "seat_map", "order", "payment", "refund", "ticket"]
 
 
 async def register(conn: Connection, kind: Kind, organization_id: UUID, ids: Sequence[UUID]) -> None:

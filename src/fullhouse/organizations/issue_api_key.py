@@ -46,5 +46,8 @@ async def issue_api_key(
         expires_at=new.expires_at,
         revoked_at=None,
         last_used_at=None,
+        scopes=new.scopes,
+        session_ids=new.session_ids,
+        gates=new.gates,
     )
     return key, text

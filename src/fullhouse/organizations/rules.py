@@ -7,12 +7,19 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fullhouse.core.errors import Conflict, NotFound, invalid_field
+from fullhouse.core.errors import Conflict, Forbidden, NotFound, invalid_field
 
 API_KEY_SECRET_BYTES = 24
 NAME_LENGTH_MAX = 200
 API_KEYS_MAX = 100
 """How many keys an organization may have that are neither revoked nor expired."""
+INVITATIONS_MAX = 200
+"""How many invitations of an organization may be open."""
+INVITATION_SECONDS = 7 * 24 * 3600
+"""How long an invitation can be accepted."""
+ORGANIZATIONS_OWNED_MAX = 50
+"""How many organizations one user may own."""
+REFUND_LIMIT_MINOR_DEFAULT = 100_000
 _API_KEY = re.compile(r"fh_[A-Za-z0-9_-]{54}")
 _HINT_LENGTH = 4
 
@@ -35,6 +42,10 @@ class Organization:
     contact_email: str | None
     language: str
     created_at: datetime
+    second_factor_required: bool = False
+    """Whether members without a second factor are kept out."""
+    refund_limit_minor: int | None = REFUND_LIMIT_MINOR_DEFAULT
+    """What may be refunded of one order without an owner, in minor units of its currency; None: any amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +58,126 @@ class NewOrganization:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """A user's place in an organization, with what the organization asks of all of them."""
+
+    organization_id: UUID
+    user_id: UUID
+    role: Role
+    second_factor_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user who works for an organization."""
+
+    organization_id: UUID
+    user_id: UUID
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrganization:
+    """An organization as one of its members sees it in a list."""
+
+    organization: Organization
+    role: Role
+
+
+class InvitationStatus(StrEnum):
+    """``open`` ends in one of the others; who is invited again gets a new invitation, and the old one is revoked."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An offer of a role to whoever proves to own a mail address. Its secret is known by its hash alone."""
+
+    organization_id: UUID
+    invitation_id: UUID
+    email: str
+    role: Role
+    status: InvitationStatus
+    created_at: datetime
+    expires_at: datetime
+
+
+class MemberNotFound(NotFound):
+    """The organization has no such member."""
+
+    code = "member_not_found"
+    title = "There is no such member here."
+
+
+class InvitationNotFound(NotFound):
+    """There is no such invitation, its secret is another, or it is meant for another address."""
+
+    code = "invitation_not_found"
+    title = "There is no such invitation."
+
+
+class InvitationOver(Conflict):
+    """The invitation was accepted or revoked, or has expired; ``invitation_status`` says which."""
+
+    code = "invitation_over"
+    title = "This invitation is over; ask for another."
+
+
+class AddressUnverified(Forbidden):
+    """Invitations are accepted by who has proved to own the address."""
+
+    code = "email_unverified"
+    title = "Verify your mail address first."
+
+
+class AlreadyMember(Conflict):
+    """Who is invited, or accepts, is a member already, with ``role``."""
+
+    code = "already_member"
+    title = "This person is a member already."
+
+
+class LastOwner(Conflict):
+    """The organization would be left without an owner."""
+
+    code = "last_owner"
+    title = "An organization needs an owner; make somebody else one first."
+
+
+class TooManyInvitations(Conflict):
+    """As many invitations are open as may be."""
+
+    code = "too_many_invitations"
+    title = "Too many invitations are open; revoke one first."
+
+
+class TooManyOrganizations(Conflict):
+    """The user owns as many organizations as one may."""
+
+    code = "too_many_organizations"
+    title = "You own as many organizations as one may."
+
+
+@dataclass(frozen=True, slots=True)
 class NewApiKey:
     """What a key is issued from."""
 
     name: str
     role: Role
     expires_at: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+    """Permissions that narrow the role down; None: all that the role may."""
+    session_ids: tuple[UUID, ...] = ()
+    """The sessions that a scanner's key is bound to; none: all."""
+    gates: tuple[str, ...] = ()
+    """The gates that it is bound to; none: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +195,9 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     """At most a minute behind the truth while the key is in use."""
+    scopes: tuple[str, ...] | None = None
+    session_ids: tuple[UUID, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 class OrganizationNotFound(NotFound):

@@ -59,14 +59,18 @@ async def insert_api_key(
     """Enter a key: ids of organization and key, what it is, hash and hint. Return when it was made."""
     created_at: datetime = await conn.fetchval(
         """
-        INSERT INTO api_keys (organization_id, api_key_id, name, role, key_hash, key_hint, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING created_at
+        INSERT INTO api_keys (organization_id, api_key_id, name, role, key_hash, key_hint, expires_at,
+                              scopes, session_ids, gates)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING created_at
         """,
         *ids,
         new.name,
         new.role.value,
         *hashed,
         new.expires_at,
+        new.scopes,
+        new.session_ids,
+        new.gates,
     )
     return created_at
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from fullhouse.access.http import holder_of, holder_or_member, public, requires
-from fullhouse.access.rules import Asker, Grant, opens
+from fullhouse.access.policies.order import opens
+from fullhouse.access.rules import Asker, Grant
 from fullhouse.core.secrets import same_hash
 from fullhouse.infra.http import (
     ApiModel,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
+from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_order
@@ -45,6 +46,7 @@ async def request_refund(conn: Connection, make_id: MakeId, wanted: RefundReques
         entry = refund_request_entry(wanted.source, part.amount_minor)
         await insert_entry(conn, make_id, order, entry, payment_id=part.payment_id, refund_id=refund.refund_id)
         refunds.append(refund)
+    await register(conn, "refund", wanted.organization_id, [refund.refund_id for refund in refunds])
     await append(conn, make_id, [RefundRequested(refund) for refund in refunds])
     return tuple(refunds)
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from fullhouse.access.policies.reservation import opens
 from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
-from fullhouse.core.secrets import hash_secret, same_hash
+from fullhouse.core.secrets import hash_secret
 from fullhouse.events.queries import load_terms
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.idempotency import Claim
@@ -82,7 +83,7 @@ class BoxOffice:
             raise ReservationNotFound from error
         async with connection(self._pool, organization_id) as conn:
             reservation = await queries.load_reservation(conn, organization_id, reservation_id)
-        if reservation is None or not same_hash(secret, reservation.token_hash):
+        if reservation is None or not opens(secret, reservation.token_hash):
             raise ReservationNotFound
         return reservation
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from fullhouse.access.http import holder_or_member
-from fullhouse.access.rules import Asker, opens
+from fullhouse.access.policies.order import opens
+from fullhouse.access.rules import Asker
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import Page, ResourcesDep, problems
 from fullhouse.infra.postgres import Pool, connection

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import fullhouse
+from fullhouse.access.find_actor import open_actors
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
-from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import Reservation
@@ -74,7 +74,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.resources = resources
     api.state.notifier = Notifier(resources.database_url)
     api.state.traffic = traffic
-    api.state.api_keys = ApiKeys(resources.pool, resources.clock)
+    api.state.actors = open_actors(resources)
     api.state.shield = shield
     api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private

@@ -11,7 +11,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from fullhouse.access import api as access_api
-from fullhouse.access.http import Declaration, HolderAccess, HolderOrMemberAccess, MemberAccess, PublicAccess
+from fullhouse.access.find_asker import THINGS
+from fullhouse.access.http import DECLARING, Declaration
 from fullhouse.admission import api as admission_api
 from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
@@ -35,8 +36,6 @@ API_ROUTERS: Sequence[APIRouter] = (
     webhooks_api.router,
 )
 """In the order of the sale. Each feature's routes stand under ``/api/v1``."""
-
-_DECLARING = (PublicAccess, HolderAccess, MemberAccess, HolderOrMemberAccess)
 
 
 class RouteUndeclared(RuntimeError):
@@ -80,11 +79,19 @@ def _operation(context: RouteContext) -> Operation:
         raise RouteUndeclared(
             f"{'/'.join(sorted(methods))} {context.path} declares {len(found)} permissions; it must declare one"
         )
+    if found[0].by_path and not _names_a_thing(context.path_format):
+        raise RouteUndeclared(f"{context.path} names neither an organization nor a thing that the directory knows")
     return Operation(context.path_format, context.path_regex, methods, found[0])
+
+
+def _names_a_thing(path_format: str) -> bool:
+    """Say whether a path leads to an organization: a user may have several."""
+    names = re.findall(r"{(\w+)", path_format)
+    return "organization_id" in names or any(name in THINGS for name in names)
 
 
 def _declarations(dependant: Dependant) -> Iterator[Declaration]:
     for dependency in dependant.dependencies:
-        if isinstance(dependency.call, _DECLARING):
+        if isinstance(dependency.call, DECLARING):
             yield dependency.call.declaration
         yield from _declarations(dependency)

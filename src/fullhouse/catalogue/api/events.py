@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from fullhouse.access.http import requires
+from fullhouse.access.http import OpenGrant, requires, requires_where
 from fullhouse.access.rules import Grant
 from fullhouse.catalogue.announce_event_changed import announce_event_changed
 from fullhouse.catalogue.api.answers import EventAnswer, EventDetail, event_answer, event_detail
@@ -37,6 +37,7 @@ router = APIRouter(tags=["events"])
 _LIST = "events_of_organization"
 
 Writer = Annotated[Grant, requires("event:write")]
+OpenWriter = Annotated[OpenGrant, requires_where("event:write")]
 Publisher = Annotated[Grant, requires("event:publish")]
 
 
@@ -79,10 +80,10 @@ async def post_event(
 
 @router.post("/events", status_code=201, responses=problems(404, 409))
 async def post_simple_event(
-    body: SimpleEventBody, grant: Writer, resources: ResourcesDep, response: Response, key: IdempotencyKey = None
+    body: SimpleEventBody, asker: OpenWriter, resources: ResourcesDep, response: Response, key: IdempotencyKey = None
 ) -> EventDetail:
     """Create and publish an event with one general-admission session, in one call."""
-    grant.check_organization(body.organization_id)
+    grant = await asker.grant_in(body.organization_id)
 
     async def effect(conn: Connection) -> EventDetail:
         terms = await create_simple_event(conn, resources.make_id, grant.organization_id, body.wish())

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 
 from fullhouse.access.http import public
+from fullhouse.access.policies.event import may_look
 from fullhouse.catalogue.api.answers import (
     EventAnswer,
     EventDetail,
@@ -15,7 +16,7 @@ from fullhouse.catalogue.api.answers import (
     event_detail,
     session_detail,
 )
-from fullhouse.catalogue.api.asked_by import BoardDep, Viewer, is_member
+from fullhouse.catalogue.api.asked_by import BoardDep, Viewer
 from fullhouse.catalogue.api.fields import DayOrInstant
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
 from fullhouse.catalogue.queries import EventSearch, list_published_events
@@ -66,7 +67,7 @@ async def get_event(event_id: UUID, viewer: Viewer, resources: ResourcesDep) -> 
         raise EventNotFound
     async with connection(resources.pool, organization_id) as conn:
         view = await show_event(conn, organization_id, event_id)
-    if not view.is_public and not is_member(viewer, organization_id):
+    if not view.is_public and not may_look(viewer, organization_id):
         raise EventNotFound
     return event_detail(view)
 
@@ -79,7 +80,7 @@ async def get_session(session_id: UUID, viewer: Viewer, resources: ResourcesDep)
         raise SessionNotFound
     async with connection(resources.pool, organization_id) as conn:
         view = await show_session(conn, organization_id, session_id)
-    member = is_member(viewer, organization_id)
+    member = may_look(viewer, organization_id)
     if not view.is_public and not member:
         raise SessionNotFound
     return session_detail(view, for_member=member)
@@ -94,7 +95,7 @@ async def get_availability(
 ) -> Response:
     """Show what is left of a session: counts by ticket type, and two bits for each seat of its map."""
     shown = await board.show_availability(session_id)
-    if not shown.public and not is_member(viewer, shown.organization_id):
+    if not shown.public and not may_look(viewer, shown.organization_id):
         raise SessionNotFound
     headers = {"ETag": shown.etag, "Cache-Control": "no-cache" if shown.public else "private, no-cache"}
     if if_none_match is not None and _matches(if_none_match, shown.etag):

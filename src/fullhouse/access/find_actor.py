@@ -1,0 +1,133 @@
+"""Telling who stands behind a Bearer credential, and what they may do in an organization.
+
+An API key has its organization. A user may have several, so for a user the thing that is asked for decides.
+"""
+
+from typing import Protocol
+from uuid import UUID
+
+from fullhouse.access.rules import (
+    PERMISSIONS,
+    Permission,
+    SecondFactorRequired,
+    ThingNotFound,
+)
+from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.infra import directory
+from fullhouse.infra.postgres import Pool
+from fullhouse.infra.resources import Resources
+from fullhouse.organizations.find_api_key import ApiKeys
+from fullhouse.organizations.find_member import Members
+from fullhouse.organizations.queries import StoredKey
+from fullhouse.organizations.rules import Membership, OrganizationNotFound
+
+
+class SignedIn(Protocol):
+    """A user whose access token is good, as ``identity`` tells."""
+
+    @property
+    def user_id(self) -> UUID:
+        """Who it is."""
+        ...
+
+    @property
+    def email(self) -> str:
+        """Their mail address."""
+        ...
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether they proved that it is theirs."""
+        ...
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether they signed in with one."""
+        ...
+
+
+class FindsSignedIn(Protocol):
+    """What tells users by their access tokens."""
+
+    async def find_signed_in(self, token: str) -> SignedIn | None:
+        """Return who a token is of, or None for one that is forged, expired or revoked."""
+        ...
+
+
+class Actors:
+    """What one process knows of those who ask: keys, users, members, and whose thing is whose."""
+
+    def __init__(self, pool: Pool, api_keys: ApiKeys, members: Members, users: FindsSignedIn | None) -> None:
+        """Start with nobody."""
+        self._pool = pool
+        self.api_keys = api_keys
+        self.members = members
+        self._users = users
+
+    async def find_bearer(self, text: str) -> Actor | SignedIn | None:
+        """Return the actor of an API key, or the user of an access token: the form of the text decides.
+
+        None for what is not known, or was revoked or has expired. Raises ``DatabaseUnavailable``.
+        """
+        if text.count(".") == 2:
+            return None if self._users is None else await self._users.find_signed_in(text)
+        key = await self.api_keys.find_api_key(text)
+        return None if key is None else actor_of_key(key)
+
+    async def find_member(self, user: SignedIn, organization_id: UUID) -> Actor:
+        """Return a user as the actor that they are in an organization.
+
+        Raises ``OrganizationNotFound`` for who is no member, and ``SecondFactorRequired``.
+        """
+        membership = await self.members.find_member(organization_id, user.user_id)
+        if membership is None:
+            raise OrganizationNotFound
+        return actor_of_member(user, membership)
+
+    async def find_anywhere(self, user: SignedIn, permission: Permission) -> Actor | None:
+        """Return a user as the actor that they are in their oldest organization where they have a permission."""
+        for membership in await self.members.list_memberships(user.user_id):
+            barred = membership.second_factor_required and not user.second_factor
+            if permission in PERMISSIONS[membership.role] and not barred:
+                return actor_of_member(user, membership)
+        return None
+
+    async def find_owner_of(self, kind: directory.Kind, thing_id: UUID) -> UUID:
+        """Return whose thing it is. Raises ``ThingNotFound``."""
+        found = await directory.find_organization(self._pool, kind, thing_id)
+        if found is None:
+            raise ThingNotFound(kind)
+        return found
+
+
+def open_actors(resources: Resources) -> Actors:
+    """Start with nobody, on the parts of a process."""
+    pool, clock = resources.pool, resources.clock
+    return Actors(pool, ApiKeys(pool, clock), Members(pool, clock), None)
+
+
+def actor_of_key(key: StoredKey) -> Actor:
+    """Return what an API key may do: its role, narrowed down to its scopes."""
+    allowed: frozenset[str] = PERMISSIONS[key.role]
+    return Actor(
+        kind=ActorKind.API_KEY,
+        organization_id=key.organization_id,
+        actor_id=key.api_key_id,
+        label=f"api_key {key.api_key_id}",
+        permissions=allowed if key.scopes is None else allowed & frozenset(key.scopes),
+        session_ids=frozenset(key.session_ids),
+        gates=frozenset(key.gates),
+    )
+
+
+def actor_of_member(user: SignedIn, membership: Membership) -> Actor:
+    """Return what a user may do in an organization. Raises ``SecondFactorRequired``."""
+    if membership.second_factor_required and not user.second_factor:
+        raise SecondFactorRequired
+    return Actor(
+        kind=ActorKind.USER,
+        organization_id=membership.organization_id,
+        actor_id=user.user_id,
+        label=f"user {user.user_id}",
+        permissions=PERMISSIONS[membership.role],
+    )

@@ -1,0 +1,168 @@
+"""Finding who asks, and in which organization: what the dependencies of ``http`` share."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from fastapi import Request
+from starlette.datastructures import Headers
+
+from fullhouse.access.find_actor import Actors, SignedIn
+from fullhouse.access.rules import (
+    CredentialMissing,
+    CredentialUnknown,
+    Grant,
+    Permission,
+    ThingNotFound,
+    check_permission,
+)
+from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.infra.directory import Kind
+from fullhouse.organizations.rules import OrganizationNotFound
+
+CREDENTIAL_LENGTH_MAX = 4096
+
+THINGS: dict[str, Kind] = {
+    "event_id": "event",
+    "session_id": "session",
+    "seat_map_id": "seat_map",
+    "order_id": "order",
+    "payment_id": "payment",
+    "refund_id": "refund",
+    "ticket_id": "ticket",
+}
+"""The parameters of paths by which the directory finds an organization, and what they name."""
+
+Scheme = Literal["Bearer", "Order", "Reservation"]
+_SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "order": "Order", "reservation": "Reservation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What stood in the ``Authorization`` header."""
+
+    scheme: Scheme
+    value: str
+
+
+def read_credential(headers: Headers) -> Credential | None:
+    """Read the ``Authorization`` header; one of another scheme, or too long, is none of ours."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    known = _SCHEMES.get(scheme.lower())
+    value = value.strip(" ")
+    if known is None or not value or len(value) > CREDENTIAL_LENGTH_MAX or not value.isascii():
+        return None
+    return Credential(known, value)
+
+
+async def find_bearer(request: Request, *schemes: Scheme) -> Actor | SignedIn:
+    """Return who stands behind a Bearer credential. Raises ``CredentialMissing`` and ``CredentialUnknown``."""
+    credential = read_credential(request.headers)
+    wanted = list(schemes or ("Bearer",))
+    if credential is None or credential.scheme != "Bearer":
+        raise CredentialMissing(schemes=[*wanted])
+    found = await actors_of(request).find_bearer(credential.value)
+    if found is None:
+        raise CredentialUnknown(schemes=[*wanted])
+    request.state.actor = found if isinstance(found, Actor) else person(found)
+    return found
+
+
+async def find_actor(request: Request, found: Actor | SignedIn) -> Actor:
+    """Return who asks as the actor that they are in the organization that the path names, itself or by its thing.
+
+    An API key stays what it is; that it names its own organization is checked. Raises ``OrganizationNotFound``, or
+    ``ThingNotFound`` for a thing of an organization in which a user has no place, and ``SecondFactorRequired``.
+    """
+    named = request.path_params.get("organization_id")
+    if isinstance(found, Actor):
+        if named is not None and found.organization_id != _read_id(named):
+            raise OrganizationNotFound
+        return found
+    actors = actors_of(request)
+    if named is not None:
+        actor = await actors.find_member(found, _read_id(named))
+    else:
+        kind, thing_id = _named_thing(request)
+        organization_id = await actors.find_owner_of(kind, thing_id)
+        try:
+            actor = await actors.find_member(found, organization_id)
+        except OrganizationNotFound as foreign:
+            raise ThingNotFound(kind) from foreign
+    request.state.actor = actor
+    return actor
+
+
+def grant_of(actor: Actor, permission: Permission) -> Grant:
+    """Grant a permission in the actor's organization. Raises ``PermissionMissing``."""
+    if actor.organization_id is None:
+        raise CredentialMissing(schemes=["Bearer"])
+    check_permission(actor, permission)
+    return Grant(actor, actor.organization_id)
+
+
+class OpenGrant:
+    """Somebody with a permission, in an organization that the route has yet to name."""
+
+    def __init__(self, request: Request, found: Actor | SignedIn, permission: Permission) -> None:
+        """Keep who asks."""
+        self._request = request
+        self._found = found
+        self._permission: Permission = permission
+
+    async def grant_in(self, organization_id: UUID) -> Grant:
+        """Grant the permission in an organization. Raises ``OrganizationNotFound`` for who has no place there."""
+        if isinstance(self._found, Actor):
+            grant = grant_of(self._found, self._permission)
+            grant.check_organization(organization_id)
+            return grant
+        return self._keep(await actors_of(self._request).find_member(self._found, organization_id))
+
+    async def grant_at(self, session_id: UUID | None) -> Grant:
+        """Grant the permission in the organization of a session, or else in the oldest where who asks has it.
+
+        A session that nobody knows, or of an organization in which who asks has no place, is as none.
+        Raises ``PermissionMissing``.
+        """
+        if isinstance(self._found, Actor):
+            return grant_of(self._found, self._permission)
+        actors = actors_of(self._request)
+        if session_id is not None:
+            try:
+                organization_id = await actors.find_owner_of("session", session_id)
+                return self._keep(await actors.find_member(self._found, organization_id))
+            except (ThingNotFound, OrganizationNotFound):
+                pass
+        return self._keep(await actors.find_anywhere(self._found, self._permission) or person(self._found))
+
+    def _keep(self, actor: Actor) -> Grant:
+        self._request.state.actor = actor
+        check_permission(actor, self._permission)
+        return grant_of(actor, self._permission)
+
+
+def actors_of(request: Request) -> Actors:
+    """Return what this process knows of those who ask."""
+    actors: Actors = request.app.state.actors
+    return actors
+
+
+def person(user: SignedIn) -> Actor:
+    """Return a user as nobody's member: for logs, and for what needs no organization."""
+    return Actor(kind=ActorKind.USER, actor_id=user.user_id, label=f"user {user.user_id}")
+
+
+def _named_thing(request: Request) -> tuple[Kind, UUID]:
+    """Return the first thing that the path names. That there is one was checked when the app started."""
+    name = next(name for name in request.path_params if name in THINGS)
+    try:
+        return THINGS[name], UUID(str(request.path_params[name]))
+    except ValueError as unreadable:
+        raise ThingNotFound(THINGS[name]) from unreadable
+
+
+def _read_id(named: str) -> UUID:
+    try:
+        return UUID(named)
+    except ValueError as unreadable:
+        raise OrganizationNotFound from unreadable
