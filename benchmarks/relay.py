@@ -2,13 +2,16 @@
 
 ``python benchmarks/relay.py [--count 20000] [--rate 500]`` starts a PostgreSQL of its own (durable, as the product runs
 it) and prints messages a second and processor time: of a bare client that inserts the same bodies in batches of the
-same size, and of the relay; of a bare client that runs the transaction of a reaction on as many connections, and of a
-consumer whose effect is one row; at last the lag from commit to publish under a steady load. On a machine that is busy
-with other things, trust the ratios and the processor time.
+same size, and of the relay; of a bare client that runs the transaction of a reaction on as many connections; of a
+consumer whose effect is one row, each message in a transaction of its own and many together, its log written as the
+product writes it; of all the way from the outbox through relay and consumer, in one process as ``fullhouse worker`` is;
+at last the lag from commit to publish under a steady load. On a machine that is busy with other things, trust the
+ratios and the processor time.
 """
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,13 +31,17 @@ from fullhouse.infra.inbox import first_time
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, open_pool, transaction
 from fullhouse.infra.system import make_id, randomness
+from fullhouse.infra.telemetry import configure_logging
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
-from fullhouse.workers.consume import Consumer, Subscription
+from fullhouse.workers.consume import Consumer
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.relay_outbox import BATCH_COUNT_MAX, Relay
 
 QUEUE = "bench"
 KEYS = 2_000
 HANDS = 16
+HANDS_TOGETHER = 4
+TOGETHER = 64
 ORGANIZATION = uuid4()
 
 
@@ -141,20 +148,41 @@ async def relay_all(bench: Bench, relays: int) -> int:
     raise RuntimeError("the relay does not come to an end")
 
 
-async def consume_all(bench: Bench, count: int) -> int:
-    stop, done = asyncio.Event(), 0
+def consumer_of(bench: Bench, count: int, stop: asyncio.Event, *, together: int, effect: bool = True) -> Consumer:
+    """Make a consumer that stops when it has reacted to that many."""
+    done = 0
 
     async def react(conn: Connection, message: Message) -> None:
         nonlocal done
-        await conn.execute("INSERT INTO effects (message_id) VALUES ($1)", message.message_id)
+        if effect:
+            await conn.execute("INSERT INTO effects (message_id) VALUES ($1)", message.message_id)
         done += 1
         if done >= count:
             stop.set()
 
-    subscription = Subscription(QUEUE, frozenset({"thing.paid"}), in_transaction=react, concurrency_max=HANDS)
-    notifier = Notifier("")
-    await Consumer(bench.pool, bench.broker, subscription, notifier, randomness).run_until(stop)
-    return done
+    hands = HANDS if together == 1 else HANDS_TOGETHER
+    subscription = Subscription(
+        QUEUE, frozenset({"thing.paid"}), in_transaction=react, concurrency_max=hands, together_max=together
+    )
+    return Consumer(bench.pool, bench.broker, subscription, Notifier(""), randomness)
+
+
+async def consume_all(bench: Bench, count: int, *, together: int) -> int:
+    stop = asyncio.Event()
+    await consumer_of(bench, count, stop, together=together).run_until(stop)
+    return count
+
+
+async def go_through(bench: Bench, count: int, *, effect: bool) -> int:
+    """Relay what the outbox holds and react to it, at the same time."""
+    stop = asyncio.Event()
+    listener = Listener(bench.url, OUTBOX_CHANNEL)
+    consumer = consumer_of(bench, count, stop, together=TOGETHER, effect=effect)
+    relaying = asyncio.create_task(Relay(bench.pool, bench.broker, make_id, randomness).run_until(stop, listener))
+    await consumer.run_until(stop)
+    await relaying
+    await listener.close()
+    return count
 
 
 async def bare_reactions(bench: Bench, count: int) -> int:
@@ -200,6 +228,29 @@ async def lag(bench: Bench, rate: int, seconds: int) -> None:
     print(f"lag from commit to publish at {actual:.0f}/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {worst:.1f} ms")
 
 
+async def one_round(bench: Bench, count: int) -> None:
+    await bench.empty()
+    baseline = await bench.timed("bare client", lambda: bare(bench, count))
+    speeds: dict[str, float] = {}
+    for relays in (1, 2):
+        await bench.empty()
+        await bench.fill(count)
+        name = f"relay ({relays} at once)"
+        speeds[name] = await bench.timed(name, lambda relays=relays: relay_all(bench, relays))
+    shares = [f"{name} {speed / baseline:.2f}" for name, speed in speeds.items()]
+    some = count // 4
+    baseline = await bench.timed("bare reactions", lambda: bare_reactions(bench, some))
+    speed = await bench.timed("consumer, one by one", lambda: consume_all(bench, some, together=1))
+    shares.append(f"consumer {speed / baseline:.2f}")
+    speed = await bench.timed("consumer, together", lambda: consume_all(bench, count - some - HANDS, together=TOGETHER))
+    shares.append(f"together {speed / baseline:.2f}")
+    for name, effect in (("through, one row each", True), ("through, nothing but inbox", False)):
+        await bench.empty()
+        await bench.fill(count)
+        await bench.timed(name, lambda effect=effect: go_through(bench, count, effect=effect))
+    print("as a share of the bare client: " + ", ".join(shares))
+
+
 async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     await migrate(url)
     pool = await open_pool(url, size_max=20)
@@ -209,21 +260,9 @@ async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     async with connection(pool, EVERY_ORGANIZATION) as conn:
         await outbox_leases.prepare_leases(conn)
         await conn.execute("CREATE TABLE effects (message_id uuid PRIMARY KEY)")
-    count, reactions = options.count, options.count // 4
-    speeds: dict[str, float] = {}
     for number in range(options.rounds):
         print(f"round {number + 1}")
-        await bench.empty()
-        baseline = await bench.timed("bare client", lambda: bare(bench, count))
-        for relays in (1, 2):
-            await bench.empty()
-            await bench.fill(count)
-            name = f"relay ({relays} at once)"
-            speeds[name] = await bench.timed(name, lambda relays=relays: relay_all(bench, relays))
-        shares = [f"{name} {speed / baseline:.2f}" for name, speed in speeds.items()]
-        baseline = await bench.timed("bare reactions", lambda: bare_reactions(bench, reactions))
-        speed = await bench.timed("consumer", lambda: consume_all(bench, reactions))
-        print("as a share of the bare client: " + ", ".join([*shares, f"consumer {speed / baseline:.2f}"]))
+        await one_round(bench, options.count)
     await bench.empty()
     await lag(bench, options.rate, 10)
     await broker.close()
@@ -236,6 +275,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
+    configure_logging(stream=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the end)
     with TemporaryDirectory(prefix="relay-", dir=".data" if Path(".data").is_dir() else None) as folder:
         server = postgres.start(Path(folder) / "postgres")
         try:

@@ -15,7 +15,7 @@ from fullhouse.aws.payment_processor import Processor
 from fullhouse.core.errors import Invalid, Unavailable
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
-from fullhouse.workers.consume import Subscription
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.run import Work
 
 FIFO, STANDARD = "h-things.fifo", "h-things"

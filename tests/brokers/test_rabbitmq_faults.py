@@ -27,7 +27,8 @@ from fullhouse.infra.inbox import first_time
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
-from fullhouse.workers.consume import Consumer, Subscription
+from fullhouse.workers.consume import Consumer
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.supervise import supervise
 

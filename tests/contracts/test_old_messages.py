@@ -12,7 +12,7 @@ from harness.worker import SETTINGS, resources_on
 from fullhouse.core.errors import DomainError, Kind
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, transaction
-from fullhouse.workers.consume import Subscription
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.subscriptions import QUEUES
 from fullhouse.workers.work import work_of
 

@@ -9,9 +9,11 @@ from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 
 
-def message(key: UUID | None = None, *, type_: str = "thing.happened", **data: Any) -> Message:
+def message(
+    key: UUID | None = None, *, type_: str = "thing.happened", organization_id: UUID | None = None, **data: Any
+) -> Message:
     return Message(
-        organization_id=uuid4(),
+        organization_id=organization_id or uuid4(),
         message_id=uuid4(),
         type=type_,
         version=1,

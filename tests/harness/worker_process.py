@@ -13,7 +13,7 @@ from fullhouse.infra.object_store import open_object_store
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection, open_pool
 from fullhouse.infra.resources import Resources, open_valkey
 from fullhouse.workers import relay_outbox
-from fullhouse.workers.consume import Subscription
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.run import Work, run_worker
 from fullhouse.workers.run_schedule import Job
 

@@ -13,8 +13,9 @@ from fullhouse.core.errors import Conflict, Invalid, Unavailable
 from fullhouse.core.message import Message
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.system import randomness
-from fullhouse.workers.consume import Consumer, Subscription
+from fullhouse.workers.consume import Consumer
 from fullhouse.workers.errors import ATTEMPTS_MAX
+from fullhouse.workers.react import Subscription
 
 QUEUE = "things"
 TYPES = frozenset({"thing.happened"})
@@ -247,3 +248,5 @@ def test_subscription_has_exactly_one_handler() -> None:
         Subscription(QUEUE, TYPES)
     with pytest.raises(ValueError, match="exactly one handler"):
         Subscription(QUEUE, TYPES, in_transaction=write_effect, outside=lambda _: asyncio.sleep(0))
+    with pytest.raises(ValueError, match="happens together"):
+        Subscription(QUEUE, TYPES, outside=lambda _: asyncio.sleep(0), together_max=2)

@@ -33,14 +33,14 @@ RELAY = [
 ]
 SETTLE = [
     "after fullhouse.payments.deliver_simulated_notices:receive_webhook",
-    "before fullhouse.workers.consume:first_time@payments.settle",
-    "after fullhouse.workers.consume:first_time@payments.settle",
+    "before fullhouse.workers.react:first_time@payments.settle",
+    "after fullhouse.workers.react:first_time@payments.settle",
     f"after {REACT}:apply_notice",
     f"before {BROKER}.acknowledge@payments.settle",
     f"after {BROKER}.acknowledge@payments.settle",
 ]
 ISSUE = [
-    "before fullhouse.workers.consume:first_time@tickets.issue",
+    "before fullhouse.workers.react:first_time@tickets.issue",
     f"after {REACT}:issue_tickets",
     f"before {BROKER}.acknowledge@tickets.issue",
     f"after {BROKER}.acknowledge@tickets.issue",

@@ -22,8 +22,8 @@ from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.telemetry import get_log
 from fullhouse.settings import Settings
-from fullhouse.workers.consume import react
 from fullhouse.workers.errors import Verdict, judge
+from fullhouse.workers.react import react
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run import Work
 from fullhouse.workers.work import tables_of

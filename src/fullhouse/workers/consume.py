@@ -1,28 +1,20 @@
-"""Consumers: take messages from a queue, react, and tell the broker what became of them.
-
-Two kinds of handler. One takes ``conn``: its inbox row and its effect commit together, so it reacts exactly once.
-The other takes no transaction, talks to the outside, and is written so that doing it again changes nothing.
-"""
+"""Consumers: take messages from a queue, react, and tell the broker what became of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
 
 import structlog
 
 from fullhouse.core.clock import Randomness
-from fullhouse.core.errors import DomainError
-from fullhouse.core.json import Json
-from fullhouse.core.message import Message
-from fullhouse.infra.brokers.cloud_events import from_cloud_event
+from fullhouse.core.errors import DomainError, Unavailable
 from fullhouse.infra.brokers.port import Broker, Delivery
-from fullhouse.infra.inbox import first_time
-from fullhouse.infra.outbox import request_id
-from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.postgres import Pool
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.wake import Notifier
 from fullhouse.workers.backoff import backoff_seconds
+from fullhouse.workers.deal_out import Share, deal_out
 from fullhouse.workers.errors import Failure, Verdict, judge
+from fullhouse.workers.react import Subscription, react, react_together
 
 POLL_SECONDS = 0.5
 """How often an empty queue is looked at when no wake-up comes."""
@@ -34,44 +26,6 @@ LEASE_SECONDS = 10.0
 """How long the message of a consumer that died stays hidden. While it is worked on, its lease is renewed."""
 
 _log = get_log("fullhouse.workers.consume")
-
-ConnHandler = Callable[[Connection, Message], Awaitable[object]]
-"""Reacts inside the given transaction; never touches the network."""
-
-PoolHandler = Callable[[Message], Awaitable[object]]
-"""Owns its transactions, may talk outside, and does nothing the second time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One line of the table of who reacts to what: a queue, the types it wants, and exactly one of two handlers."""
-
-    queue: str
-    types: frozenset[str]
-    in_transaction: ConnHandler | None = field(default=None, kw_only=True)
-    outside: PoolHandler | None = field(default=None, kw_only=True)
-    concurrency_max: int = field(default=4, kw_only=True)
-    seconds_max: float = field(default=30.0, kw_only=True)
-    """How long the handler may take for one message."""
-
-    def __post_init__(self) -> None:
-        """Refuse a line with no handler, or two."""
-        if (self.in_transaction is None) == (self.outside is None):
-            raise ValueError(f"{self.queue}: a subscription has exactly one handler")
-
-
-async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]) -> None:
-    """Let the handler of a queue react to the body of one message, as it was published. Raises what it raises."""
-    message = from_cloud_event(body)
-    request_id.set(message.request_id)
-    structlog.contextvars.bind_contextvars(type=message.type, request_id=message.request_id)
-    async with asyncio.timeout(subscription.seconds_max):
-        if subscription.outside is not None:
-            await subscription.outside(message)
-        elif subscription.in_transaction is not None:
-            async with transaction(pool, message.organization_id) as conn:
-                if await first_time(conn, message.organization_id, subscription.queue, str(message.message_id)):
-                    await subscription.in_transaction(conn, message)
 
 
 class Consumer:
@@ -109,11 +63,14 @@ class Consumer:
             await asyncio.gather(renewing, *self._busy, return_exceptions=True)
 
     async def consume_due(self) -> int:
-        """Handle what is ready, one round of at most ``concurrency_max`` messages; return how many there were."""
-        deliveries = await self._receive(self._subscription.concurrency_max)
+        """Handle what is ready, as much as all hands can take; return how many messages that was."""
+        hands = self._subscription.concurrency_max
+        deliveries = await self._receive(hands)
         renewing = asyncio.create_task(self._renew())
         try:
-            await asyncio.gather(*(self._handle(delivery) for delivery in deliveries))
+            await asyncio.gather(
+                *(self._work_off(shares) for shares in deal_out(deliveries, hands, self._subscription.together_max))
+            )
         finally:
             renewing.cancel()
         return len(deliveries)
@@ -122,11 +79,11 @@ class Consumer:
         await self._gather_hands()
         free = self._subscription.concurrency_max - len(self._busy)
         deliveries = await self._receive(free) if free else []
-        for delivery in deliveries:
-            task = asyncio.create_task(self._handle(delivery), name=f"{delivery.queue}:{delivery.message_id}")
+        for shares in deal_out(deliveries, free, self._subscription.together_max):
+            task = asyncio.create_task(self._work_off(shares), name=f"{self.queue}:{shares[0][0].message_id}")
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
-        if len(deliveries) < free:
+        if len(deliveries) < free * self._subscription.together_max:
             await self._wait()
         elif self._busy:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
@@ -146,29 +103,64 @@ class Consumer:
         finally:
             woken.cancel()
 
-    async def _receive(self, count_max: int) -> list[Delivery]:
+    async def _receive(self, hands: int) -> list[Delivery]:
+        count_max = hands * self._subscription.together_max
         return await self._broker.receive(self.queue, count_max=count_max, lease_seconds=LEASE_SECONDS)
+
+    async def _work_off(self, shares: Sequence[Share]) -> None:
+        """Deal with what one hand was given, one share after the other. What waits for its turn is kept on lease."""
+        mine = {id(delivery): delivery for share in shares for delivery in share}
+        self._in_hand |= mine
+        try:
+            for share in shares:
+                await (self._handle_together(share) if len(share) > 1 else self._handle(share[0]))
+        finally:
+            for key in mine:
+                self._in_hand.pop(key, None)
+
+    async def _handle_together(self, share: Share) -> None:
+        """React to several messages in one transaction; where one of them fails, to each of them alone."""
+        structlog.contextvars.bind_contextvars(queue=self.queue)
+        try:
+            messages = await react_together(self._pool, self._subscription, [delivery.body for delivery in share])
+        except Unavailable as error:
+            for delivery in share:
+                await self._settle_failure(delivery, error)
+        except Exception:  # noqa: BLE001 (the one that fails will fail again, alone, and be judged then)
+            for delivery in share:
+                await self._handle(delivery)
+        else:
+            structlog.contextvars.unbind_contextvars("type", "request_id")
+            # One line for all of them: a line for each would cost as much as the reaction.
+            _log.info(
+                "messages_handled",
+                message_ids=[str(message.message_id) for message in messages],
+                request_ids=sorted({message.request_id for message in messages if message.request_id}),
+            )
+            await self._settle(share)
 
     async def _handle(self, delivery: Delivery) -> None:
         structlog.contextvars.bind_contextvars(queue=delivery.queue, message_id=str(delivery.message_id))
-        self._in_hand[id(delivery)] = delivery
         try:
             await react(self._pool, self._subscription, delivery.body)
         except Exception as error:  # noqa: BLE001 (whatever a handler raises becomes a verdict)
             await self._settle_failure(delivery, error)
         else:
-            _log.info("message_handled", queue=delivery.queue, attempts=delivery.attempts)
-            # What the handler announced should leave before the broker is told: it is what somebody waits for.
-            self._notifier.wake()
-            await self._quietly(self._acknowledge(delivery))
+            _log.info("message_handled", attempts=delivery.attempts)
+            await self._settle([delivery])
         finally:
-            del self._in_hand[id(delivery)]
+            self._in_hand.pop(id(delivery), None)
 
-    async def _acknowledge(self, delivery: Delivery) -> None:
+    async def _settle(self, deliveries: Sequence[Delivery]) -> None:
+        # What the handler announced should leave before the broker is told: it is what somebody waits for.
+        self._notifier.wake()
+        await self._quietly(self._acknowledge(deliveries))
+
+    async def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker of everything that was done while it was being told of what came before."""
-        self._done[id(delivery)] = delivery
+        self._done |= {id(delivery): delivery for delivery in deliveries}
         async with self._telling:
-            if id(delivery) in self._done:
+            if id(deliveries[0]) in self._done:
                 done, self._done = self._done, {}
                 await self._broker.acknowledge(list(done.values()))
 

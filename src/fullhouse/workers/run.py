@@ -10,7 +10,8 @@ from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
-from fullhouse.workers.consume import Consumer, Subscription
+from fullhouse.workers.consume import Consumer
+from fullhouse.workers.react import Subscription
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise

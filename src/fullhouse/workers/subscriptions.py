@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fullhouse.core.message import Message
 from fullhouse.core.secrets import derive_key, derive_secret
-from fullhouse.infra.postgres import Connection, connection
+from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.payments.close_declined_order import close_declined_order
@@ -21,7 +21,7 @@ from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
 from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.rules import MESSAGE_TYPES
-from fullhouse.workers.consume import Subscription
+from fullhouse.workers.react import Subscription
 
 
 def _types(*names: str) -> frozenset[str]:
@@ -66,10 +66,9 @@ class Reactions:
         )
         await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
 
-    async def enqueue_webhooks(self, message: Message) -> None:
-        """Enter what is to be sent to endpoints. A unique key stands against a repeat, so it needs no inbox row."""
-        async with connection(self._resources.pool, message.organization_id) as conn:
-            await enqueue_deliveries(conn, self._resources.make_id, message)
+    async def enqueue_webhooks(self, conn: Connection, message: Message) -> None:
+        """Enter what is to be sent to endpoints."""
+        await enqueue_deliveries(conn, self._resources.make_id, message)
 
     async def tell_buyer(self, message: Message) -> None:
         """Mail the buyer of an order that ended without tickets, where it is not by their own wish."""
@@ -120,6 +119,8 @@ class Line:
     outside: Callable[[Reactions, Message], Awaitable[None]] | None = None
     """Talks to the outside, and does nothing the second time."""
     concurrency_max: int = 4
+    together_max: int = 1
+    is_repeatable: bool = False
     seconds_max: float = 30.0
 
 
@@ -127,7 +128,10 @@ TABLE = (
     Line("payments.settle", _types("payment.notice_received"), in_transaction=Reactions.settle),
     Line("payments.close_declined", _types("payment.declined"), in_transaction=Reactions.close_declined),
     Line(
-        "orders.expire", _types("reservation.expired", "reservation.released"), in_transaction=Reactions.expire_orders
+        "orders.expire",
+        _types("reservation.expired", "reservation.released"),
+        in_transaction=Reactions.expire_orders,
+        together_max=10,
     ),
     Line(
         "payments.send_refunds",
@@ -136,14 +140,21 @@ TABLE = (
         concurrency_max=1,
         seconds_max=120.0,
     ),
-    Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets),
+    Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets, together_max=20),
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
     Line(
         "tickets.tell_buyer",
         _types("order.cancelled", "order.paid_unseated", "order.refunded"),
         outside=Reactions.tell_buyer,
     ),
-    Line("webhooks.enqueue", MESSAGE_TYPES, outside=Reactions.enqueue_webhooks, concurrency_max=8),
+    Line(
+        "webhooks.enqueue",
+        MESSAGE_TYPES,
+        in_transaction=Reactions.enqueue_webhooks,
+        concurrency_max=2,
+        together_max=50,
+        is_repeatable=True,
+    ),
 )
 """Who reacts to what."""
 
@@ -161,6 +172,8 @@ def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscr
             in_transaction=partial(line.in_transaction, reactions) if line.in_transaction else None,
             outside=partial(line.outside, reactions) if line.outside else None,
             concurrency_max=line.concurrency_max,
+            together_max=line.together_max,
+            is_repeatable=line.is_repeatable,
             seconds_max=line.seconds_max,
         )
         for line in TABLE

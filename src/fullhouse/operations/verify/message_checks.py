@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from fullhouse.operations.verify.check import Check
 from fullhouse.workers.subscriptions import TABLE
 
+_EXACT = [line for line in TABLE if line.in_transaction and not line.is_repeatable]
+
 
 def _reactions() -> Sequence[object]:
     """Return the queues, and the types, of reactions that leave an inbox row, pair by pair."""
-    pairs = sorted((line.queue, name) for line in TABLE if line.in_transaction for name in line.types)
+    pairs = sorted((line.queue, name) for line in _EXACT for name in line.types)
     return [queue for queue, _ in pairs], [name for _, name in pairs]
 
 

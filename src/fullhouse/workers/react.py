@@ -1,0 +1,90 @@
+"""Reacting: one line of the table of who reacts to what, and what it does with a message, or with several at once.
+
+Two kinds of handler. One takes ``conn``: its inbox row and its effect commit together, so it reacts exactly once.
+The other takes no transaction, talks to the outside, and is written so that doing it again changes nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from fullhouse.core.json import Json
+from fullhouse.core.message import Message
+from fullhouse.infra.brokers.cloud_events import from_cloud_event
+from fullhouse.infra.inbox import first_time, first_times
+from fullhouse.infra.outbox import request_id
+from fullhouse.infra.postgres import Connection, Pool, transaction
+
+ConnHandler = Callable[[Connection, Message], Awaitable[object]]
+"""Reacts inside the given transaction; never touches the network."""
+
+PoolHandler = Callable[[Message], Awaitable[object]]
+"""Owns its transactions, may talk outside, and does nothing the second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One line of the table of who reacts to what: a queue, the types it wants, and exactly one of two handlers."""
+
+    queue: str
+    types: frozenset[str]
+    in_transaction: ConnHandler | None = field(default=None, kw_only=True)
+    outside: PoolHandler | None = field(default=None, kw_only=True)
+    concurrency_max: int = field(default=4, kw_only=True)
+    """How many hands one process has for the queue."""
+    together_max: int = field(default=1, kw_only=True)
+    """How many messages of one organization may share a transaction. More than one only where the handler locks
+    nothing that a sale waits for: what it locks stays locked until the last of them is done."""
+    is_repeatable: bool = field(default=False, kw_only=True)
+    """Whether unique keys of the effect itself stand against a repeat, so that it needs no inbox row."""
+    seconds_max: float = field(default=30.0, kw_only=True)
+    """How long the handler may take for one message, or for those that share a transaction."""
+
+    def __post_init__(self) -> None:
+        """Refuse a line with no handler, or two, or one that cannot take several."""
+        if (self.in_transaction is None) == (self.outside is None):
+            raise ValueError(f"{self.queue}: a subscription has exactly one handler")
+        if self.in_transaction is None and self.together_max != 1:
+            raise ValueError(f"{self.queue}: only what happens in a transaction happens together")
+
+
+async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]) -> None:
+    """Let the handler of a queue react to the body of one message, as it was published. Raises what it raises."""
+    message = from_cloud_event(body)
+    _work_for(message)
+    async with asyncio.timeout(subscription.seconds_max):
+        if subscription.outside is not None:
+            await subscription.outside(message)
+        elif subscription.in_transaction is not None:
+            async with transaction(pool, message.organization_id) as conn:
+                if subscription.is_repeatable or await first_time(
+                    conn, message.organization_id, subscription.queue, str(message.message_id)
+                ):
+                    await subscription.in_transaction(conn, message)
+
+
+async def react_together(
+    pool: Pool, subscription: Subscription, bodies: Sequence[Mapping[str, Json]]
+) -> Sequence[Message]:
+    """React to messages of one organization in one transaction: all of them, or, if it raises, none. Returns them."""
+    messages = [from_cloud_event(body) for body in bodies]
+    handle = subscription.in_transaction
+    if handle is None:
+        raise ValueError(f"{subscription.queue}: only what happens in a transaction happens together")
+    whose, new = messages[0].organization_id, {str(message.message_id) for message in messages}
+    async with asyncio.timeout(subscription.seconds_max), transaction(pool, whose) as conn:
+        if not subscription.is_repeatable:
+            new = await first_times(conn, whose, subscription.queue, new)
+        for message in messages:
+            if str(message.message_id) in new:
+                _work_for(message)
+                await handle(conn, message)
+    return messages
+
+
+def _work_for(message: Message) -> None:
+    """Let what is written and logged from here on name the request that the message came from."""
+    request_id.set(message.request_id)
+    structlog.contextvars.bind_contextvars(type=message.type, request_id=message.request_id)
