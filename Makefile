@@ -57,8 +57,8 @@ security: $(VENV)/.dev-installed  ## Look for known faults in the code and in pi
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
 
 env: $(VENV)/.run-installed  ## Write .env.example anew
 	$(BIN)/fullhouse settings --env > .env.example

@@ -28,6 +28,7 @@ CREATE TABLE outbox (
     retry_at timestamptz,
     last_error text,
     parked_at timestamptz,
+    traceparent text,
     PRIMARY KEY (organization_id, message_id)
 );
 CREATE INDEX outbox_unsent ON outbox (partition, position) WHERE sent_at IS NULL AND parked_at IS NULL;

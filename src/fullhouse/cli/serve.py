@@ -20,6 +20,7 @@ from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.resources import open_resources
 from fullhouse.infra.telemetry import configure_logging
+from fullhouse.infra.tracing import traces_to
 from fullhouse.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30
@@ -40,7 +41,7 @@ def api(host: str | None, port: int | None, workers: int | None, descriptor: int
         if descriptor is None and settings.workers > 1:
             _run_many(settings, listener)
         else:
-            _run(settings, lambda stop: _serve(settings, listener, stop))
+            _run("api", settings, lambda stop: _serve(settings, listener, stop))
 
 
 @click.command()
@@ -55,10 +56,10 @@ def worker(only: str | None) -> None:
     parts = frozenset(part.strip() for part in only.split(",")) if only else frozenset(PARTS_OF_WORKER)
     if unknown := sorted(parts.difference(PARTS_OF_WORKER)):
         raise OperatorError(f"--only {','.join(unknown)}: a worker has the parts {', '.join(PARTS_OF_WORKER)}")
-    _run(settings, lambda stop: _work(settings, parts, stop))
+    _run("worker", settings, lambda stop: _work(settings, parts, stop))
 
 
-def _run(settings: Settings, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+def _run(name: str, settings: Settings, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     """Run one process of the product until it is asked to stop by SIGTERM or Ctrl-C."""
     style = settings.log_format or ("text" if sys.stderr.isatty() else "json")
     configure_logging(settings.log_level, style)
@@ -69,7 +70,8 @@ def _run(settings: Settings, serve: Callable[[asyncio.Event], Coroutine[Any, Any
             loop.add_signal_handler(number, stop.set)
         await serve(stop)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    tracing = traces_to(settings.traces_url, f"fullhouse-{name}", settings.traces_ratio)
+    with tracing, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(until_asked())
 
 

@@ -65,3 +65,5 @@ class Message:
     request_id: str | None
     occurred_at: str
     """RFC 3339, UTC."""
+    traceparent: str | None = None
+    """The W3C context of the span that announced it, where traces are kept."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Fact
 from fullhouse.infra.postgres import Connection
+from fullhouse.infra.tracing import traceparent
 
 PARTITIONS = 64
 """Keys are spread over this many partitions; one relay at a time sends a partition, so a key keeps its order."""
@@ -21,8 +22,9 @@ async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> No
         return
     await conn.execute(
         """
-        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
-        SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8
+        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
+                            traceparent)
+        SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8, $9
         FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[])
             WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
         ORDER BY f.ordinal
@@ -35,6 +37,7 @@ async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> No
         [fact.version for fact in facts],
         [fact.data() for fact in facts],
         request_id.get(),
+        traceparent(),
     )
 
 

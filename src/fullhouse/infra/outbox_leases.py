@@ -90,6 +90,7 @@ async def load_batch(conn: Connection, partitions: Sequence[int], count_max: int
         """
         SELECT b.* FROM unnest($1::smallint[]) AS p(partition) CROSS JOIN LATERAL (
             SELECT o.position, o.organization_id, o.message_id, o.type, o.version, o.key, o.data, o.request_id,
+                   o.traceparent,
                    to_char(o.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS occurred_at
             FROM outbox o
             WHERE o.partition = p.partition AND o.sent_at IS NULL AND o.parked_at IS NULL

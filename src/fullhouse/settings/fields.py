@@ -217,6 +217,12 @@ class Settings(BaseModel):
         default=False,
         description="'on' sends webhooks to private addresses and any port too: for development alone.",
     )
+    traces_url: WebAddress | None = Field(
+        default=None,
+        description="An OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318. Default: no traces.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    traces_ratio: float = Field(default=1.0, ge=0, le=1, description="Which share of all traces is kept.")
     shutdown_grace_seconds: int = Field(
         default=20, ge=1, le=600, description="How long requests and messages in flight may take to finish at shutdown."
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fullhouse.infra.languages import Translator, translator
 from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.tracing import span
 from fullhouse.orders.rules import Contact
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.mail_tickets import Mailroom
@@ -30,7 +31,8 @@ async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID,
     if sale.contact is None:
         return False
     message_id = f"<{news}.{order_id}@{mailroom.host}>"
-    await mailroom.mailer.send(write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id))
+    with span("send mail", "client"):
+        await mailroom.mailer.send(write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id))
     async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, news, message_id)
     return True

@@ -8,6 +8,7 @@ from uuid import UUID
 from fullhouse.infra.mailer import Mailer
 from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.tracing import span
 from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import load_sale
 from fullhouse.tickets.queries import is_mailed
@@ -48,7 +49,8 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
         return False
     link = mailroom.order_link(order_id)
     message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
-    await mailroom.mailer.send(message)
+    with span("send mail", "client"):
+        await mailroom.mailer.send(message)
     async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, KIND, message_id_of(order_id, mailroom.host))
     return True

@@ -50,6 +50,8 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Ours begin at the edge; the framework's would carry whole paths, and with them the secrets of orders.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         generate_unique_id_function=_operation_id,
         lifespan=_lifespan,
     )

@@ -39,6 +39,7 @@ CLOUD_EVENT: Schema = {
         "partitionkey": {**_ID, "description": "Messages with the same key come in order."},
         "organizationid": {**_ID, "description": "Whose fact it is."},
         "requestid": {**_TEXT, "description": "The request that caused it, if one did; the logs know it."},
+        "traceparent": {**_TEXT, "description": "The W3C trace context of what announced it, where traces are kept."},
         "data": {"type": "object"},
     },
 }

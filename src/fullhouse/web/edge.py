@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import counter, gauge, get_log, histogram
+from fullhouse.infra.tracing import describe, request_span
 from fullhouse.web.errors import Unexpected, problem_response
 from fullhouse.web.paths import API_PREFIX
 
@@ -68,7 +69,8 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
-            await self._serve(dict(scope), receive, send)
+            with request_span(scope["method"], scope["headers"]):
+                await self._serve(dict(scope), receive, send)
         elif scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         else:
@@ -161,6 +163,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     sent = scope.get("fullhouse.method", scope["method"])
     method = sent if sent in _METHODS else "other"
     route = route_of(scope)
+    describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
     REQUESTS.labels(method, route, status).inc()
     REQUEST_SECONDS.labels(method, route).observe(seconds)
     _log.info(

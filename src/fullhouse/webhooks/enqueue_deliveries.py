@@ -9,6 +9,8 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.rules import ENDPOINTS_MAX
 from fullhouse.webhooks.writes import insert_deliveries
 
+_KEPT_HERE = frozenset({"requestid", "traceparent"})
+
 
 async def enqueue_deliveries(conn: Connection, make_id: MakeId, message: Message) -> int:
     """Enter what a message is to be sent to; return how many deliveries are new. A repeat enters nothing."""
@@ -19,6 +21,9 @@ async def enqueue_deliveries(conn: Connection, make_id: MakeId, message: Message
 
 
 def write_body(message: Message) -> str:
-    """Write the CloudEvent that receivers get. The request's id stays here: whoever asked may have chosen its text."""
-    event = {name: value for name, value in to_cloud_event(message).items() if name != "requestid"}
+    """Write the CloudEvent that receivers get.
+
+    The ids of request and trace stay here: whoever asked may have chosen them.
+    """
+    event = {name: value for name, value in to_cloud_event(message).items() if name not in _KEPT_HERE}
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False)

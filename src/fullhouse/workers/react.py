@@ -16,6 +16,7 @@ from fullhouse.infra.brokers.cloud_events import from_cloud_event
 from fullhouse.infra.inbox import first_time, first_times
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.tracing import processing
 
 ConnHandler = Callable[[Connection, Message], Awaitable[object]]
 """Reacts inside the given transaction; never touches the network."""
@@ -54,15 +55,20 @@ async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]
     """Let the handler of a queue react to the body of one message, as it was published. Raises what it raises."""
     message = from_cloud_event(body)
     _work_for(message)
-    async with asyncio.timeout(subscription.seconds_max):
-        if subscription.outside is not None:
-            await subscription.outside(message)
-        elif subscription.in_transaction is not None:
-            async with transaction(pool, message.organization_id) as conn:
-                if subscription.is_repeatable or await first_time(
-                    conn, message.organization_id, subscription.queue, str(message.message_id)
-                ):
-                    await subscription.in_transaction(conn, message)
+    with processing(subscription.queue, message):
+        async with asyncio.timeout(subscription.seconds_max):
+            await _react(pool, subscription, message)
+
+
+async def _react(pool: Pool, subscription: Subscription, message: Message) -> None:
+    if subscription.outside is not None:
+        await subscription.outside(message)
+    elif subscription.in_transaction is not None:
+        async with transaction(pool, message.organization_id) as conn:
+            if subscription.is_repeatable or await first_time(
+                conn, message.organization_id, subscription.queue, str(message.message_id)
+            ):
+                await subscription.in_transaction(conn, message)
 
 
 async def react_together(
@@ -80,7 +86,8 @@ async def react_together(
         for message in messages:
             if str(message.message_id) in new:
                 _work_for(message)
-                await handle(conn, message)
+                with processing(subscription.queue, message):
+                    await handle(conn, message)
     return messages
 
 

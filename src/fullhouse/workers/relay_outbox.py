@@ -25,6 +25,7 @@ from fullhouse.infra.outbox_leases import (
 )
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.infra.telemetry import get_log
+from fullhouse.infra.tracing import publishing
 from fullhouse.infra.wake import Listener
 from fullhouse.workers.backoff import backoff_seconds
 
@@ -105,7 +106,8 @@ class Relay:
 
     async def _send(self, batch: Sequence[Message]) -> int:
         try:
-            await self._broker.publish(batch)
+            with publishing(batch) as published:
+                await self._broker.publish(published)
         except MessageRefused:
             return await self._send_one_by_one(batch)
         async with connection(self._pool, EVERY_ORGANIZATION) as conn:
@@ -120,7 +122,8 @@ class Relay:
             if message.key in waiting:
                 continue
             try:
-                await self._broker.publish([message])
+                with publishing([message]) as published:
+                    await self._broker.publish(published)
             except MessageRefused as refused:
                 if await self._put_off(message, str(refused)):
                     waiting.add(message.key)

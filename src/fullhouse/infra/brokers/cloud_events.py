@@ -1,7 +1,8 @@
 """How a message looks on a broker: a CloudEvent 1.0 in its JSON format.
 
 ``type`` carries the version (``order.paid.v1``) and ``dataschema`` names its schema; ``subject`` is the thing that
-the fact is about; ``partitionkey`` is the extension of that name; ``organizationid`` and ``requestid`` are our own.
+the fact is about; ``partitionkey`` and ``traceparent`` are the extensions of these names; ``organizationid`` and
+``requestid`` are our own.
 """
 
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ def to_cloud_event(message: Message) -> dict[str, Json]:
     }
     if message.request_id is not None:
         event["requestid"] = message.request_id
+    if message.traceparent is not None:
+        event["traceparent"] = message.traceparent
     return event
 
 
@@ -55,7 +58,7 @@ def from_cloud_event(event: Mapping[str, Json]) -> Message:
         data = event["data"]
         if event["specversion"] != "1.0" or not name or not isinstance(data, Mapping):
             raise NotOurCloudEvent
-        request_id = event.get("requestid")
+        request_id, traceparent = event.get("requestid"), event.get("traceparent")
         return Message(
             organization_id=UUID(cast("str", event["organizationid"])),
             message_id=UUID(cast("str", event["id"])),
@@ -65,6 +68,7 @@ def from_cloud_event(event: Mapping[str, Json]) -> Message:
             data=data,
             request_id=request_id if isinstance(request_id, str) else None,
             occurred_at=cast("str", event["time"]),
+            traceparent=traceparent if isinstance(traceparent, str) else None,
         )
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise NotOurCloudEvent from wrong

@@ -1,0 +1,148 @@
+"""One trace from the request that paid to the mail; and nothing of it where traces are off."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.collector import Collector, running_collector
+from harness.messages import message
+from harness.processes import clean_environment
+from harness.sale import make_sale
+from harness.shop import Shop, holder, open_app
+from harness.waiting import until
+from harness.worker import drained, resources_on, running_worker
+
+from fullhouse.infra import tracing
+from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
+from fullhouse.webhooks.enqueue_deliveries import write_body
+
+SENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def is_kept(traceparent: str) -> bool:
+    return bool(int(traceparent.rpartition("-")[2], 16) & 1)
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with running_collector() as running:
+        yield running
+
+
+async def pay_and_wait(pool: Any, valkey: Any, database_url: str, folder: Path, **headers: str) -> dict[str, Any]:
+    """Buy over HTTP with a worker beside it, until the mail is sent."""
+    sale = await make_sale(pool)
+    async with (
+        open_app(pool, valkey, folder) as client,
+        running_worker(resources_on(pool, valkey, database_url, folder)),
+    ):
+        order = await Shop(sale, client).order(2)
+        answer = await client.post(
+            f"/orders/{order['id']}/payments",
+            json={"provider": "simulated", "outcome": "succeed"},
+            headers=holder(order) | headers,
+        )
+        assert answer.status_code == 201
+        await until(lambda: pool.fetchval("SELECT count(*) FROM mail_deliveries"))
+        await drained(pool)
+    return order
+
+
+async def test_request_outbox_broker_worker_and_mail_are_one_trace(
+    fresh_pool: Any, fresh_database: str, valkey: Any, tmp_path: Path, collector: Collector
+) -> None:
+    with tracing.traces_to(collector.url, "fullhouse-test"):
+        order = await pay_and_wait(fresh_pool, valkey, fresh_database, tmp_path, traceparent=SENT)
+
+    mail = collector.named("send mail")
+    assert len(mail) == 1
+    assert collector.path_of(mail[0]) == [
+        "POST /api/v1/orders/{order_id}/payments",
+        "publish payment.notice_received",
+        "process payments.settle",
+        "publish order.paid",
+        "process tickets.issue",
+        "publish ticket.issued",
+        "process tickets.deliver",
+        "send mail",
+    ]
+    trace = [span for span in collector.spans if span.trace == mail[0].trace]
+    assert mail[0].trace == SENT.split("-")[1]
+    request = next(span for span in trace if span.name.startswith("POST"))
+    assert request.parent == SENT.split("-")[2]
+    assert request.attributes == {"http.response.status_code": 201, "http.route": "/api/v1/orders/{order_id}/payments"}
+    assert not any(span.failed for span in trace)
+    # Another request is another trace, and no secret of the buyer is in any of them.
+    assert {span.trace for span in collector.named("POST /api/v1/orders")}.isdisjoint({mail[0].trace})
+    assert not any(text in str(collector.spans) for text in (order["secret"], "ana.souza", "Souza"))
+    assert (
+        await fresh_pool.fetchval(
+            "SELECT count(*) FROM outbox WHERE traceparent LIKE '00-' || $1 || '-%'", mail[0].trace
+        )
+    ) >= 3
+
+
+async def test_where_traces_are_off_no_message_has_one(
+    fresh_pool: Any, fresh_database: str, valkey: Any, tmp_path: Path
+) -> None:
+    await pay_and_wait(fresh_pool, valkey, fresh_database, tmp_path, traceparent=SENT)
+    assert await fresh_pool.fetchval("SELECT count(*) FROM outbox WHERE traceparent IS NOT NULL") == 0
+
+
+async def test_failure_marks_its_span_and_tells_nothing_of_the_error(collector: Collector) -> None:
+    with tracing.traces_to(collector.url, "fullhouse-test"):
+        with pytest.raises(ValueError, match="a secret"), tracing.span("send mail", "client"):
+            raise ValueError("a secret")
+        with tracing.request_span("GET", [(b"traceparent", b"no context")]):
+            own = tracing.traceparent()
+    failed, request = collector.spans
+    assert (failed.failed, failed.attributes) == (True, {"error.type": "ValueError"})
+    assert (request.parent, request.failed) == ("", False)
+    assert own is not None
+    assert own.startswith(f"00-{request.trace}-{request.id}-")
+    assert is_kept(own)
+    assert tracing.traceparent() is None
+
+
+async def test_traces_that_are_not_kept_travel_on_as_such(collector: Collector) -> None:
+    with tracing.traces_to(collector.url, "fullhouse-test", ratio=0.0), tracing.request_span("GET", []):
+        own = tracing.traceparent()
+        assert own is not None
+        assert not is_kept(own)
+        with tracing.publishing([replace(message(), traceparent=own), message()]) as published:
+            carried, without = published
+    assert carried.traceparent is not None
+    assert carried.traceparent.split("-")[1] == own.split("-")[1]
+    assert not is_kept(carried.traceparent)
+    assert without.traceparent is None
+    assert collector.spans == []
+
+
+def test_context_travels_in_the_cloud_event_and_not_to_receivers_of_webhooks() -> None:
+    sent = replace(message(number=1), traceparent=SENT)
+    event = to_cloud_event(sent)
+    assert event["traceparent"] == SENT
+    assert from_cloud_event(event) == sent
+    assert "traceparent" not in to_cloud_event(message())
+    assert "trace" not in write_body(sent)
+
+
+def test_nothing_of_opentelemetry_is_loaded_where_traces_are_off() -> None:
+    script = """
+import sys
+import fullhouse.cli.serve, fullhouse.workers.run, fullhouse.workers.work, fullhouse.aws.payment_processor
+from fullhouse.infra import tracing
+with tracing.traces_to(None, "fullhouse-worker"), tracing.span("send mail", "client"):
+    assert tracing.traceparent() is None
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+import fullhouse.web.app
+print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.stdout.splitlines(), ran.stderr) == (["[]", "[]"], "")
