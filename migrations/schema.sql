@@ -103,9 +103,46 @@ CREATE TABLE users (
     user_id uuid PRIMARY KEY,
     email text NOT NULL,
     name text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    language text NOT NULL DEFAULT 'en',
+    -- Who opened a link that was mailed there, or whom a provider or the operator vouched for.
+    email_verified_at timestamptz,
+    -- Argon2id with its parameters and salt; none for who signs in elsewhere.
+    password_hash text,
+    password_changed_at timestamptz
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email));
+
+-- A family of refresh tokens: one sign-in. Each refresh makes the next generation; of all of them only the newest opens.
+CREATE TABLE token_families (
+    family_id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users,
+    generation integer NOT NULL DEFAULT 1 CHECK (generation > 0),
+    token_hash bytea NOT NULL,
+    has_second_factor boolean NOT NULL,
+    -- What the client calls itself, for people to tell their sign-ins apart.
+    client text NOT NULL DEFAULT '',
+    -- From where it began, as a keyed hash: who comes from there again does not wait for the failures of strangers.
+    network_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz
+);
+CREATE INDEX token_families_of_user ON token_families (user_id, network_hash);
+CREATE INDEX token_families_by_expiry ON token_families (expires_at);
+
+-- Keys that sign access tokens. The private part is encrypted with a key derived from the server's secret.
+CREATE TABLE signing_keys (
+    key_id text PRIMARY KEY,
+    public_key bytea NOT NULL CHECK (length(public_key) = 32),
+    sealed_private_key bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Published at once; signs from then on, until a newer one does.
+    signs_from timestamptz NOT NULL,
+    -- When the last token that it signed is gone; none while it is the newest.
+    verifies_until timestamptz
+);
 
 -- organizations ----------------------------------------------------------------------------------
 

@@ -44,14 +44,15 @@ def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> 
 @asynccontextmanager
 async def running_app(resources: Resources, **settings: object) -> AsyncGenerator[Edge]:
     """Make the app and run its start and its end, as a server does."""
-    app = create_app(resources, Settings.model_validate({"simulated_payments": True, "rate_limits": False, **settings}))
+    defaults = {"simulated_payments": True, "rate_limits": False, "sign_in_unverified": True}
+    app = create_app(resources, Settings.model_validate({**defaults, **settings}))
     async with app.api.router.lifespan_context(app.api):
         yield app
 
 
-def client_of(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
-    """Return a client that calls the app without a server between them."""
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+def client_of(app: ASGIApp, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
+    """Return a client that calls the app without a server between them, from a network address."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 123))
     return httpx.AsyncClient(transport=transport, base_url="http://tickets.example", headers=headers)
 
 

@@ -3,7 +3,6 @@
 An API key has its organization. A user may have several, so for a user the thing that is asked for decides.
 """
 
-from typing import Protocol
 from uuid import UUID
 
 from fullhouse.access.rules import (
@@ -13,6 +12,8 @@ from fullhouse.access.rules import (
     ThingNotFound,
 )
 from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.identity.find_signed_in import SignedIn, SignedInUsers, looks_like_token
+from fullhouse.identity.tokens.signing_keys import SigningKeys
 from fullhouse.infra import directory
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
@@ -22,55 +23,23 @@ from fullhouse.organizations.queries import StoredKey
 from fullhouse.organizations.rules import Membership, OrganizationNotFound
 
 
-class SignedIn(Protocol):
-    """A user whose access token is good, as ``identity`` tells."""
-
-    @property
-    def user_id(self) -> UUID:
-        """Who it is."""
-        ...
-
-    @property
-    def email(self) -> str:
-        """Their mail address."""
-        ...
-
-    @property
-    def email_verified(self) -> bool:
-        """Whether they proved that it is theirs."""
-        ...
-
-    @property
-    def second_factor(self) -> bool:
-        """Whether they signed in with one."""
-        ...
-
-
-class FindsSignedIn(Protocol):
-    """What tells users by their access tokens."""
-
-    async def find_signed_in(self, token: str) -> SignedIn | None:
-        """Return who a token is of, or None for one that is forged, expired or revoked."""
-        ...
-
-
 class Actors:
     """What one process knows of those who ask: keys, users, members, and whose thing is whose."""
 
-    def __init__(self, pool: Pool, api_keys: ApiKeys, members: Members, users: FindsSignedIn | None) -> None:
+    def __init__(self, pool: Pool, api_keys: ApiKeys, members: Members, users: SignedInUsers) -> None:
         """Start with nobody."""
         self._pool = pool
         self.api_keys = api_keys
         self.members = members
-        self._users = users
+        self.users = users
 
     async def find_bearer(self, text: str) -> Actor | SignedIn | None:
         """Return the actor of an API key, or the user of an access token: the form of the text decides.
 
         None for what is not known, or was revoked or has expired. Raises ``DatabaseUnavailable``.
         """
-        if text.count(".") == 2:
-            return None if self._users is None else await self._users.find_signed_in(text)
+        if looks_like_token(text):
+            return await self.users.find_signed_in(text)
         key = await self.api_keys.find_api_key(text)
         return None if key is None else actor_of_key(key)
 
@@ -103,7 +72,8 @@ class Actors:
 def open_actors(resources: Resources) -> Actors:
     """Start with nobody, on the parts of a process."""
     pool, clock = resources.pool, resources.clock
-    return Actors(pool, ApiKeys(pool, clock), Members(pool, clock), None)
+    keys = SigningKeys(pool, resources.secret_key, resources.public_url, clock, resources.randomness)
+    return Actors(pool, ApiKeys(pool, clock), Members(pool, clock), SignedInUsers(pool, keys, clock))
 
 
 def actor_of_key(key: StoredKey) -> Actor:

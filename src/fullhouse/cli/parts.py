@@ -62,11 +62,12 @@ def start_embedded(settings: Settings, stack: ExitStack) -> tuple[Settings, dict
 
 
 def _with_defaults(settings: Settings) -> Settings:
-    """Fill in what the embedded database brings with it: a kept secret key, and payments without money."""
+    """Fill in what the embedded database brings with it: a kept secret key, and ease in trying it out."""
     changes: dict[str, Any] = {"data_dir": settings.data_dir.absolute()}
     if settings.database_url is None:
         changes["secret_key"] = settings.secret_key or kept_secret_key(settings.data_dir)
         changes["simulated_payments"] = settings.simulated_payments is not False
+        changes["sign_in_unverified"] = settings.sign_in_unverified is not False
     return settings.model_copy(update=changes)
 
 

@@ -189,6 +189,23 @@ class Settings(BaseModel):
     seat_map_bytes_max: int = Field(
         default=32_000_000, ge=1_024, le=500_000_000, description="The largest body of a seat map's import."
     )
+    access_token_seconds: int = Field(
+        default=600, ge=60, le=600, description="How long an access token of somebody who signed in is good."
+    )
+    sign_in_idle_days: int = Field(
+        default=14, ge=1, le=90, description="After how many days without a refresh somebody has to sign in again."
+    )
+    sign_in_days_max: int = Field(
+        default=90, ge=1, le=400, description="After how many days somebody has to sign in again in any case."
+    )
+    signing_key_days: int = Field(
+        default=30, ge=1, le=400, description="How old the key that signs access tokens becomes before it is changed."
+    )
+    sign_in_unverified: bool | None = Field(
+        default=None,
+        description="'on' lets people sign in before they have opened the link in the mail to them; trying to register "
+        "then shows who has an account. Default: on with the embedded database, else off.",
+    )
     simulated_payments: bool | None = Field(
         default=None,
         description="'on' offers the simulated provider, which takes no money. "
@@ -254,6 +271,10 @@ class Settings(BaseModel):
     def offers_simulated_payments(self) -> bool:
         """Say whether the simulated provider may be used; ``fullhouse up`` turns it on for its embedded database."""
         return bool(self.simulated_payments)
+
+    def signs_in_unverified(self) -> bool:
+        """Say whether a mail address need not be verified first; ``fullhouse up`` turns it on in the same way."""
+        return bool(self.sign_in_unverified)
 
 
 def default_public_url(host: str, port: int) -> str:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import fullhouse
+from fullhouse.access.accounts import key_set
 from fullhouse.access.find_actor import open_actors
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
@@ -21,6 +22,7 @@ from fullhouse.reservations.shield import Shield
 from fullhouse.reservations.stock import Stock
 from fullhouse.settings import Settings
 from fullhouse.web import docs, health
+from fullhouse.web.accounts import open_accounts
 from fullhouse.web.docs import Documents
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
@@ -33,7 +35,7 @@ from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
-OWN_ROUTERS = (health.router, docs.router, *shop.ROUTERS)
+OWN_ROUTERS = (health.router, docs.router, key_set.router, *shop.ROUTERS)
 
 
 def create_app(resources: Resources, settings: Settings) -> Edge:
@@ -77,6 +79,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.notifier = Notifier(resources.database_url)
     api.state.traffic = traffic
     api.state.actors = open_actors(resources)
+    api.state.accounts = open_accounts(resources, settings, api.state.actors.users)
     api.state.shield = shield
     api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private
@@ -108,6 +111,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     """Close the parts of this process when the last request in flight has been answered."""
     yield
     await api.state.box_office.close()
+    api.state.accounts.means.close()
     await api.state.shield.close()
     await api.state.availability_board.close()
     await api.state.notifier.close()

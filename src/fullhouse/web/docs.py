@@ -128,6 +128,8 @@ def _who(operation: Document) -> str:
     permission = operation["x-permission"]
     if permission == "public":
         return "anyone" + (f", also with {schemes[0]}" if schemes else "")
+    if permission == "signed_in":
+        return "people who are signed in (Bearer)"
     holders = [f"the holder ({scheme})" for scheme in schemes if scheme != "Bearer"]
     members = [f"members with {permission} (Bearer)"] if "Bearer" in schemes else []
     return " or ".join(holders + members)

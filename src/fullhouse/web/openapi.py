@@ -48,7 +48,7 @@ _PROBLEM: Document = {
 }
 
 _SCHEMES: Document = {
-    "Bearer": {"type": "http", "scheme": "bearer", "description": "An API key of an organization."},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An access token of a person, or an API key."},
     "Order": {
         "type": "apiKey",
         "in": "header",

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from fullhouse.access import accounts
 from fullhouse.access import api as access_api
 from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
@@ -24,6 +25,7 @@ from fullhouse.tickets import api as tickets_api
 from fullhouse.webhooks import api as webhooks_api
 
 API_ROUTERS: Sequence[APIRouter] = (
+    *accounts.ROUTERS,
     access_api.router,
     seating_api.router,
     catalogue_api.router,

@@ -1,0 +1,10 @@
+"""Routes of accounts. They stand here because they need to know who may call them."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from fullhouse.access.accounts import sign_in
+
+ROUTERS: Sequence[APIRouter] = (sign_in.router,)
+"""All of them, for the app to include under its prefix."""

@@ -1,0 +1,24 @@
+"""Signing out: the refresh token opens nothing any more, and the access token within five seconds."""
+
+from uuid import UUID
+
+from fullhouse.identity.means import Means
+from fullhouse.identity.rules import RefreshRefused
+from fullhouse.identity.tokens.refresh_token import read_refresh_token
+from fullhouse.identity.writes import revoke_family
+from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, transaction
+
+
+async def sign_out(pool: Pool, family_id: UUID) -> None:
+    """End a sign-in. Once it has ended nothing changes."""
+    async with transaction(pool, NO_ORGANIZATION) as conn:
+        await revoke_family(conn, family_id)
+
+
+async def sign_out_by_token(pool: Pool, means: Means, refresh_token: str) -> UUID:
+    """End the sign-in of a refresh token, the newest one or one before, and return it. Raises ``RefreshRefused``."""
+    token = read_refresh_token(means.server_key, refresh_token)
+    if token is None:
+        raise RefreshRefused
+    await sign_out(pool, token.family_id)
+    return token.family_id
