@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from harness.web import Seller, client_of, make_resources, make_seller, running_
 from valkey.asyncio import Valkey
 
 from fullhouse.access.find_actor import Actors
+from fullhouse.identity.find_signed_in import SignedInUsers
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.web.edge import Edge
@@ -30,7 +32,9 @@ async def people(pool: Pool) -> People:
 async def app(resources: Resources, people: People) -> AsyncIterator[Edge]:
     async with running_app(resources) as running:
         actors: Actors = running.api.state.actors
-        running.api.state.actors = Actors(resources.pool, actors.api_keys, actors.members, people)
+        running.api.state.actors = Actors(
+            resources.pool, actors.api_keys, actors.members, cast("SignedInUsers", people)
+        )
         yield running
 
 
