@@ -23,6 +23,7 @@ WRITTEN_BY_OTHERS = {
 
 ACROSS_ORGANIZATIONS = {
     "catalogue/queries.py:list_published_events": "the public list shows the events of all",
+    "infra/audit_chain.py:link_audit_log": "finds whose entries wait; each chain is then linked inside its own",
     "infra/brokers/dead_letters.py": "an operator looks through the dead letters of all",
     "infra/brokers/postgres.py": "a queue carries the messages of all, and its position names a row",
     "infra/directory.py": "it finds the organization of an id",

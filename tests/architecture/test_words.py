@@ -84,7 +84,7 @@ def test_instants_and_money_have_their_suffixes() -> None:
     # A window opens ``from`` and closes ``until``.
     assert {name for name in instants if not name.endswith(("_at", "_until", "_from", "_max"))} == set()
     money = {name for name, kind in columns if kind == "bigint"}
-    assert {name for name in money if not name.endswith("_minor")} == {"position", "version"}
+    assert {name for name in money if not name.endswith("_minor")} == {"number", "position", "version"}
 
 
 def test_addresses_use_the_glossary() -> None:

@@ -22,6 +22,7 @@ UNDER_WAY = """
          + (SELECT count(*) FROM simulated_charges WHERE notified_at IS NULL AND notify_at < clock_timestamp())
          + (SELECT count(*) FROM payment_notices WHERE applied_at IS NULL)
          + (SELECT count(*) FROM refunds WHERE status = 'requested')
+         + (SELECT count(*) FROM audit_arrivals)
     """
 
 

@@ -14,7 +14,9 @@ from fullhouse.admission.rules import Direction, Scan
 from fullhouse.admission.scan_ticket import scan_ticket
 from fullhouse.aftersales.refund_order import refund_order
 from fullhouse.aftersales.rules import RefundWish
+from fullhouse.core.actor import OPERATOR
 from fullhouse.events.queries import load_terms
+from fullhouse.infra.audit_log import Asking, asking
 from fullhouse.infra.idempotency import Claim, fingerprint, keep
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
 from fullhouse.infra.system import make_id
@@ -33,6 +35,7 @@ async def build_healthy(pool: Any, valkey: Any, url: str, folder: Path) -> None:
     seated = await make_sale(pool)
     seated.made = await make_seated_session(pool, rectangle(4, 10))
     async with running_worker(resources):
+        asking.set(Asking(OPERATOR, "192.0.2.1", "a browser"))
         await asyncio.gather(_standing(standing), _seated(seated))
         await drained(pool)
     for sale in (standing, seated):

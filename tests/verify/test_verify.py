@@ -117,6 +117,25 @@ FAULTS = {
     """,
     "admission_is_of_its_ticket": f"UPDATE admissions SET unit_id = {STRANGER}",
     "row_belongs_to_its_organization": f"UPDATE tickets SET organization_id = {STRANGER}",
+    "audit_entry_is_linked": f"""
+        INSERT INTO audit_entries (organization_id, actor_kind, actor_label, action, thing_kind, thing_id, occurred_at)
+        VALUES ({STRANGER}, 'operator', 'forged', 'event.delete', 'event', {STRANGER},
+                clock_timestamp() - interval '61 seconds')
+    """,
+    "audit_chain_is_whole": """
+        ALTER TABLE audit_entries DISABLE TRIGGER ALL; UPDATE audit_entries SET actor_label = 'somebody else'
+        WHERE position = (SELECT min(position) FROM audit_entries)
+    """,
+    "audit_chain_ends_at_its_head": """
+        ALTER TABLE audit_entries DISABLE TRIGGER ALL; ALTER TABLE audit_links DISABLE TRIGGER ALL;
+        DELETE FROM audit_origins o USING audit_heads h, audit_links l
+        WHERE l.organization_id = h.organization_id AND l.number = h.number AND o.position = l.position;
+        DELETE FROM audit_entries e USING audit_heads h, audit_links l
+        WHERE l.organization_id = h.organization_id AND l.number = h.number AND e.position = l.position;
+        DELETE FROM audit_links l USING audit_heads h
+        WHERE l.organization_id = h.organization_id AND l.number = h.number
+    """,
+    "audit_origin_is_unchanged": "UPDATE audit_origins SET address = '198.51.100.7'",
     "directory_knows_the_owner": f"UPDATE directory SET organization_id = {STRANGER} WHERE kind = 'order'",
 }
 """A fault for each check: a constraint dropped where one stands in the way, and rows made wrong."""
@@ -163,7 +182,8 @@ def test_every_check_has_a_planted_fault_and_its_own_name() -> None:
 
 async def test_nothing_is_found_on_a_healthy_database(plants: Plants) -> None:
     async with plants.database() as pool:
-        for table in ("units", "refunded_units", "tickets", "admissions", "allocations", "refunds", "inbox", "seats"):
+        filled = ("units", "refunded_units", "tickets", "admissions", "allocations", "refunds", "inbox", "seats")
+        for table in (*filled, "audit_links", "audit_origins"):
             assert await pool.fetchval(f"SELECT count(*) FROM {table}") > 0, table
         statuses = await pool.fetch("SELECT DISTINCT status FROM orders ORDER BY 1")
         assert [row["status"] for row in statuses] == ["cancelled", "expired", "paid", "pending", "refunded"]
@@ -184,6 +204,40 @@ async def test_planted_fault_is_found(plants: Plants, name: str) -> None:
         assert found.row_count >= len(found.rows) > 0
         assert "organization_id" in found.rows[0]
         assert found.promise == next(check.promise for check in CHECKS if check.name == name)
+
+
+MORE_FAULTS_OF_THE_CHAIN = {
+    "an entry is deleted": "DELETE FROM audit_entries WHERE position = (SELECT min(position) FROM audit_entries)",
+    "an entry is deleted with its link": """
+        DELETE FROM audit_entries WHERE position = (SELECT position FROM audit_links WHERE number = 2 LIMIT 1);
+        DELETE FROM audit_links l WHERE NOT EXISTS (SELECT FROM audit_entries e WHERE e.position = l.position)
+    """,
+    "an entry is put in the place of another": """
+        UPDATE audit_links SET position = (SELECT max(position) + 1 FROM audit_entries) WHERE number = 1;
+        INSERT INTO audit_entries (organization_id, actor_kind, actor_label, action, thing_kind, thing_id)
+        SELECT organization_id, actor_kind, 'forged', action, thing_kind, thing_id FROM audit_entries e
+        JOIN audit_links l USING (organization_id) WHERE l.number = 1 LIMIT 1
+    """,
+    "two entries change places": """
+        ALTER TABLE audit_links DROP CONSTRAINT audit_links_entry;
+        UPDATE audit_links a SET position = b.position FROM audit_links b
+        WHERE a.organization_id = b.organization_id AND a.number + b.number = 3
+    """,
+    "a hash is made anew, and what follows is not": """
+        UPDATE audit_entries SET action = 'event.forged'
+        WHERE position IN (SELECT position FROM audit_links WHERE number = 1);
+        UPDATE audit_links l SET hash =
+            sha256(decode(repeat('00', 32), 'hex') || int8send(l.number) || audit_digest(e))
+        FROM audit_entries e WHERE e.organization_id = l.organization_id AND e.position = l.position AND l.number = 1
+    """,
+}
+
+
+@pytest.mark.parametrize("fault", MORE_FAULTS_OF_THE_CHAIN)
+async def test_audit_log_that_was_tampered_with_is_found(plants: Plants, fault: str) -> None:
+    disabled = "ALTER TABLE audit_entries DISABLE TRIGGER ALL; ALTER TABLE audit_links DISABLE TRIGGER ALL;"
+    async with plants.database(disabled + MORE_FAULTS_OF_THE_CHAIN[fault]) as pool:
+        assert "audit_chain_is_whole" in [finding.check for finding in await verify(pool)]
 
 
 async def test_verify_changes_nothing_and_calls_back_before_each_check(plants: Plants) -> None:

@@ -17,6 +17,7 @@ from fullhouse.access.rules import (
     check_permission,
 )
 from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.infra.audit_log import Asking, asking, shortened
 from fullhouse.infra.directory import Kind
 from fullhouse.organizations.rules import OrganizationNotFound
 
@@ -64,7 +65,7 @@ async def find_bearer(request: Request, *schemes: Scheme) -> Actor | SignedIn:
     found = await actors_of(request).find_bearer(credential.value)
     if found is None:
         raise CredentialUnknown(schemes=[*wanted])
-    request.state.actor = found if isinstance(found, Actor) else person(found)
+    name_actor(request, found if isinstance(found, Actor) else person(found))
     return found
 
 
@@ -89,7 +90,7 @@ async def find_actor(request: Request, found: Actor | SignedIn) -> Actor:
             actor = await actors.find_member(found, organization_id)
         except OrganizationNotFound as foreign:
             raise ThingNotFound(kind) from foreign
-    request.state.actor = actor
+    name_actor(request, actor)
     return actor
 
 
@@ -136,9 +137,16 @@ class OpenGrant:
         return self._keep(await actors.find_anywhere(self._found, self._permission) or person(self._found))
 
     def _keep(self, actor: Actor) -> Grant:
-        self._request.state.actor = actor
+        name_actor(self._request, actor)
         check_permission(actor, self._permission)
         return grant_of(actor, self._permission)
+
+
+def name_actor(request: Request, actor: Actor) -> None:
+    """Tell the access log and the audit log who asks, and from where."""
+    request.state.actor = actor
+    address = request.client.host if request.client else None
+    asking.set(Asking(actor, address, shortened(request.headers.get("user-agent", ""))))
 
 
 def actors_of(request: Request) -> Actors:

@@ -32,6 +32,7 @@ from fullhouse.access.find_asker import (
     find_actor,
     find_bearer,
     grant_of,
+    name_actor,
     read_credential,
 )
 from fullhouse.access.rules import (
@@ -104,7 +105,7 @@ class HolderAccess:
         """Return the secret that was sent."""
         credential = read_credential(request.headers)
         if credential is not None and credential.scheme == self._scheme:
-            request.state.actor = _HOLDER
+            name_actor(request, _HOLDER)
             return credential.value
         if self._optional:
             return None
@@ -166,7 +167,7 @@ class HolderOrMemberAccess:
         """Return who asks."""
         credential = read_credential(request.headers)
         if credential is not None and credential.scheme == self._scheme:
-            request.state.actor = _HOLDER
+            name_actor(request, _HOLDER)
             return Asker(_HOLDER, credential.value)
         actor = await find_actor(request, await find_bearer(request, self._scheme, "Bearer"))
         check_permission(actor, self._permission)

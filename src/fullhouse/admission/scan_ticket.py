@@ -21,7 +21,8 @@ from fullhouse.admission.rules import (
 )
 from fullhouse.admission.writes import insert_admission
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.outbox import append
+from fullhouse.core.json import Json
+from fullhouse.infra.audit_log import Act, append_and_record, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.tickets.code import ForgedCode, MalformedCode, TicketClaims, read_code, verify_code
 from fullhouse.tickets.queries import load_ticket_key
@@ -41,17 +42,20 @@ class ScanAnswer:
 async def scan_ticket(conn: Connection, make_id: MakeId, scan: Scan) -> ScanAnswer:
     """Judge a scan and record it if it opens the door; announce ``ticket.admitted``. Four statements, or five.
 
+    The audit log hears of every scan but a repeat: of one that opens in the statement of its announcement.
+
     A scan that was recorded is answered as the first time when its ``scan_id`` comes again, and recorded once;
-    raises ``ScanIdReused`` if it comes with another ticket or direction. A refusal records nothing, so the same scan
-    is judged anew. Whoever loses a race for an entry looks again; raises ``DoorBusy`` if that happens time after time.
+    raises ``ScanIdReused`` if it comes with another ticket or direction. A refusal records no admission, so the same
+    scan is judged anew. Whoever loses a race for an entry looks again; raises ``DoorBusy`` if that happens time
+    after time.
     """
     claims = await _read_genuine(conn, scan)
     if isinstance(claims, Verdict):
-        return ScanAnswer(claims)
+        return await _refuse(conn, scan, ScanAnswer(claims))
     for _ in range(TRIES_MAX):
         found = await load_at_the_door(conn, scan.organization_id, claims.ticket_id, scan.scan_id)
         if found is None or found.ticket.generation != claims.generation:
-            return ScanAnswer(refuse_missing())
+            return await _refuse(conn, scan, ScanAnswer(refuse_missing()))
         answer = await _judge(conn, make_id, scan, found)
         if answer is not None:
             return answer
@@ -80,15 +84,30 @@ async def _judge(conn: Connection, make_id: MakeId, scan: Scan, found: AtTheDoor
     ticket = found.ticket
     verdict = decide(scan, ticket, found.now)
     if not verdict.opens:
-        return ScanAnswer(verdict, ticket, ticket.latest)
+        return await _refuse(conn, scan, ScanAnswer(verdict, ticket, ticket.latest))
     number = next_entry_number(scan.direction, ticket.latest)
     recorded_at = await insert_admission(conn, make_id(), scan, ticket, number)
     if recorded_at is None:
         return None
     admission = Admission(number, frozenset({scan.direction}), scan.gate, scan.device, recorded_at)
-    if scan.direction is Direction.IN:
-        await append(conn, make_id, [_admitted(scan, ticket, admission)])
-    return ScanAnswer(verdict, ticket, admission)
+    answer = ScanAnswer(verdict, ticket, admission)
+    facts = [_admitted(scan, ticket, admission)] if scan.direction is Direction.IN else []
+    await append_and_record(conn, make_id, facts, scan.organization_id, _act(scan, answer))
+    return answer
+
+
+async def _refuse(conn: Connection, scan: Scan, answer: ScanAnswer) -> ScanAnswer:
+    await record(conn, scan.organization_id, _act(scan, answer))
+    return answer
+
+
+def _act(scan: Scan, answer: ScanAnswer) -> Act:
+    """Tell of a scan: of which ticket, and what it came to. A code that is not genuine names no ticket."""
+    outcome: dict[str, Json] = {"outcome": answer.verdict.outcome.value, "direction": scan.direction.value}
+    if answer.ticket is None:
+        return Act("ticket.scan", "organization", scan.organization_id, outcome)
+    of_ticket: dict[str, Json] = {"session_id": str(answer.ticket.session_id), "gate": scan.gate}
+    return Act("ticket.scan", "ticket", answer.ticket.ticket_id, outcome | of_ticket)
 
 
 def _first_answer(scan: Scan, found: AtTheDoor) -> ScanAnswer:

@@ -8,6 +8,8 @@ from fullhouse.aftersales.rules import RefundPlan, RefundWish, plan_refund
 from fullhouse.aftersales.writes import insert_refunded_units, name_refund
 from fullhouse.core.actor import Actor
 from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.cancel_units import cancel_units
 from fullhouse.orders.queries import load_order, load_units
@@ -66,6 +68,13 @@ async def refund_order(
         wanted = RefundRequest(organization_id, order_id, plan.amount_minor, wish.reason, Account.SALES)
         refunds = await request_refund(conn, make_id, wanted)
         await name_refund(conn, organization_id, unit_ids, refunds[0].refund_id)
+    details: dict[str, Json] = {
+        "amount_minor": plan.amount_minor,
+        "currency": order.currency,
+        "unit_count": len(unit_ids),
+        "stock_returned": bool(unit_ids) and wish.return_stock,
+    }
+    await record(conn, organization_id, Act("order.refund", "order", order_id, details))
     return RefundedOrder(order, unit_ids, plan.amount_minor, refunds)
 
 

@@ -9,6 +9,7 @@ from fullhouse.events.delete_event import delete_event
 from fullhouse.events.lock_terms import lock_event, lock_session
 from fullhouse.events.queries import session_ids_of
 from fullhouse.events.remove_session import remove_session
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations.open_stock import close_stock
 
@@ -22,6 +23,7 @@ async def delete_session(conn: Connection, make_id: MakeId, organization_id: UUI
     if not may_delete(ever_held=not await close_stock(conn, organization_id, session_id)):
         raise StockWasHeld(session_id=str(session_id))
     await remove_session(conn, make_id, terms)
+    await record(conn, organization_id, Act("session.delete", "session", session_id))
 
 
 async def delete_unsold_event(conn: Connection, make_id: MakeId, organization_id: UUID, event_id: UUID) -> None:

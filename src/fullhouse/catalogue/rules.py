@@ -1,7 +1,7 @@
 """What an organizer asks for when a session goes on sale or changes, and how that is refused."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -113,6 +113,12 @@ class SessionChange:
     areas: Sequence[NamedCapacity] = ()
     ticket_types: Sequence[TicketTypeChange] = ()
     new_ticket_types: Sequence[TicketTypeWish] = ()
+
+    def changed_fields(self) -> list[str]:
+        """Name what is to change."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        given = {name for name, value in values.items() if value is not None and value not in ((), [], {})}
+        return sorted((given - {"dates"}) | set(self.dates))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fullhouse.events.add_session import add_session
 from fullhouse.events.lock_terms import lock_event
 from fullhouse.events.rules import Event, SessionStatus, SessionTerms
 from fullhouse.events.session_dates import resolve_dates, with_dates
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations.open_stock import open_stock
 from fullhouse.seating.queries import load_seat_map
@@ -47,6 +48,8 @@ async def schedule_session(
         seat_map_id=seat_map_id,
         seat_count=0 if seat_map is None else seat_map.seat_count,
     )
+    act = Act("session.schedule", "session", terms.session_id, {"event_id": str(event_id)})
+    await record(conn, organization_id, act)
     return terms
 
 

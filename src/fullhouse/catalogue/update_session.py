@@ -6,14 +6,19 @@ from fullhouse.catalogue.queries import load_counters, load_now
 from fullhouse.catalogue.rules import SessionChange
 from fullhouse.catalogue.session_change import CapacityChange, plan_change
 from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
 from fullhouse.events.change_session import change_session
 from fullhouse.events.lock_terms import lock_session
 from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import change_quota
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.rules import QuotaBelowSold
 from fullhouse.seating.queries import load_seat_map
+
+CAPACITIES_RECORDED_MAX = 20
+"""The audit log names so many new capacities of one change."""
 
 
 async def update_session(
@@ -38,6 +43,9 @@ async def update_session(
         await expire_in_session(conn, make_id, organization_id, session_id)
     for capacity in plan.capacities:
         await _set_capacity(conn, organization_id, session_id, capacity)
+    capacities: dict[str, Json] = {str(one.quota_id): one.capacity for one in plan.capacities[:CAPACITIES_RECORDED_MAX]}
+    details: dict[str, Json] = {"fields": list(change.changed_fields()), "capacities": capacities}
+    await record(conn, organization_id, Act("session.update", "session", session_id, details))
     return plan.after
 
 

@@ -6,6 +6,8 @@ import click
 
 from fullhouse.cli.parts import existing_parts, load_settings
 from fullhouse.cli.progress import waiting
+from fullhouse.core.actor import OPERATOR
+from fullhouse.infra.audit_log import acting_as
 from fullhouse.infra.migrate import migrate as run_migrations
 from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.resources import Places, open_resources
@@ -45,4 +47,5 @@ async def _make_admin(places: Places, email: str, organization: str) -> Admin:
     async with open_resources(places, application_name="fullhouse-create-admin") as resources:
         await require_schema(resources.pool)
         tools = Tools(make_id=resources.make_id, clock=resources.clock, randomness=resources.randomness)
-        return await make_admin(resources.pool, tools, email, organization)
+        with acting_as(OPERATOR):
+            return await make_admin(resources.pool, tools, email, organization)

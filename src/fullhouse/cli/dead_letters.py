@@ -9,6 +9,8 @@ from uuid import UUID
 import click
 
 from fullhouse.cli.parts import existing_parts, load_settings
+from fullhouse.core.actor import OPERATOR
+from fullhouse.infra.audit_log import acting_as
 from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.dead_letters import (
     DeadLetter,
@@ -128,4 +130,5 @@ def _run(work: Callable[[Resources], Awaitable[Answer]]) -> Answer:
 async def _with_resources(places: Places, work: Callable[[Resources], Awaitable[Answer]]) -> Answer:
     async with open_resources(places, application_name="fullhouse-dead-letters") as resources:
         await require_schema(resources.pool)
-        return await work(resources)
+        with acting_as(OPERATOR):
+            return await work(resources)

@@ -12,6 +12,10 @@ class ActorKind(Enum):
     HOLDER = "holder"
     API_KEY = "api_key"
     USER = "user"
+    OPERATOR = "operator"
+    """Whoever runs the program, at its command line."""
+    SYSTEM = "system"
+    """The program by itself: workers and the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,5 @@ class Actor:
 
 
 ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS)
+OPERATOR = Actor(kind=ActorKind.OPERATOR, label="operator")
+SYSTEM = Actor(kind=ActorKind.SYSTEM, label="system")

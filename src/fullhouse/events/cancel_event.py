@@ -7,6 +7,7 @@ from fullhouse.events import queries, writes
 from fullhouse.events.messages import EventCancelled, SessionCancelled
 from fullhouse.events.rules import EventNotFound, EventStatus
 from fullhouse.infra import outbox
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
@@ -25,4 +26,5 @@ async def cancel_event(conn: Connection, make_id: MakeId, organization_id: UUID,
     sessions = await queries.load_terms_of_event(conn, organization_id, event_id)
     of_sessions = [SessionCancelled(terms) for terms in sessions if terms.session_id in cancelled]
     await outbox.append(conn, make_id, [EventCancelled(organization_id, event_id), *of_sessions])
+    await record(conn, organization_id, Act("event.cancel", "event", event_id, {"session_count": len(of_sessions)}))
     return sorted(cancelled)

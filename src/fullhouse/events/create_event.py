@@ -9,6 +9,7 @@ from fullhouse.events import queries, writes
 from fullhouse.events.rules import Event, EventFields
 from fullhouse.events.wall_clock import check_time_zone
 from fullhouse.infra import directory
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
@@ -23,6 +24,7 @@ async def create_event(conn: Connection, make_id: MakeId, organization_id: UUID,
     event_id = make_id()
     await writes.insert_event(conn, organization_id, event_id, fields)
     await directory.register(conn, "event", organization_id, [event_id])
+    await record(conn, organization_id, Act("event.create", "event", event_id))
     event = await queries.load_event(conn, organization_id, event_id)
     assert event is not None  # noqa: S101 (it was inserted in this transaction)
     return event

@@ -7,6 +7,7 @@ from fullhouse.events import queries, writes
 from fullhouse.events.messages import EventCancelled, SessionCancelled
 from fullhouse.events.rules import Event, EventStatus, SessionStatus, SessionTerms
 from fullhouse.infra import directory, outbox
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
@@ -24,6 +25,7 @@ async def delete_event(conn: Connection, make_id: MakeId, event: Event) -> None:
     await directory.forget(conn, "session", organization_id, session_ids)
     await directory.forget(conn, "event", organization_id, [event_id])
     await outbox.append(conn, make_id, _facts(event, sessions))
+    await record(conn, organization_id, Act("event.delete", "event", event_id, {"session_count": len(sessions)}))
 
 
 def _facts(event: Event, sessions: list[SessionTerms]) -> list[EventCancelled | SessionCancelled]:

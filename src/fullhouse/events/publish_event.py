@@ -7,6 +7,7 @@ from fullhouse.events import queries, writes
 from fullhouse.events.messages import EventPublished
 from fullhouse.events.rules import EventNotFound, EventWithoutSessions, SessionStatus, may_change
 from fullhouse.infra import outbox
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
@@ -26,4 +27,5 @@ async def publish_event(conn: Connection, make_id: MakeId, organization_id: UUID
     if not await writes.set_published(conn, organization_id, event_id):
         return []
     await outbox.append(conn, make_id, [EventPublished(organization_id, event_id)])
+    await record(conn, organization_id, Act("event.publish", "event", event_id))
     return [session.session_id for session in sessions]

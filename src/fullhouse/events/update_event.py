@@ -7,6 +7,7 @@ from fullhouse.core.money import CURRENCIES
 from fullhouse.events import queries, writes
 from fullhouse.events.rules import CurrencyFixed, Event, EventFields, EventNotFound, may_change
 from fullhouse.events.wall_clock import check_time_zone
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
@@ -27,6 +28,7 @@ async def update_event(conn: Connection, organization_id: UUID, event_id: UUID, 
     if fields.currency != event.currency:
         await _check_new_currency(conn, event, fields.currency)
     await writes.set_event_fields(conn, organization_id, event_id, fields)
+    await record(conn, organization_id, Act("event.update", "event", event_id, {"fields": sorted(changes)}))
     changed = await queries.load_event(conn, organization_id, event_id)
     assert changed is not None  # noqa: S101 (it is locked by this transaction)
     return changed

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
-from fullhouse.infra.brokers.dead_letters import DeadLetter
+from fullhouse.infra.brokers.dead_letters import DeadLetter, record_resolved
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 
 OUTBOX = "outbox"
@@ -67,7 +67,7 @@ async def replay_parked(pool: Pool, message_id: UUID) -> DeadLetter | None:
     """Let the relay try a parked message again, with fresh tries; None if there is no such one."""
     found = await find_parked(pool, message_id)
     if found is not None:
-        async with connection(pool, found.organization_id) as conn:
+        async with transaction(pool, found.organization_id) as conn:
             await conn.execute(
                 """
                 UPDATE outbox SET attempts = 0, parked_at = NULL, retry_at = NULL
@@ -76,6 +76,7 @@ async def replay_parked(pool: Pool, message_id: UUID) -> DeadLetter | None:
                 found.organization_id,
                 message_id,
             )
+            await record_resolved(conn, found, "replayed")
     return found
 
 
@@ -105,6 +106,7 @@ async def discard_parked(pool: Pool, message_id: UUID) -> DeadLetter | None:
             found.attempts,
             found.failed_at,
         )
+        await record_resolved(conn, found, "discarded")
     return found
 
 

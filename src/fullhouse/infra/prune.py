@@ -1,7 +1,8 @@
 """Forgetting: rows that have done their duty are deleted in batches, so that tables and indexes stay small.
 
 What is kept, and how long: a message after it was sent, so that one can look back; an inbox row, longer than any
-repeat of its message can take; the answer of an idempotency key, longer than any client retries.
+repeat of its message can take; the answer of an idempotency key, longer than any client retries; the
+addresses from which organizers worked, half a year.
 """
 
 from typing import LiteralString
@@ -12,6 +13,7 @@ SENT_DAYS = 7
 INBOX_DAYS = 30
 IDEMPOTENCY_DAYS = 3
 DEAD_LETTER_DAYS = 90
+AUDIT_ORIGIN_DAYS = 180
 
 BATCH_COUNT = 5_000
 BATCHES_MAX = 20
@@ -71,6 +73,20 @@ async def prune_dead_letters(pool: Pool) -> int:
         )
         """,
         DEAD_LETTER_DAYS,
+    )
+
+
+async def prune_audit_origins(pool: Pool) -> int:
+    """Erase from where old entries of the audit log came; the entries stay. Return how many."""
+    return await _delete(
+        pool,
+        """
+        DELETE FROM audit_origins WHERE (organization_id, position) IN (
+            SELECT organization_id, position FROM audit_origins
+            WHERE occurred_at < clock_timestamp() - make_interval(days => $1) LIMIT $2
+        )
+        """,
+        AUDIT_ORIGIN_DAYS,
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from fullhouse.catalogue.rules import PriceWish, SessionWish, TicketTypeWish
 from fullhouse.catalogue.schedule_session import schedule_session
+from fullhouse.core.actor import OPERATOR
 from fullhouse.core.clock import Clock
 from fullhouse.core.ids import MakeId, uuid7
 from fullhouse.core.secrets import derive_key
@@ -21,6 +22,7 @@ from fullhouse.events.publish_event import publish_event
 from fullhouse.events.rules import HOLD_SECONDS_DEFAULT, PER_ORDER_DEFAULT, EventFields
 from fullhouse.events.session_dates import SessionDates
 from fullhouse.events.wall_clock import WallClock
+from fullhouse.infra.audit_log import acting_as
 from fullhouse.infra.postgres import Connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.operations.generate_seat_map import generate_seat_map
@@ -63,13 +65,14 @@ async def make_demo_data(resources: Resources) -> DemoData:
     """Make the demo's data in one transaction, or find it as an earlier start left it."""
     key = derive_key(resources.secret_key, "demo data")
     data = demo_data_of(resources.secret_key)
-    async with transaction(resources.pool, data.organization_id) as conn:
-        await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fullhouse demo data', 0))")
-        if await load_organization(conn, data.organization_id) is None:
-            await _make_organization(conn, key, resources.clock, data)
-            today = resources.clock().date()
-            await make_festival(conn, resources.make_id, data.organization_id, today)
-            await make_theatre(conn, resources.make_id, data.organization_id, today)
+    with acting_as(OPERATOR):
+        async with transaction(resources.pool, data.organization_id) as conn:
+            await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('fullhouse demo data', 0))")
+            if await load_organization(conn, data.organization_id) is None:
+                await _make_organization(conn, key, resources.clock, data)
+                today = resources.clock().date()
+                await make_festival(conn, resources.make_id, data.organization_id, today)
+                await make_theatre(conn, resources.make_id, data.organization_id, today)
     return data
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.messages import OrderCancelled
@@ -31,4 +32,5 @@ async def cancel_order(
     cancelled = await mark_order(conn, organization_id, order_id, OrderStatus.CANCELLED)
     assert cancelled is not None  # noqa: S101 (it is locked and pending)
     await append(conn, make_id, [OrderCancelled(cancelled, reason=reason)])
+    await record(conn, organization_id, Act("order.cancel", "order", order_id))
     return cancelled

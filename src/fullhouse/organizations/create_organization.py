@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.ids import MakeId
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.rules import NewOrganization, Organization, Role, checked_name
 from fullhouse.organizations.writes import insert_member, insert_organization
@@ -23,4 +24,6 @@ async def create_organization(
     await insert_organization(conn, organization)
     if owner_id is not None:
         await insert_member(conn, organization.organization_id, owner_id, Role.OWNER)
+    act = Act("organization.create", "organization", organization.organization_id)
+    await record(conn, organization.organization_id, act)
     return organization

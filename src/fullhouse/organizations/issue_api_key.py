@@ -5,6 +5,7 @@ from uuid import UUID
 from fullhouse.core.clock import Randomness
 from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import hash_secret
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.directory import register
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.rules import (
@@ -36,6 +37,7 @@ async def issue_api_key(
     hint = api_key_hint(text)
     created_at = await insert_api_key(conn, (organization_id, api_key_id), new, (hash_secret(text), hint))
     await register(conn, "api_key", organization_id, [api_key_id])
+    await record(conn, organization_id, Act("api_key.issue", "api_key", api_key_id, {"role": new.role.value}))
     key = ApiKey(
         organization_id=organization_id,
         api_key_id=api_key_id,

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.rules import ApiKeyNotFound
 from fullhouse.organizations.writes import mark_revoked
@@ -14,3 +15,4 @@ async def revoke_api_key(conn: Connection, organization_id: UUID, api_key_id: UU
     """
     if not await mark_revoked(conn, organization_id, api_key_id):
         raise ApiKeyNotFound
+    await record(conn, organization_id, Act("api_key.revoke", "api_key", api_key_id))

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.infra.telemetry import get_log
@@ -128,4 +129,6 @@ async def retry_refund(conn: Connection, make_id: MakeId, organization_id: UUID,
     if refund is None:
         raise RefundNotFailed(refund_id=str(refund_id), refund_status=known.status.value)
     await append(conn, make_id, [RefundRequested(refund)])
+    act = Act("refund.retry", "refund", refund_id, {"order_id": str(refund.order_id)})
+    await record(conn, organization_id, act)
     return refund

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from fullhouse.core.errors import invalid_field
 from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
 from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.reservations import queries, writes
 from fullhouse.reservations.expire_reservations import expire_in_session
@@ -37,6 +39,8 @@ async def block_stock(conn: Connection, make_id: MakeId, terms: SessionTerms, ne
         ),
     )
     await writes.insert_allocation(conn, terms, allocation_id, new, draw)
+    details: dict[str, Json] = {"session_id": str(session_id), "count": sum(draw.quota_counts.values())}
+    await record(conn, organization_id, Act("stock.block", "allocation", allocation_id, details))
     return allocation_id
 
 
@@ -56,6 +60,8 @@ async def release_allocation(conn: Connection, organization_id: UUID, session_id
             blocked={quota_id: -count for quota_id, count in counts},
         ),
     )
+    act = Act("stock.release", "allocation", allocation_id, {"session_id": str(session_id)})
+    await record(conn, organization_id, act)
 
 
 async def release_due_allocations(pool: Pool) -> int:

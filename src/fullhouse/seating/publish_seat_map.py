@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.directory import register
 from fullhouse.infra.postgres import Connection
 from fullhouse.seating.formats.fullhouse import write_fullhouse_format
@@ -31,4 +32,5 @@ async def publish_seat_map(
     document = write_fullhouse_format(seat_map)
     version, created_at = await insert_seat_map(conn, organization_id, seat_map_id, seat_map, document)
     await register(conn, "seat_map", organization_id, [seat_map_id])
+    await record(conn, organization_id, Act("seat_map.publish", "seat_map", seat_map_id, {"version": version}))
     return PublishedSeatMap(seat_map_id, version, created_at, seat_map)

@@ -6,6 +6,7 @@ carry its number keep their codes and are still verified with it.
 
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.tickets.code import derive_signing_key
 from fullhouse.tickets.queries import load_newest_key
@@ -17,7 +18,10 @@ async def rotate_ticket_key(conn: Connection, server_key: bytes, organization_id
     """Make the organization's next key the one that signs, and retire those before it."""
     await lock_keys(conn, organization_id)
     newest = await load_newest_key(conn, organization_id)
-    return await _make_key(conn, server_key, organization_id, newest)
+    key = await _make_key(conn, server_key, organization_id, newest)
+    act = Act("ticket_key.rotate", "organization", organization_id, {"key_id": key.key_id})
+    await record(conn, organization_id, act)
+    return key
 
 
 async def use_ticket_key(conn: Connection, server_key: bytes, organization_id: UUID) -> TicketKey:

@@ -14,6 +14,7 @@ from fullhouse.access import accounts
 from fullhouse.access import api as access_api
 from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
+from fullhouse.access import audit_log_api
 from fullhouse.admission import api as admission_api
 from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
@@ -27,6 +28,7 @@ from fullhouse.webhooks import api as webhooks_api
 API_ROUTERS: Sequence[APIRouter] = (
     *accounts.ROUTERS,
     access_api.router,
+    audit_log_api.router,
     seating_api.router,
     catalogue_api.router,
     reservations_api.router,

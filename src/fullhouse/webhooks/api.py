@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 
 from fullhouse.access.http import requires
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.http import Cursor, Limit, Page, ResourcesDep, decode_cursor, encode_cursor, problems
 from fullhouse.infra.postgres import connection, transaction
 from fullhouse.webhooks.answers import (
@@ -117,6 +118,7 @@ async def remove_endpoint(organization_id: UUID, endpoint_id: UUID, resources: R
     async with transaction(resources.pool, organization_id) as conn:
         if not await delete_endpoint(conn, organization_id, endpoint_id):
             raise WebhookEndpointNotFound
+        await record(conn, organization_id, Act("webhook_endpoint.delete", "webhook_endpoint", endpoint_id))
 
 
 @router.post(_ENDPOINT + "/rotate-secret", responses=problems(404))

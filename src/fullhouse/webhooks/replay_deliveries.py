@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.queries import load_delivery
 from fullhouse.webhooks.rules import (
@@ -26,6 +27,8 @@ async def replay_delivery(conn: Connection, organization_id: UUID, endpoint_id: 
     await lock_enabled(conn, organization_id, endpoint_id)
     if not await restart_delivery(conn, organization_id, endpoint_id, delivery_id):
         raise WebhookDeliveryNotFound
+    act = Act("webhook_delivery.replay", "webhook_delivery", delivery_id, {"endpoint_id": str(endpoint_id)})
+    await record(conn, organization_id, act)
     found = await load_delivery(conn, organization_id, endpoint_id, delivery_id)
     if found is None:
         raise WebhookDeliveryNotFound
@@ -38,7 +41,10 @@ async def replay_failed(conn: Connection, organization_id: UUID, endpoint_id: UU
     Raises ``WebhookEndpointNotFound`` and ``WebhookEndpointDisabled``.
     """
     await lock_enabled(conn, organization_id, endpoint_id)
-    return await restart_failed(conn, organization_id, endpoint_id, since, REPLAYED_MAX)
+    count = await restart_failed(conn, organization_id, endpoint_id, since, REPLAYED_MAX)
+    act = Act("webhook_endpoint.replay", "webhook_endpoint", endpoint_id, {"count": count})
+    await record(conn, organization_id, act)
+    return count
 
 
 async def lock_enabled(conn: Connection, organization_id: UUID, endpoint_id: UUID) -> None:

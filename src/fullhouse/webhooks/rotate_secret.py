@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.queries import load_endpoint
 from fullhouse.webhooks.rules import Endpoint, WebhookEndpointNotFound
@@ -21,6 +22,7 @@ async def rotate_secret(
     if await lock_endpoint(conn, organization_id, endpoint_id) is None:
         raise WebhookEndpointNotFound
     await raise_secret_number(conn, organization_id, endpoint_id, overlap_hours * SECONDS_OF_HOUR)
+    await record(conn, organization_id, Act("webhook_endpoint.rotate_secret", "webhook_endpoint", endpoint_id))
     endpoint = await load_endpoint(conn, organization_id, endpoint_id)
     if endpoint is None:
         raise WebhookEndpointNotFound

@@ -5,6 +5,7 @@ from uuid import UUID
 from fullhouse.core.clock import Clock
 from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Message
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.enqueue_deliveries import write_body
 from fullhouse.webhooks.queries import load_delivery
@@ -33,6 +34,7 @@ async def send_test(
         occurred_at=clock().isoformat(),
     )
     await insert_test(conn, organization_id, endpoint_id, delivery_id, type_=TEST_TYPE, body=write_body(message))
+    await record(conn, organization_id, Act("webhook_endpoint.test", "webhook_endpoint", endpoint_id))
     found = await load_delivery(conn, organization_id, endpoint_id, delivery_id)
     if found is None:
         raise WebhookDeliveryNotFound

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.queries import load_endpoint
 from fullhouse.webhooks.rules import (
@@ -45,5 +46,8 @@ async def update_endpoint(
         await enable_endpoint(conn, organization_id, endpoint_id)
     elif change.status is EndpointStatus.DISABLED:
         await disable_endpoint(conn, organization_id, endpoint_id, DisabledReason.BY_REQUEST)
+    names = [name for name in ("url", "description", "types", "status") if getattr(change, name) is not None]
+    act = Act("webhook_endpoint.update", "webhook_endpoint", endpoint_id, {"fields": names})
+    await record(conn, organization_id, act)
     after = await load_endpoint(conn, organization_id, endpoint_id)
     return after or before

@@ -1,6 +1,13 @@
 """What runs when: the one table of jobs. Each does what is due, may be cut short, and may run beside itself."""
 
-from fullhouse.infra.prune import prune_dead_letters, prune_idempotency_keys, prune_inbox, prune_outbox
+from fullhouse.infra.audit_chain import link_audit_log
+from fullhouse.infra.prune import (
+    prune_audit_origins,
+    prune_dead_letters,
+    prune_idempotency_keys,
+    prune_inbox,
+    prune_outbox,
+)
 from fullhouse.infra.resources import Resources
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.expire_attempts import expire_attempts
@@ -19,6 +26,7 @@ def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
     return (
         Job("deliver_simulated_notices", 0.2, lambda: deliver_simulated_notices(pool, make_id, providers)),
         Job("expire_reservations", 1.0, lambda: expire_reservations(pool, make_id)),
+        Job("link_audit_log", 1.0, lambda: link_audit_log(pool)),
         Job("release_due_allocations", 5.0, lambda: release_due_allocations(pool)),
         Job("expire_attempts", 5.0, lambda: expire_attempts(pool, make_id, providers), seconds_max=120.0),
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
@@ -26,6 +34,7 @@ def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
         Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
+        Job("prune_audit_origins", 3600.0, lambda: prune_audit_origins(pool)),
         Job("prune_dead_letters", 3600.0, lambda: prune_dead_letters(pool)),
         Job("prune_deliveries", 3600.0, lambda: prune_deliveries(pool)),
     )

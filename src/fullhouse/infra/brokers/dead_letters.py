@@ -7,6 +7,8 @@ from uuid import UUID
 
 from fullhouse.core.errors import NotFound
 from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.brokers.port import Broker, Delivery
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 
@@ -36,6 +38,7 @@ class DeadLetter:
 
 
 REASON_LENGTH_MAX = 2_000
+_ACTIONS = {"replayed": "dead_letter.replay", "discarded": "dead_letter.discard"}
 
 
 async def put_away(pool: Pool, make_id: MakeId, delivery: Delivery, reason: str) -> None:
@@ -114,7 +117,16 @@ async def _resolve(conn: Connection, dead_letter_id: UUID, resolution: str) -> D
     )
     if row is None:
         raise DeadLetterNotFound
-    return _dead_letter(row)
+    letter = _dead_letter(row)
+    await record_resolved(conn, letter, resolution)
+    return letter
+
+
+async def record_resolved(conn: Connection, letter: DeadLetter, resolution: str) -> None:
+    """Tell the audit log what became of a message that somebody decided about."""
+    details: dict[str, Json] = {"queue": letter.queue, "message_id": str(letter.message_id)}
+    act = Act(_ACTIONS[resolution], "dead_letter", letter.dead_letter_id, details)
+    await record(conn, letter.organization_id, act)
 
 
 def _dead_letter(row: Record) -> DeadLetter:

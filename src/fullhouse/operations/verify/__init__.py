@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, transaction
+from fullhouse.operations.verify.audit_checks import AUDIT_CHECKS
 from fullhouse.operations.verify.check import Check
 from fullhouse.operations.verify.door_checks import DOOR_CHECKS
 from fullhouse.operations.verify.message_checks import MESSAGE_CHECKS
@@ -24,6 +25,7 @@ CHECKS: Sequence[Check] = (
     *MESSAGE_CHECKS,
     *DOOR_CHECKS,
     *WALL_CHECKS,
+    *AUDIT_CHECKS,
 )
 """Every check, those of one subject together."""
 

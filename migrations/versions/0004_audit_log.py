@@ -1,0 +1,11 @@
+"""The tables of the audit log."""
+
+from fullhouse.infra.run_alembic import run_sql_beside
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql_beside(__file__)

@@ -1,0 +1,234 @@
+"""Every operation by which organizers or the door change something leaves an entry, in the organization's own log.
+
+The operations are read from the OpenAPI document. One that is new there fails this test until it records what it
+does (``infra.audit_log.record``) and has a way to be called below.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from harness.catalogue import session_body
+from harness.sale import make_sale
+from harness.shop import Shop
+from harness.stock import SERVER_KEY
+from seating.documents import fullhouse_document
+
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.system import make_id
+from fullhouse.tickets.code import TicketClaims, derive_signing_key, make_code
+from fullhouse.tickets.issue_tickets import issue_tickets
+
+from .conftest import entries_of
+
+API = "/api/v1"
+ORGANIZATION = "/organizations/{organization_id}"
+HOOKS = f"{ORGANIZATION}/webhook-endpoints"
+HOOK = HOOKS + "/{endpoint_id}"
+
+
+@dataclass
+class Organizer:
+    """An owner who calls the API."""
+
+    shop: Shop
+    headers: dict[str, str]
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.shop.sale.made.organization_id
+
+    async def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        path = path.replace("{organization_id}", str(self.organization_id))
+        return await self.shop.client.request(method, path, json=body, headers=self.headers)
+
+    async def make(self, path: str, body: Any) -> dict[str, Any]:
+        answer = await self.call("POST", path, body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def event(self) -> str:
+        return f"/events/{(await self.make(f'{ORGANIZATION}/events', {'name': 'A', 'currency': 'EUR'}))['id']}"
+
+    async def session(self) -> str:
+        return f"/sessions/{(await self.make(await self.event() + '/sessions', session_body()))['id']}"
+
+    async def event_with_session(self) -> str:
+        event = await self.event()
+        await self.make(f"{event}/sessions", session_body())
+        return event
+
+    async def hook(self) -> str:
+        body = {"url": "https://hooks.example.org/in", "types": ["order.paid"]}
+        return f"{HOOKS}/{(await self.make(HOOKS, body))['id']}"
+
+
+Way = Callable[[Organizer], Awaitable[httpx.Response]]
+
+
+async def delete_api_key(by: Organizer) -> httpx.Response:
+    key = await by.make(f"{ORGANIZATION}/api-keys", {"name": "door", "role": "scanner"})
+    return await by.call("DELETE", f"{ORGANIZATION}/api-keys/{key['id']}")
+
+
+async def delete_allocation(by: Organizer) -> httpx.Response:
+    path = f"/sessions/{by.shop.sale.made.session_id}/allocations"
+    made = await by.make(path, {"name": "House", "quantities": {"standing": 1}})
+    return await by.call("DELETE", f"{path}/{made['id']}")
+
+
+async def cancel_order(by: Organizer) -> httpx.Response:
+    return await by.call("POST", f"/orders/{(await by.shop.order(1))['id']}/cancel")
+
+
+async def refund_order(by: Organizer) -> httpx.Response:
+    return await by.call("POST", f"/orders/{(await by.shop.paid(1))['id']}/refunds", {})
+
+
+async def retry_refund(by: Organizer) -> httpx.Response:
+    order = await by.shop.paid(1)
+    refund = (await by.make(f"/orders/{order['id']}/refunds", {}))["refunds"][0]
+    await by.shop.sale.pool.execute(
+        "UPDATE refunds SET status = 'failed', ended_at = clock_timestamp() WHERE refund_id = $1", UUID(refund["id"])
+    )
+    return await by.call("POST", f"/refunds/{refund['id']}/retry")
+
+
+async def validate_ticket(by: Organizer) -> httpx.Response:
+    order_id = UUID((await by.shop.paid(1))["id"])
+    async with transaction(by.shop.sale.pool, EVERY_ORGANIZATION) as conn:
+        (ticket,) = await issue_tickets(conn, make_id, SERVER_KEY, by.organization_id, order_id)
+    claims = TicketClaims(ticket.key_id, 1, ticket.event_id, ticket.session_id, ticket.ticket_id)
+    code = make_code(claims, derive_signing_key(SERVER_KEY, by.organization_id, ticket.key_id))
+    return await by.call("POST", "/tickets/validate", {"code": code})
+
+
+async def replay_delivery(by: Organizer) -> httpx.Response:
+    hook = await by.hook()
+    sent = (await by.call("POST", f"{hook}/test")).json()
+    return await by.call("POST", f"{hook}/deliveries/{sent['id']}/replay")
+
+
+def simple_event(by: Organizer) -> dict[str, Any]:
+    where = {"organization_id": str(by.organization_id), "name": "A", "date": "2031-07-12T21:00:00Z"}
+    return where | {"capacity": 5, "price_minor": 100, "currency": "EUR"}
+
+
+SINCE = {"since": "2026-01-01T00:00:00Z"}
+
+WAYS: Mapping[str, tuple[str, Way]] = {
+    f"POST {ORGANIZATION}/api-keys": (
+        "api_key.issue",
+        lambda by: by.call("POST", f"{ORGANIZATION}/api-keys", {"name": "door", "role": "scanner"}),
+    ),
+    f"DELETE {ORGANIZATION}/api-keys/{{api_key_id}}": ("api_key.revoke", delete_api_key),
+    f"POST {ORGANIZATION}/seat-maps": (
+        "seat_map.publish",
+        lambda by: by.call("POST", f"{ORGANIZATION}/seat-maps", fullhouse_document()),
+    ),
+    f"POST {ORGANIZATION}/events": (
+        "event.create",
+        lambda by: by.call("POST", f"{ORGANIZATION}/events", {"name": "A", "currency": "EUR"}),
+    ),
+    "POST /events": ("event.publish", lambda by: by.call("POST", "/events", simple_event(by))),
+    "PATCH /events/{event_id}": ("event.update", lambda by: on_event(by, "PATCH", "", {"name": "B"})),
+    "DELETE /events/{event_id}": ("event.delete", lambda by: on_event(by, "DELETE", "")),
+    "POST /events/{event_id}/publish": ("event.publish", lambda by: on_event(by, "POST", "/publish")),
+    "POST /events/{event_id}/cancel": ("event.cancel", lambda by: on_event(by, "POST", "/cancel")),
+    "POST /events/{event_id}/sessions": (
+        "session.schedule",
+        lambda by: on_event(by, "POST", "/sessions", session_body()),
+    ),
+    "PATCH /sessions/{session_id}": ("session.update", lambda by: on_session(by, "PATCH", "", {"name": "B"})),
+    "DELETE /sessions/{session_id}": ("session.delete", lambda by: on_session(by, "DELETE", "")),
+    "POST /sessions/{session_id}/cancel": ("session.cancel", lambda by: on_session(by, "POST", "/cancel")),
+    "POST /sessions/{session_id}/allocations": (
+        "stock.block",
+        lambda by: by.call(
+            "POST",
+            f"/sessions/{by.shop.sale.made.session_id}/allocations",
+            {"name": "House", "quantities": {"standing": 1}},
+        ),
+    ),
+    "DELETE /sessions/{session_id}/allocations/{allocation_id}": ("stock.release", delete_allocation),
+    "POST /orders/{order_id}/cancel": ("order.cancel", cancel_order),
+    "POST /orders/{order_id}/refunds": ("order.refund", refund_order),
+    "POST /refunds/{refund_id}/retry": ("refund.retry", retry_refund),
+    "POST /tickets/validate": ("ticket.scan", validate_ticket),
+    f"POST {HOOKS}": (
+        "webhook_endpoint.create",
+        lambda by: by.call("POST", HOOKS, {"url": "https://hooks.example.org/in", "types": ["order.paid"]}),
+    ),
+    f"PATCH {HOOK}": ("webhook_endpoint.update", lambda by: on_hook(by, "PATCH", "", {"description": "B"})),
+    f"DELETE {HOOK}": ("webhook_endpoint.delete", lambda by: on_hook(by, "DELETE", "")),
+    f"POST {HOOK}/rotate-secret": (
+        "webhook_endpoint.rotate_secret",
+        lambda by: on_hook(by, "POST", "/rotate-secret", {}),
+    ),
+    f"POST {HOOK}/test": ("webhook_endpoint.test", lambda by: on_hook(by, "POST", "/test")),
+    f"POST {HOOK}/replay": ("webhook_endpoint.replay", lambda by: on_hook(by, "POST", "/replay", SINCE)),
+    f"POST {HOOK}/deliveries/{{delivery_id}}/replay": ("webhook_delivery.replay", replay_delivery),
+}
+"""For each operation the entry that it must leave, and how to make it succeed."""
+
+BY_BUYERS_TOO = {"POST /orders/{order_id}/cancel"}
+
+
+async def on_event(by: Organizer, method: str, path: str, body: Any = None) -> httpx.Response:
+    return await by.call(method, await by.event_with_session() + path, body)
+
+
+async def on_session(by: Organizer, method: str, path: str, body: Any = None) -> httpx.Response:
+    return await by.call(method, await by.session() + path, body)
+
+
+async def on_hook(by: Organizer, method: str, path: str, body: Any = None) -> httpx.Response:
+    return await by.call(method, await by.hook() + path, body)
+
+
+@pytest.fixture(scope="module")
+async def organizer(pool: Pool, client: httpx.AsyncClient) -> Organizer:
+    shop = Shop(await make_sale(pool, capacity=100), client)
+    return Organizer(shop, await shop.member("owner"))
+
+
+def changing_operations(document: dict[str, Any]) -> set[str]:
+    """List what members may call that is no GET."""
+    return {
+        f"{method.upper()} {path.removeprefix(API)}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method in {"post", "put", "patch", "delete"}
+        and operation["x-permission"] not in {"public", "holder"}
+        and any("Bearer" in scheme for scheme in operation["security"])
+    }
+
+
+async def test_every_operation_of_organizers_and_the_door_is_tried_here(client: httpx.AsyncClient) -> None:
+    document = (await client.get(str(client.base_url.join("/openapi.json")))).json()
+    found = changing_operations(document)
+    assert len(found) > 20
+    assert sorted(found - set(WAYS)) == []
+    assert sorted(set(WAYS) - found) == []
+
+
+@pytest.mark.parametrize("operation", WAYS)
+async def test_operation_leaves_an_entry(pool: Pool, organizer: Organizer, operation: str) -> None:
+    action, way = WAYS[operation]
+    answer = await way(organizer)
+    assert answer.is_success, answer.text
+    found = await entries_of(pool, organizer.organization_id, request_id=answer.headers["X-Request-ID"])
+    assert action in [entry["action"] for entry in found]
+    assert {entry["actor_kind"] for entry in found} == {"api_key"}
+    assert all(entry["origin_digest"] for entry in found)
+
+
+async def test_refused_operation_leaves_none(pool: Pool, organizer: Organizer) -> None:
+    before = len(await entries_of(pool, organizer.organization_id))
+    for path in ("events", "sessions"):
+        assert (await organizer.call("POST", f"/{path}/{uuid4()}/cancel")).status_code == 404
+    assert (await organizer.call("POST", f"/orders/{uuid4()}/refunds", {})).status_code == 404
+    assert len(await entries_of(pool, organizer.organization_id)) == before
