@@ -10,7 +10,7 @@ from harness.shop import Shop, holder
 
 from fullhouse.core.actor import OPERATOR, Actor, ActorKind
 from fullhouse.infra import system
-from fullhouse.infra.audit_log import Act, Asking, acting_as, asking, name_actor, record
+from fullhouse.infra.audit_log import Act, Asking, acting_as, asking, record
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.organizations.create_organization import create_organization
 from fullhouse.organizations.rules import NewOrganization
@@ -98,8 +98,7 @@ async def test_tasks_that_run_at_once_do_not_mix_their_actors() -> None:
     both_are_named = asyncio.Barrier(2)
 
     async def serve(number: int) -> Asking:
-        asking.set(Asking(Actor(ActorKind.ANONYMOUS), f"192.0.2.{number}"))
-        name_actor(Actor(ActorKind.USER, actor_id=UUID(int=number)))
+        asking.set(Asking(Actor(ActorKind.USER, actor_id=UUID(int=number)), f"192.0.2.{number}"))
         await both_are_named.wait()
         return asking.get()
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.actor import ANONYMOUS
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.audit_log import USER_AGENT_LENGTH_MAX, Asking, asking
+from fullhouse.infra.audit_log import Asking, asking
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import counter, gauge, get_log, histogram
 from fullhouse.infra.tracing import describe, request_span
@@ -81,7 +81,7 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         found_id = _sent_id(scope["headers"]) or str(self._make_id())
         token = request_id.set(found_id)
-        asked = asking.set(_asking(scope))
+        asked = asking.set(Asking(ANONYMOUS))
         answer = _Answer(send, [*self._headers, (b"x-request-id", found_id.encode())], scope)
         started = time.perf_counter()
         self._count(1)
@@ -161,14 +161,6 @@ def _sent_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         if name == b"x-request-id":
             return value.decode() if _REQUEST_ID.fullmatch(value) else None
     return None
-
-
-def _asking(scope: Scope) -> Asking:
-    """Say from where a request comes. Who asks is not known yet."""
-    client = scope.get("client")
-    sent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    user_agent = "".join(character for character in sent.decode("latin-1") if character.isprintable())
-    return Asking(ANONYMOUS, client[0] if client else None, user_agent[:USER_AGENT_LENGTH_MAX])
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
