@@ -34,7 +34,7 @@ class Asking:
 _BY_ITSELF = Asking(SYSTEM)
 
 asking: ContextVar[Asking] = ContextVar("asking", default=_BY_ITSELF)
-"""Who this task works for. The edge begins each request with nobody, ``access`` names the actor, commands the operator."""
+"""Who this task works for: at first nobody in a request, until ``access`` names the actor; the operator in a command."""
 
 
 @dataclass(frozen=True, slots=True)

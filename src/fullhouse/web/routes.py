@@ -12,9 +12,9 @@ from starlette.staticfiles import StaticFiles
 
 from fullhouse.access import accounts
 from fullhouse.access import api as access_api
+from fullhouse.access import audit_log_api
 from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
-from fullhouse.access import audit_log_api
 from fullhouse.admission import api as admission_api
 from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
