@@ -34,7 +34,7 @@ class Asking:
 _BY_ITSELF = Asking(SYSTEM)
 
 asking: ContextVar[Asking] = ContextVar("asking", default=_BY_ITSELF)
-"""Who this task works for: at first nobody in a request, until ``access`` names the actor; the operator in a command."""
+"""Who this task works for: in a request nobody, until ``access`` names the actor; in a command the operator."""
 
 
 @dataclass(frozen=True, slots=True)
