@@ -15,7 +15,7 @@ from fullhouse.core.actor import SYSTEM, Actor, ActorKind
 from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
 from fullhouse.core.message import Fact
-from fullhouse.infra.outbox import append, partition_of, request_id
+from fullhouse.infra.outbox import APPEND, append, append_arguments
 from fullhouse.infra.postgres import Connection
 
 USER_AGENT_LENGTH_MAX = 200
@@ -66,7 +66,7 @@ def acting_as(actor: Actor) -> Generator[None]:
 async def record(conn: Connection, organization_id: UUID, act: Act) -> None:
     """Write an entry in the caller's transaction, in one statement that waits for nobody."""
     if asking.get().actor.kind in _RECORDED:
-        await conn.execute(_RECORD, *_arguments(organization_id, act), *_facts((), None))
+        await conn.execute(_RECORD, *append_arguments((), ()), *_arguments(organization_id, act))
 
 
 async def append_and_record(
@@ -74,33 +74,32 @@ async def append_and_record(
 ) -> None:
     """Write facts into the outbox and an entry, in one statement: for the door, which counts its round trips."""
     if asking.get().actor.kind in _RECORDED:
-        await conn.execute(_RECORD, *_arguments(organization_id, act), *_facts(facts, make_id))
+        message_ids = [make_id() for _ in facts]
+        await conn.execute(_RECORD, *append_arguments(message_ids, facts), *_arguments(organization_id, act))
     else:
         await append(conn, make_id, facts)
 
 
-_RECORD = """
+_RECORD = (
+    """
 WITH origin AS (
-    SELECT uuid_send(gen_random_uuid()) AS salt, $9::text AS address, $10::text AS user_agent
+    SELECT uuid_send(gen_random_uuid()) AS salt, $18::text AS address, $19::text AS user_agent
 ), entry AS (
     INSERT INTO audit_entries (organization_id, actor_kind, actor_id, actor_label, action, thing_kind, thing_id,
-                               request_id, details, origin_digest)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $18, $8,
+                               details, request_id, origin_digest)
+    SELECT $10, $11, $12, $13, $14, $15, $16, $17, $8,
            sha256(origin.salt || convert_to(origin.address || chr(31) || origin.user_agent, 'UTF8'))
     FROM origin RETURNING position
 ), from_where AS (
     INSERT INTO audit_origins (organization_id, position, salt, address, user_agent)
-    SELECT $1, entry.position, origin.salt, origin.address, origin.user_agent FROM entry, origin
+    SELECT $10, entry.position, origin.salt, origin.address, origin.user_agent FROM entry, origin
     WHERE origin.address IS NOT NULL
-), waiting AS (
-    INSERT INTO audit_arrivals (organization_id, position) SELECT $1, entry.position FROM entry
+), arrival AS (
+    INSERT INTO audit_arrivals (organization_id, position) SELECT $10, entry.position FROM entry
 )
-INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
-SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $18
-FROM unnest($11::uuid[], $12::uuid[], $13::smallint[], $14::uuid[], $15::text[], $16::smallint[], $17::jsonb[])
-    WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
-ORDER BY f.ordinal
 """
+    + APPEND
+)
 
 
 def _arguments(organization_id: UUID, act: Act) -> Sequence[object]:
@@ -116,17 +115,4 @@ def _arguments(organization_id: UUID, act: Act) -> Sequence[object]:
         dict(act.details),
         asked.address,
         asked.user_agent,
-    )
-
-
-def _facts(facts: Sequence[Fact], make_id: MakeId | None) -> Sequence[object]:
-    return (
-        [fact.organization_id for fact in facts],
-        [make_id() for _ in facts] if make_id else [],
-        [partition_of(fact.key) for fact in facts],
-        [fact.key for fact in facts],
-        [fact.type for fact in facts],
-        [fact.version for fact in facts],
-        [fact.data() for fact in facts],
-        request_id.get(),
     )

@@ -16,21 +16,27 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request, or the message, that this task works for. Set by the roots, copied into every message."""
 
 
+APPEND = """
+INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id, traceparent)
+SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8, $9
+FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[])
+    WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
+ORDER BY f.ordinal
+"""
+"""The statement that writes facts, given ``append_arguments``; the audit log puts its own before it."""
+
+
 async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> None:
     """Write facts into the outbox in the caller's transaction, in this order. Nothing leaves before the commit."""
-    if not facts:
-        return
-    await conn.execute(
-        """
-        INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
-                            traceparent)
-        SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8, $9
-        FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[])
-            WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
-        ORDER BY f.ordinal
-        """,
+    if facts:
+        await conn.execute(APPEND, *append_arguments([make_id() for _ in facts], facts))
+
+
+def append_arguments(message_ids: Sequence[UUID], facts: Sequence[Fact]) -> Sequence[object]:
+    """Return the nine arguments of ``APPEND``."""
+    return (
         [fact.organization_id for fact in facts],
-        [make_id() for _ in facts],
+        message_ids,
         [partition_of(fact.key) for fact in facts],
         [fact.key for fact in facts],
         [fact.type for fact in facts],

@@ -10,9 +10,8 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from fullhouse.access import accounts
+from fullhouse.access import accounts, audit_log_api
 from fullhouse.access import api as access_api
-from fullhouse.access import audit_log_api
 from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
 from fullhouse.admission import api as admission_api
