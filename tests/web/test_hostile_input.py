@@ -38,8 +38,17 @@ async def key_count(pool: Pool, seller: Seller) -> int:
         (b"{", 400, "malformed"),
         (b"\xff\xfe{}", 400, "malformed"),
         (b'{"name": "\xc3\x28", "role": "owner"}', 400, "malformed"),
-        (b"[" * 100_000, 400, "malformed"),
-        (b'{"a":' * 50_000, 400, "malformed"),
+        (b"[" * 100_000, 400, "json_too_deep"),
+        (b'{"a":' * 50_000, 400, "json_too_deep"),
+        (b"[" * 65 + b"]" * 65, 400, "json_too_deep"),
+        (b"[" * 64 + b"]" * 64, 422, "invalid"),
+        (b"[" * 100_000 + b"]" * 100_000, 400, "json_too_deep"),
+        (b'[{"a":' * 33 + b"1" + b"}]" * 33, 400, "json_too_deep"),
+        (b"[" + b"[]," * 5_000 + b"[]]", 422, "invalid"),
+        (b'{"name": "' + b"[" * 1_000 + b'", "role": "scanner", "x": 1}', 422, "invalid"),
+        (b'{"name": "\\"' + b"[{" * 1_000 + b'", "role": 1}', 422, "invalid"),
+        (b'{"' + b'\\"' * 100_000, 400, "malformed"),
+        (b"[[]" * 40 + b'"' + b'\\"' * 100_000, 400, "malformed"),
         (b"1" * 5_000, 400, "malformed"),
         (b"null", 422, "invalid"),
         (b"[]", 422, "invalid"),
@@ -79,7 +88,7 @@ async def test_another_media_type_is_refused(
 
 @pytest.mark.parametrize(
     "cursor",
-    ["", "x", "!!!!", "A" * 499, "A" * 10_000, "AAAAAAAAAAA", "ü", "W10", "null", "%ED%A0%80"],
+    ["", "x", "!!!!", "A" * 499, "A" * 8_000, "AAAAAAAAAAA", "ü", "W10", "null", "%ED%A0%80"],
 )
 async def test_a_cursor_that_was_not_given_out_is_malformed(
     client: httpx.AsyncClient, fresh: Seller, cursor: str
@@ -187,3 +196,23 @@ async def test_a_length_that_is_none_is_refused(small: httpx.AsyncClient, fresh:
         path_of(fresh), content=b"{}", headers={**fresh.bearer(), **JSON, "Content-Length": length}
     )
     assert answer.status_code in {400, 413}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/api/v1/events?q=" + "a" * 8_192, {}, 414, "url_too_long"),
+        ("/api/v1/events/" + "a" * 8_192, {}, 414, "url_too_long"),
+        ("/api/v1/events", {f"X-Header-{number}": "x" for number in range(101)}, 431, "headers_too_large"),
+        ("/api/v1/events", {"X-Long": "a" * 32_768}, 431, "headers_too_large"),
+        ("/orders/x/y", {"Cookie": "a" * 32_768}, 431, "headers_too_large"),
+        ("/api/v1/events?q=" + "a" * 50, {"X-Long": "a" * 30_000}, 200, ""),
+    ],
+)
+async def test_a_head_has_bounds(
+    client: httpx.AsyncClient, path: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = await client.get(path, headers=headers)
+    assert answer.status_code == status
+    assert answer.json().get("code", "") == code
+    assert "x-request-id" in answer.headers

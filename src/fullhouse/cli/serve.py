@@ -77,14 +77,20 @@ def _run(name: str, settings: Settings, serve: Callable[[asyncio.Event], Corouti
 
 async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> None:
     from fullhouse.web.app import create_app  # noqa: PLC0415  # a worker loads no web server
+    from fullhouse.web.protocol import WireLimits, protocol_with  # noqa: PLC0415  # the same
 
     async with open_resources(settings.places(), application_name="fullhouse-api") as resources:
         await require_schema(resources.pool)
         app = create_app(resources, settings)
+        wire_limits = WireLimits(
+            connections_max=settings.connections_max,
+            body_bytes_max=max(settings.body_bytes_max, settings.seat_map_bytes_max),
+            is_https=resources.public_url.startswith("https://"),
+        )
         server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol_with(wire_limits),
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -183,6 +183,9 @@ class Settings(BaseModel):
         default="x-forwarded-for",
         description="The header that the trusted proxies write; they pass on the other one unread, so it is not.",
     )
+    connections_max: int = Field(
+        default=10_000, ge=10, le=1_000_000, description="Connections that one process of the API takes at most."
+    )
     body_bytes_max: int = Field(
         default=262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
     )

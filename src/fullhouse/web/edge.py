@@ -133,6 +133,10 @@ def security_headers(*, https: bool) -> list[tuple[bytes, bytes]]:
         (b"referrer-policy", b"no-referrer"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
         (b"cache-control", b"no-store"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"x-permitted-cross-domain-policies", b"none"),
     ]
     if https:
         headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))

@@ -60,6 +60,20 @@ class MediaTypeUnknown(DomainError):
     title = "Send the body as application/json."
 
 
+class UrlTooLong(DomainError):
+    """The address with its query is longer than any of ours; ``bytes_max`` says how long it may be."""
+
+    code = "url_too_long"
+    title = "The address is too long."
+
+
+class HeadersTooLarge(DomainError):
+    """There are too many header fields, or too long ones; ``headers_max`` and ``bytes_max`` are the limits."""
+
+    code = "headers_too_large"
+    title = "The header fields are too many or too long."
+
+
 class Unexpected(DomainError):
     """A fault of ours; the log has it under the request's id."""
 
@@ -67,7 +81,13 @@ class Unexpected(DomainError):
     title = "Something went wrong on our side."
 
 
-STATUSES_OF_HTTP: Mapping[type[DomainError], int] = {MethodNotAllowed: 405, MediaTypeUnknown: 415, Unexpected: 500}
+STATUSES_OF_HTTP: Mapping[type[DomainError], int] = {
+    MethodNotAllowed: 405,
+    UrlTooLong: 414,
+    MediaTypeUnknown: 415,
+    HeadersTooLarge: 431,
+    Unexpected: 500,
+}
 """Errors that only HTTP has."""
 
 

@@ -1,15 +1,28 @@
-"""Limits on requests before anything else reads them: the size of bodies, how long they take to come, and addresses."""
+"""Limits on requests before anything else reads them: addresses, header fields, and bodies.
+
+A body has a size, a time in which it must have come, and a depth of nesting, because what reads it may recurse.
+"""
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
-from fullhouse.web.errors import RouteUnknown, problem_response
+from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
 
 BODY_SECONDS_MAX = 30
+URL_BYTES_MAX = 8_192
+HEADERS_MAX = 100
+HEADERS_BYTES_MAX = 32_768
+JSON_DEPTH_MAX = 64
+
+# A string without its end goes on to the end of the body, so that each byte is looked at once whatever is sent.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class BodyTooLarge(TooLarge):
@@ -24,6 +37,13 @@ class BodyIncomplete(Malformed):
 
     code = "body_incomplete"
     title = "The body did not come in time."
+
+
+class JsonTooDeep(Malformed):
+    """Lists and objects are nested deeper than any that the product takes; ``depth_max`` says how deep they may be."""
+
+    code = "json_too_deep"
+    title = "The body is nested too deep."
 
 
 class RequestLimits:
@@ -42,10 +62,12 @@ class RequestLimits:
             return
         bytes_max = self._limit(scope["path"])
         try:
-            _check_address(scope)
+            _check_head(scope)
             _check_declared(Headers(scope=scope).get("content-length"), bytes_max)
             async with asyncio.timeout(BODY_SECONDS_MAX):
                 first = await _read(receive, bytes_max)
+            if bytes_max == self._bytes_max:
+                _check_depth(first.get("body", b""))
         except TimeoutError:
             await _refuse(BodyIncomplete(), scope, receive, send)
         except DomainError as refused:
@@ -60,8 +82,13 @@ class RequestLimits:
         return self._bytes_max
 
 
-def _check_address(scope: Scope) -> None:
-    """Refuse NUL characters, which no column could hold."""
+def _check_head(scope: Scope) -> None:
+    """Refuse what is too long or too much, and NUL characters, which no column could hold."""
+    if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > URL_BYTES_MAX:
+        raise UrlTooLong(bytes_max=URL_BYTES_MAX)
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    if len(headers) > HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > HEADERS_BYTES_MAX:
+        raise HeadersTooLarge(headers_max=HEADERS_MAX, bytes_max=HEADERS_BYTES_MAX)
     if "\x00" in scope["path"]:
         raise RouteUnknown
     query: bytes = scope["query_string"]
@@ -92,6 +119,18 @@ async def _read(receive: Receive, bytes_max: int) -> Message:
         body += message.get("body", b"")
         _check_size(len(body), bytes_max)
     return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuse deep nesting, without recursion: the brackets are kept, and pairs of them go layer by layer."""
+    if body.count(b"[") + body.count(b"{") <= JSON_DEPTH_MAX:
+        return
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _ALL_BUT_BRACKETS)
+    for _ in range(JSON_DEPTH_MAX):
+        brackets = brackets.replace(b"[]", b"")
+    # What is left has more layers, or has brackets without their pairs; few of those are for the parser to refuse.
+    if b"[]" in brackets or brackets.count(b"[") > JSON_DEPTH_MAX:
+        raise JsonTooDeep(depth_max=JSON_DEPTH_MAX)
 
 
 def _check_size(size: int, bytes_max: int) -> None:

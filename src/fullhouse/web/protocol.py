@@ -1,0 +1,194 @@
+"""HTTP on the wire, within limits: what the server itself does not bound, before there is a request to speak of.
+
+A connection may not wait for ever to send its head, or to read its answer; a head is not read without end, nor what
+follows a body that was refused; and a process keeps so many connections and no more.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fullhouse.core.errors import DomainError, Malformed, Unavailable
+from fullhouse.infra.http import PROBLEM_TYPE
+from fullhouse.infra.system import make_id
+from fullhouse.web.edge import security_headers
+from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
+from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
+
+HEAD_BYTES_MAX = 65_536
+"""Of a head that has not ended; one that has is measured more closely where it can be answered well."""
+
+BODY_BYTES_BESIDE = 1_048_576
+"""What may come of a body beyond the largest: chunk sizes and trailers."""
+
+
+class TooManyConnections(Unavailable):
+    """The process has as many connections as it may."""
+
+    code = "too_many_connections"
+    title = "There are too many connections at this moment."
+
+
+class HeadIncomplete(Malformed):
+    """The head of the request did not come in time."""
+
+    code = "head_incomplete"
+    title = "The head of the request did not come in time."
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """The limits of the connections of one process.
+
+    ``head_seconds_max`` counts from the connection, or from the first bytes of a later request, to the end of its
+    head; ``answer_seconds_max`` is how long a client may leave an answer unread once the buffers are full.
+    """
+
+    connections_max: int
+    body_bytes_max: int
+    is_https: bool
+    head_seconds_max: float = 15.0
+    answer_seconds_max: float = 60.0
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """The protocol of one connection."""
+
+    limits: ClassVar[WireLimits]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (the server's own)
+        """Begin where a head is awaited."""
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._begins = False
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] (the server's own narrowing)
+        """Take a connection, or send it away where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections_max:
+            self._refuse(TooManyConnections(retry_after_seconds=1))
+        else:
+            self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self._give_up_head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of what waits."""
+        _cancel(self._head_timer)
+        _cancel(self._answer_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, unless it is too much."""
+        if self.transport.is_closing():
+            return
+        was_in_head = self._in_head
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._measure_head(len(data) if was_in_head else 0)
+        else:
+            self._body_bytes += len(data)
+            if self._body_bytes > self.limits.body_bytes_max + BODY_BYTES_BESIDE:
+                self.transport.abort()
+
+    def _measure_head(self, size: int) -> None:
+        """Bound a head that has begun and not ended. Between requests, the server's own limit on silence holds."""
+        if not self._begins:
+            return
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(HeadersTooLarge(headers_max=HEADERS_MAX, bytes_max=HEADERS_BYTES_MAX))
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self._give_up_head)
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins."""
+        super().on_message_begin()
+        self._in_head = self._begins = True
+        self._head_bytes = self._body_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field; those after the body are dropped, since nobody has asked for any."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Note that the head has ended."""
+        self._in_head = self._begins = False
+        _cancel(self._head_timer)
+        self._head_timer = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the next head may begin."""
+        super().on_message_complete()
+        self._in_head = True
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, but not for ever."""
+        super().pause_writing()
+        if self._answer_timer is None:
+            self._answer_timer = self.loop.call_later(self.limits.answer_seconds_max, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        _cancel(self._answer_timer)
+        self._answer_timer = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the server's words are not for clients)
+        """Answer what is no HTTP in the form of all refusals."""
+        self._refuse(Malformed("This is not HTTP as it should be."))
+
+    def _give_up_head(self) -> None:
+        self._head_timer = None
+        if self._begins:
+            self._refuse(HeadIncomplete())
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: DomainError) -> None:
+        """Answer and close. In the middle of another answer there is no place for one, so that it just ends."""
+        if self.cycle and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        self.transport.write(_written(error, is_https=self.limits.is_https))
+        self.transport.close()
+
+
+def protocol_with(wire_limits: WireLimits) -> type[asyncio.Protocol]:
+    """Return the protocol with the limits of this process."""
+
+    class Limited(LimitedProtocol):
+        limits = wire_limits
+
+    return Limited
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+def _written(error: DomainError, *, is_https: bool) -> bytes:
+    """Write a refusal as it goes over the wire, with what every answer has."""
+    request_id = str(make_id())
+    body = json.dumps({**problem_of(error, {"path": ""}), "request_id": request_id}).encode()
+    retry_after = error.fields.get("retry_after_seconds")
+    headers = [
+        (b"content-type", PROBLEM_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+        *([(b"retry-after", str(retry_after).encode())] if retry_after else ()),
+        *security_headers(https=is_https),
+    ]
+    lines = [b"HTTP/1.1 %d Refused" % status_of(error), *(b"%b: %b" % header for header in headers), b"", body]
+    return b"\r\n".join(lines)
