@@ -11,6 +11,7 @@ from fullhouse.orders.messages import (
     OrderPlaced,
     OrderRefunded,
 )
+from fullhouse.organizations.messages import MemberInvited
 from fullhouse.payments.messages import (
     NoticeReceived,
     PaymentCancelled,
@@ -29,6 +30,7 @@ from fullhouse.reservations.messages import (
 from fullhouse.tickets.messages import TicketIssued, TicketVoided
 
 FACTS: tuple[type[Fact], ...] = (
+    MemberInvited,
     EventPublished,
     EventCancelled,
     SessionScheduled,

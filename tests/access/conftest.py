@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
@@ -10,8 +9,6 @@ from harness.members import People
 from harness.web import Seller, client_of, make_resources, make_seller, running_app
 from valkey.asyncio import Valkey
 
-from fullhouse.access.find_actor import Actors
-from fullhouse.identity.find_signed_in import SignedInUsers
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.web.edge import Edge
@@ -24,18 +21,14 @@ async def resources(pool: Pool, valkey: Valkey, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="module")
-async def people(pool: Pool) -> People:
-    return People(pool)
+async def app(resources: Resources) -> AsyncIterator[Edge]:
+    async with running_app(resources) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-async def app(resources: Resources, people: People) -> AsyncIterator[Edge]:
-    async with running_app(resources) as running:
-        actors: Actors = running.api.state.actors
-        running.api.state.actors = Actors(
-            resources.pool, actors.api_keys, actors.members, cast("SignedInUsers", people)
-        )
-        yield running
+async def people(app: Edge, pool: Pool) -> People:
+    return People(app, pool)
 
 
 @pytest.fixture(scope="module")

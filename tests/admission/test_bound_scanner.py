@@ -9,28 +9,30 @@ import pytest
 from harness.members import People
 from harness.web import client_of, make_resources, make_seller, running_app
 
-from fullhouse.access.find_actor import Actors
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
+from fullhouse.web.edge import Edge
 
 URL = "/api/v1/tickets/validate"
 
 
 @pytest.fixture(scope="module")
-async def people(pool: Any) -> People:
-    return People(pool)
+async def app(pool: Any, valkey: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    folder: Path = tmp_path_factory.mktemp("door")
+    async with running_app(make_resources(pool, valkey, folder)) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-async def client(
-    pool: Any, valkey: Any, people: People, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Any]:
-    folder: Path = tmp_path_factory.mktemp("door")
-    async with running_app(make_resources(pool, valkey, folder)) as app, client_of(app) as opened:
-        actors: Actors = app.api.state.actors
-        app.api.state.actors = Actors(pool, actors.api_keys, actors.members, people)
+async def people(app: Edge, pool: Any) -> People:
+    return People(app, pool)
+
+
+@pytest.fixture(scope="module")
+async def client(app: Edge) -> AsyncIterator[Any]:
+    async with client_of(app) as opened:
         yield opened
 
 

@@ -18,7 +18,7 @@ from fullhouse.infra import directory
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.find_api_key import ApiKeys
-from fullhouse.organizations.find_member import Members
+from fullhouse.organizations.members.find_member import Members
 from fullhouse.organizations.queries import StoredKey
 from fullhouse.organizations.rules import Membership, OrganizationNotFound
 
@@ -100,4 +100,5 @@ def actor_of_member(user: SignedIn, membership: Membership) -> Actor:
         actor_id=user.user_id,
         label=f"user {user.user_id}",
         permissions=PERMISSIONS[membership.role],
+        second_factor=user.second_factor,
     )

@@ -47,7 +47,7 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
 from fullhouse.organizations.find_api_key import ApiKeys
-from fullhouse.organizations.find_member import Members
+from fullhouse.organizations.members.find_member import Members
 
 __all__ = ["Declaration", "OpenGrant", "SignedIn", "read_credential"]
 

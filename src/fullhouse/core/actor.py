@@ -29,6 +29,8 @@ class Actor:
     label: str = "anonymous"
     """For logs: never a secret, never a name of a person."""
     permissions: frozenset[str] = field(default_factory=frozenset[str])
+    second_factor: bool = False
+    """Whether a user signed in with one."""
     session_ids: frozenset[UUID] = field(default_factory=frozenset[UUID])
     """The sessions that a scanner's key is bound to; none named means any of its organization."""
     gates: frozenset[str] = field(default_factory=frozenset[str])

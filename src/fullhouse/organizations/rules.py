@@ -109,6 +109,15 @@ class Invitation:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """Who accepts an invitation: a user, as their sign-in tells them."""
+
+    user_id: UUID
+    email: str
+    email_verified: bool
+
+
 class MemberNotFound(NotFound):
     """The organization has no such member."""
 

@@ -22,6 +22,23 @@ async def insert_organization(conn: Connection, organization: Organization) -> N
     )
 
 
+async def write_organization(conn: Connection, organization: Organization) -> None:
+    """Write what an organization says of itself and asks of its members; the caller holds its lock."""
+    await conn.execute(
+        """
+        UPDATE organizations SET name = $2, contact_email = $3, language = $4, second_factor_required = $5,
+                                 refund_limit_minor = $6
+        WHERE organization_id = $1
+        """,
+        organization.organization_id,
+        organization.name,
+        organization.contact_email,
+        organization.language,
+        organization.second_factor_required,
+        organization.refund_limit_minor,
+    )
+
+
 async def insert_member(conn: Connection, organization_id: UUID, user_id: UUID, role: Role) -> None:
     """Make a user a member; one who is a member already keeps the role."""
     await conn.execute(

@@ -11,6 +11,7 @@ from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
+from fullhouse.organizations.members.mail_invitation import mail_invitation
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
@@ -78,6 +79,12 @@ class Reactions:
                 self._resources.pool, self._mailroom, message.organization_id, order_of(message), news
             )
 
+    async def mail_invitation(self, message: Message) -> None:
+        """Mail who was invited to an organization."""
+        parts = self._resources
+        ids = (message.organization_id, UUID(str(message.data["invitation_id"])))
+        await mail_invitation(parts.pool, parts.mailer, parts.secret_key, parts.public_url, ids)
+
 
 NEWS: Mapping[tuple[str, str], News] = {
     ("order.cancelled", "payment_declined"): "payment_declined",
@@ -125,6 +132,7 @@ class Line:
 
 
 TABLE = (
+    Line("organizations.mail_invitations", _types("member.invited"), outside=Reactions.mail_invitation),
     Line("payments.settle", _types("payment.notice_received"), in_transaction=Reactions.settle),
     Line("payments.close_declined", _types("payment.declined"), in_transaction=Reactions.close_declined),
     Line(

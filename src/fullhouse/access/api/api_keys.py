@@ -1,4 +1,4 @@
-"""Routes of organizations and their API keys. They stand here because they need to know who may call them."""
+"""Routes of API keys."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,24 +29,14 @@ from fullhouse.infra.http import (
 )
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
 from fullhouse.organizations.issue_api_key import issue_api_key
-from fullhouse.organizations.queries import list_api_keys, load_api_key, load_organization
+from fullhouse.organizations.queries import list_api_keys, load_api_key
 from fullhouse.organizations.revoke_api_key import revoke_api_key
-from fullhouse.organizations.rules import ApiKey, NewApiKey, OrganizationNotFound, Role
+from fullhouse.organizations.rules import ApiKey, NewApiKey, Role
 
 router = APIRouter(tags=["organizations"])
 _LIST = "api_keys"
 BOUND_MAX = 100
 """How many sessions, and how many gates, a key may be bound to."""
-
-
-class OrganizationAnswer(ApiModel):
-    """Who sells."""
-
-    id: UUID
-    name: str
-    contact_email: str | None
-    language: str
-    created_at: datetime
 
 
 class NewApiKeyBody(ApiModel):
@@ -108,22 +98,6 @@ class IssuedApiKeyAnswer(ApiKeyAnswer):
     """A key with its text, shown this once."""
 
     key: str
-
-
-@router.get("/organizations/{organization_id}", dependencies=[requires("organization:read")], responses=problems(404))
-async def get_organization(organization_id: UUID, resources: ResourcesDep) -> OrganizationAnswer:
-    """Show the organization."""
-    async with connection(resources.pool, organization_id) as conn:
-        found = await load_organization(conn, organization_id)
-    if found is None:
-        raise OrganizationNotFound
-    return OrganizationAnswer(
-        id=found.organization_id,
-        name=found.name,
-        contact_email=found.contact_email,
-        language=found.language,
-        created_at=found.created_at,
-    )
 
 
 @router.post(

@@ -1,0 +1,1 @@
+"""The people of an organization: invited, accepted, with a role that changes, and removed."""
