@@ -17,8 +17,11 @@ from harness.shop import Shop
 from harness.stock import SERVER_KEY
 from seating.documents import fullhouse_document
 
+from fullhouse.identity.ensure_user import ensure_user
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.infra.system import make_id
+from fullhouse.organizations.rules import Role
+from fullhouse.organizations.writes import insert_member
 from fullhouse.tickets.code import TicketClaims, derive_signing_key, make_code
 from fullhouse.tickets.issue_tickets import issue_tickets
 
@@ -26,6 +29,7 @@ from .conftest import entries_of
 
 API = "/api/v1"
 ORGANIZATION = "/organizations/{organization_id}"
+INVITATIONS = f"{ORGANIZATION}/invitations"
 HOOKS = f"{ORGANIZATION}/webhook-endpoints"
 HOOK = HOOKS + "/{endpoint_id}"
 
@@ -74,6 +78,21 @@ async def delete_api_key(by: Organizer) -> httpx.Response:
     return await by.call("DELETE", f"{ORGANIZATION}/api-keys/{key['id']}")
 
 
+def invitation() -> dict[str, str]:
+    return {"email": f"bruno.lima+{uuid4().hex}@example.org", "role": "scanner"}
+
+
+async def revoke_invitation(by: Organizer) -> httpx.Response:
+    return await by.call("DELETE", f"{INVITATIONS}/{(await by.make(INVITATIONS, invitation()))['id']}")
+
+
+async def on_member(by: Organizer, method: str, body: Any = None) -> httpx.Response:
+    async with transaction(by.shop.sale.pool, by.organization_id) as conn:
+        user = await ensure_user(conn, make_id, f"bruno.lima+{uuid4().hex}@example.org")
+        await insert_member(conn, by.organization_id, user.user_id, Role.SCANNER)
+    return await by.call(method, f"{ORGANIZATION}/members/{user.user_id}", body)
+
+
 async def delete_allocation(by: Organizer) -> httpx.Response:
     path = f"/sessions/{by.shop.sale.made.session_id}/allocations"
     made = await by.make(path, {"name": "House", "quantities": {"standing": 1}})
@@ -120,6 +139,14 @@ def simple_event(by: Organizer) -> dict[str, Any]:
 SINCE = {"since": "2026-01-01T00:00:00Z"}
 
 WAYS: Mapping[str, tuple[str, Way]] = {
+    f"PATCH {ORGANIZATION}": ("organization.update", lambda by: by.call("PATCH", ORGANIZATION, {"language": "pt"})),
+    f"POST {ORGANIZATION}/invitations": ("member.invite", lambda by: by.call("POST", INVITATIONS, invitation())),
+    f"DELETE {ORGANIZATION}/invitations/{{invitation_id}}": ("member.uninvite", revoke_invitation),
+    f"PATCH {ORGANIZATION}/members/{{user_id}}": (
+        "member.change_role",
+        lambda by: on_member(by, "PATCH", {"role": "manager"}),
+    ),
+    f"DELETE {ORGANIZATION}/members/{{user_id}}": ("member.remove", lambda by: on_member(by, "DELETE")),
     f"POST {ORGANIZATION}/api-keys": (
         "api_key.issue",
         lambda by: by.call("POST", f"{ORGANIZATION}/api-keys", {"name": "door", "role": "scanner"}),
@@ -202,7 +229,7 @@ def changing_operations(document: dict[str, Any]) -> set[str]:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if method in {"post", "put", "patch", "delete"}
-        and operation["x-permission"] not in {"public", "holder"}
+        and operation["x-permission"] not in {"public", "holder", "signed_in"}
         and any("Bearer" in scheme for scheme in operation["security"])
     }
 

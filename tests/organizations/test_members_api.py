@@ -215,6 +215,12 @@ async def test_the_last_owner_stays_an_owner(client: httpx.AsyncClient, pool: Po
     assert {(answer.status_code, answer.json()["code"]) for answer in tries} == {(409, "last_owner")}
     assert (await client.post(of(seller, "leave"), headers=manager.bearer)).status_code == 204
     assert await roles(pool, seller.organization_id) == {owner.email: "owner"}
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
+        logged = await conn.fetch(
+            "SELECT action, actor_id, thing_id FROM audit_entries WHERE organization_id = $1 AND actor_kind = 'user'",
+            seller.organization_id,
+        )
+    assert [tuple(row.values()) for row in logged] == [("member.remove", manager.user_id, manager.user_id)]
     stranger = await client.post(of(seller, "leave"), headers=manager.bearer)
     assert (stranger.status_code, stranger.json()["code"]) == (404, "organization_not_found")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.queries import load_organization
 from fullhouse.organizations.rules import Organization, OrganizationNotFound, checked_name
@@ -22,5 +23,10 @@ async def update_organization(conn: Connection, organization_id: UUID, changes: 
         raise OrganizationNotFound
     changed = replace(found, **changes)
     checked_name(changed.name)
-    await write_organization(conn, changed)
+    if changed != found:
+        await write_organization(conn, changed)
+        fields = sorted(name for name in changes if getattr(changed, name) != getattr(found, name))
+        await record(
+            conn, organization_id, Act("organization.update", "organization", organization_id, {"fields": [*fields]})
+        )
     return changed

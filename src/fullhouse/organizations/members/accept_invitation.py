@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fullhouse.core.secrets import same_hash
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.members.queries import load_invitation, load_secret_hash
 from fullhouse.organizations.members.writes import mark_accepted
@@ -44,4 +45,6 @@ async def accept_invitation(conn: Connection, ids: tuple[UUID, UUID], secret: st
     if not await mark_accepted(conn, organization_id, invitation_id):
         raise InvitationOver(invitation_status=InvitationStatus.EXPIRED.value)
     await insert_member(conn, organization_id, invitee.user_id, invitation.role)
+    act = Act("member.join", "user", invitee.user_id, {"role": invitation.role.value})
+    await record(conn, organization_id, act)
     return invitation.role

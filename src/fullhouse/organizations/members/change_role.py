@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.members.queries import load_member
 from fullhouse.organizations.members.writes import count_owners, set_role
@@ -25,4 +26,8 @@ async def change_role(
     allow(member.role)
     if member.role is Role.OWNER and role is not Role.OWNER and await count_owners(conn, organization_id) == 1:
         raise LastOwner
+    if member.role is role:
+        return member
+    act = Act("member.change_role", "user", user_id, {"role": role.value, "before": member.role.value})
+    await record(conn, organization_id, act)
     return await set_role(conn, member, role)

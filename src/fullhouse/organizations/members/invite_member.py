@@ -7,6 +7,7 @@ from uuid import UUID
 from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import hash_secret
 from fullhouse.identity.rules import checked_email
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.members.invitation_token import invitation_secret
@@ -62,4 +63,5 @@ async def invite_member(
     secret_hash = hash_secret(invitation_secret(post.server_key, invitation_id))
     invitation = await insert_invitation(conn, (organization_id, invitation_id), address, role, secret_hash)
     await append(conn, post.make_id, [MemberInvited(organization_id, invitation_id)])
+    await record(conn, organization_id, Act("member.invite", "invitation", invitation_id, {"role": role.value}))
     return invitation

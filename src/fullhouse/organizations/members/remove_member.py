@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.members.queries import load_member
 from fullhouse.organizations.members.writes import count_owners, delete_member
@@ -24,3 +25,4 @@ async def remove_member(conn: Connection, organization_id: UUID, user_id: UUID, 
     if member.role is Role.OWNER and await count_owners(conn, organization_id) == 1:
         raise LastOwner
     await delete_member(conn, organization_id, user_id)
+    await record(conn, organization_id, Act("member.remove", "user", user_id, {"role": member.role.value}))

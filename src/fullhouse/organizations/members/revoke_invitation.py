@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.organizations.members.queries import load_invitation
 from fullhouse.organizations.members.writes import mark_invitation_revoked
@@ -21,4 +22,5 @@ async def revoke_invitation(
     if invitation is None:
         raise InvitationNotFound
     allow(invitation.role)
-    await mark_invitation_revoked(conn, organization_id, invitation_id)
+    if await mark_invitation_revoked(conn, organization_id, invitation_id):
+        await record(conn, organization_id, Act("member.uninvite", "invitation", invitation_id))

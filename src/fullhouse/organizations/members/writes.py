@@ -64,9 +64,9 @@ async def insert_invitation(
     return invitation_of(row)
 
 
-async def mark_invitation_revoked(conn: Connection, organization_id: UUID, invitation_id: UUID) -> None:
-    """End an invitation if it is open."""
-    await conn.execute(
+async def mark_invitation_revoked(conn: Connection, organization_id: UUID, invitation_id: UUID) -> bool:
+    """End an invitation if it is open; False where it is over."""
+    tag = await conn.execute(
         """
         UPDATE invitations SET status = 'revoked', ended_at = clock_timestamp()
         WHERE organization_id = $1 AND invitation_id = $2 AND status = 'open'
@@ -74,6 +74,7 @@ async def mark_invitation_revoked(conn: Connection, organization_id: UUID, invit
         organization_id,
         invitation_id,
     )
+    return tag == "UPDATE 1"
 
 
 async def mark_accepted(conn: Connection, organization_id: UUID, invitation_id: UUID) -> bool:
