@@ -1,6 +1,7 @@
 """A real worker process that kills itself, as ``kill -9`` would, right before or right after one step.
 
-Run as ``python -m harness.crashing_worker DATABASE VALKEY FOLDER STEP``; STEP is ``before|after module:name[@queue]``.
+Run as ``python -m harness.crashing_worker DATABASE VALKEY FOLDER STEP [BROKER]``; STEP is
+``before|after module:name[@queue]``.
 The product knows nothing of this: the step is wrapped here, from outside.
 """
 
@@ -9,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -51,13 +53,13 @@ def _mentions(arg: object, queue: str) -> bool:
     return getattr(arg, "queue", None) == queue
 
 
-async def work(database_url: str, valkey_url: str, folder: Path) -> None:
+async def work(database_url: str, valkey_url: str, folder: Path, broker_url: str) -> None:
     """Run every part of the worker until something kills it."""
     pool = await open_pool(database_url)
-    resources = resources_on(pool, open_valkey(valkey_url), database_url, folder)
+    resources = replace(resources_on(pool, open_valkey(valkey_url), database_url, folder), broker_url=broker_url)
     await run_worker(resources, work_of(resources, SETTINGS), asyncio.Event())
 
 
 if __name__ == "__main__":
     plant(sys.argv[4])
-    asyncio.run(work(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+    asyncio.run(work(sys.argv[1], sys.argv[2], Path(sys.argv[3]), (sys.argv[5:] or ["postgres"])[0]))

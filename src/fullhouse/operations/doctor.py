@@ -131,17 +131,21 @@ async def _queues(places: Places) -> str:
         await pool.close()
     lines = [QueueDepth("outbox", outbox.count, outbox.oldest_seconds), *depths]
     late = [
-        line for line in lines if line.oldest_seconds > (OUTBOX_SECONDS_MAX if line is lines[0] else QUEUE_SECONDS_MAX)
+        line
+        for line in lines
+        if (line.oldest_seconds or 0.0) > (OUTBOX_SECONDS_MAX if line is lines[0] else QUEUE_SECONDS_MAX)
     ]
-    waiting = ", ".join(
-        f"{line.queue} {line.count} (oldest {line.oldest_seconds:.0f} s)" for line in lines if line.count
-    )
+    waiting = ", ".join(f"{line.queue} {line.count} ({_age(line)})" for line in lines if line.count)
     kept = f"; {outbox.dead_count} dead letters wait" if outbox.dead_count else ""
     if outbox.parked_count:
         raise NotWell(f"{outbox.parked_count} messages are parked; see 'fullhouse dead-letters list --queue outbox'")
     if late:
         raise NotWell(f"not worked off: {waiting}{kept}; does 'fullhouse worker' run?")
     return (f"waiting: {waiting}" if waiting else "nothing waits") + kept
+
+
+def _age(line: QueueDepth) -> str:
+    return "age unknown" if line.oldest_seconds is None else f"oldest {line.oldest_seconds:.0f} s"
 
 
 async def _data_folder(folder: Path) -> str:

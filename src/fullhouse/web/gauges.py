@@ -1,11 +1,13 @@
 """The depths of the queues, read from the database when somebody asks for metrics."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import Unavailable
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection
+from fullhouse.infra.queue_depths import NotedDepth, load_depths
 from fullhouse.infra.telemetry import gauge
 from fullhouse.reservations.desk import Desks
 
@@ -20,7 +22,10 @@ OUTBOX_DEPTH = gauge("outbox_unsent", "Messages that the relay has not sent, at 
 OUTBOX_AGE = gauge("outbox_oldest_seconds", "Age of the oldest message that the relay has not sent.")
 OUTBOX_PARKED = gauge("outbox_parked", "Messages that the relay gave up on, at most 100,000.")
 QUEUE_DEPTH = gauge("queue_depth", "Messages waiting for a consumer, at most 100,000 in all.", ["queue"])
-QUEUE_AGE = gauge("queue_oldest_seconds", "Age of the oldest message waiting for a consumer.", ["queue"])
+QUEUE_AGE = gauge("queue_oldest_seconds", "Age of the oldest message waiting for a consumer, where known.", ["queue"])
+QUEUE_MEASURED = gauge(
+    "queue_measured_seconds", "How long ago a worker measured a queue of a broker that is not the database.", ["queue"]
+)
 DEAD_LETTERS = gauge("dead_letters_open", "Messages that failed for good and wait for a person, at most 100,000.")
 HELD_OVERDUE = gauge("reservations_overdue", "Reservations still held after their deadline, at most 100,000.")
 DESKS_OPEN = gauge("desks_open", "Sessions whose stock this process keeps in memory.")
@@ -91,6 +96,7 @@ class Gauges:
                 """,
                 COUNTED_MAX,
             )
+            noted = await load_depths(conn)
         if depths is not None:
             _set_depths(depths)
         QUEUE_DEPTH.clear()
@@ -98,6 +104,16 @@ class Gauges:
         for row in queues:
             QUEUE_DEPTH.labels(row["queue"]).set(row["depth"])
             QUEUE_AGE.labels(row["queue"]).set(row["oldest_seconds"])
+        _set_noted(noted)
+
+
+def _set_noted(noted: Sequence[NotedDepth]) -> None:
+    QUEUE_MEASURED.clear()
+    for depth in noted:
+        QUEUE_DEPTH.labels(depth.queue).set(depth.count)
+        QUEUE_MEASURED.labels(depth.queue).set(depth.measured_seconds)
+        if depth.oldest_seconds is not None:
+            QUEUE_AGE.labels(depth.queue).set(depth.oldest_seconds)
 
 
 def _set_depths(row: Record) -> None:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fullhouse.facts import WAITING_TYPES
-from fullhouse.infra.brokers import open_broker
+from fullhouse.infra.brokers import POSTGRES, open_broker
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer
+from fullhouse.workers.measure_queues import keep_measuring
 from fullhouse.workers.react import Subscription
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
 PARTS = frozenset({"relay", "consume", "schedule", "send"})
+MEASURE = "measure"
+"""What every worker does beside its parts."""
 
 
 class Sending(Protocol):
@@ -64,7 +67,7 @@ async def run_worker(
     try:
         await broker.declare(work.queues())
         loops = _loops(resources, work, stop, broker=broker, notifier=notifier, listener=listener)
-        chosen = {name: loop for name, loop in loops.items() if name.partition(":")[0] in parts}
+        chosen = {name: loop for name, loop in loops.items() if name.partition(":")[0] in parts | {MEASURE}}
         await supervise(chosen, stop, randomness=resources.randomness, grace_seconds=grace_seconds)
     finally:
         await notifier.close()
@@ -88,9 +91,17 @@ def _loops(
     async def run_schedule() -> None:
         await schedule.run_until(stop)
 
+    kind = resources.broker_url.partition(":")[0]
+    measured_by = resources.make_id()
+
+    async def run_measure() -> None:
+        await keep_measuring(resources.pool, broker, kind, measured_by, stop)
+
     return {
         "relay": run_relay,
         "schedule": run_schedule,
+        # Of the queues in the database everybody can read the depths there.
+        **({} if kind == POSTGRES else {MEASURE: run_measure}),
         **{f"consume:{consumer.queue}": _running(consumer, stop) for consumer in consumers},
         **{f"send:{name}": _running(sender, stop) for name, sender in work.senders.items()},
     }

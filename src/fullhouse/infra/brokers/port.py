@@ -47,7 +47,8 @@ class QueueDepth:
 
     queue: str
     count: int
-    oldest_seconds: float
+    oldest_seconds: float | None
+    """None where the broker does not tell."""
 
 
 class Broker(Protocol):

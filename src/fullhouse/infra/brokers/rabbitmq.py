@@ -267,6 +267,6 @@ def _delivery(queue: str, link: Link, held: Held) -> Delivery:
 def _depth(queue: str, ready_count: int, line: Line | None) -> QueueDepth:
     oldest = line.held.oldest() if line is not None else None
     if line is None or oldest is None:
-        return QueueDepth(queue, ready_count, 0.0)
+        return QueueDepth(queue, ready_count, None if ready_count else 0.0)
     age = (now() - datetime.fromisoformat(oldest.message.occurred_at)).total_seconds()
     return QueueDepth(queue, ready_count + len(line.held), max(0.0, age))

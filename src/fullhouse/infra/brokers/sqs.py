@@ -235,7 +235,7 @@ class SqsBroker:
             return QueueDepth(queue, count, await self._calls.oldest_seconds(queue))
         except BrokerUnavailable as refused:
             _log.warning("age_unknown", queue=queue, error=str(refused))
-            return QueueDepth(queue, count, 0.0)
+            return QueueDepth(queue, count, None)
 
 
 async def _all(sending: Iterable[Awaitable[None]]) -> None:

@@ -7,8 +7,8 @@ LOOK_BACK_SECONDS = 600
 """SQS reports once a minute, and up to some minutes late."""
 
 
-async def oldest_seconds(watch: Any, queue_name: str, now: datetime) -> float:  # noqa: ANN401 (made at run time)
-    """Return the latest age that CloudWatch has for a queue; 0 if it has none."""
+async def oldest_seconds(watch: Any, queue_name: str, now: datetime) -> float | None:  # noqa: ANN401 (made at run time)
+    """Return the latest age that CloudWatch has for a queue; None if it has none yet."""
     answer = await watch.get_metric_data(
         MetricDataQueries=[
             {
@@ -29,4 +29,4 @@ async def oldest_seconds(watch: Any, queue_name: str, now: datetime) -> float:  
         ScanBy="TimestampDescending",
     )
     values = answer["MetricDataResults"][0]["Values"]
-    return float(values[0]) if values else 0.0
+    return float(values[0]) if values else None

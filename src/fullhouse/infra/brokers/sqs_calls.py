@@ -90,7 +90,7 @@ class SqsCalls:
             answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
         return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
 
-    async def oldest_seconds(self, queue: str) -> float:
+    async def oldest_seconds(self, queue: str) -> float | None:
         """Return the age of the oldest message, as CloudWatch has it."""
         watch = await self._client("cloudwatch")
         with _broker_errors():

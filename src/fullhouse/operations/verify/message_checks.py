@@ -50,6 +50,10 @@ MESSAGE_CHECKS = (
                           AND m.queue = w.queue AND m.message_id = o.message_id)
           AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.organization_id = o.organization_id
                           AND d.queue = w.queue AND d.message_id = o.message_id)
+          -- A queue outside the database is known to lack the message only if it was found empty long after.
+          AND (NOT EXISTS (SELECT FROM queue_depths q WHERE q.queue = w.queue)
+               OR (SELECT max(q.waiting_count) = 0 FROM queue_depths q
+                   WHERE q.queue = w.queue AND q.measured_at > o.sent_at + make_interval(secs => 600 * $1::float8)))
         """,
         graced=True,
         more=_reactions,
@@ -57,10 +61,14 @@ MESSAGE_CHECKS = (
     Check(
         10,
         "queue_is_worked_off",
-        "No message waits in a queue for ten minutes.",
+        "No message waits in a queue for ten minutes, as far as its broker tells.",
         """
         SELECT organization_id, queue, message_id, key, enqueued_at, attempts FROM broker_messages
         WHERE enqueued_at < clock_timestamp() - make_interval(secs => 600 * $1::float8)
+        UNION ALL
+        SELECT NULL, queue, NULL, NULL, measured_at - make_interval(secs => oldest_seconds), NULL FROM queue_depths
+        WHERE waiting_count > 0 AND oldest_seconds > 600 * $1::float8
+          AND measured_at > clock_timestamp() - interval '1 minute'
         """,
         graced=True,
     ),
