@@ -4,7 +4,7 @@
 ``make services`` starts servers and leaves their URLs in ``.data/services/``. It starts a PostgreSQL of its own, and
 prints messages a second of a bare client (batches of the relay's size, confirmed), of the broker's ``publish`` and of
 the whole relay, the ratios, and the lag from commit to the broker's confirmation under a steady load. On a
-machine that is busy with other things, trust the ratios. ``BARE`` takes a bare client for each scheme.
+machine that is busy with other things, trust the ratios.
 """
 
 import argparse
@@ -19,6 +19,9 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import aio_pika
+from aiobotocore.session import get_session
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from yarl import URL
 
 from fullhouse.core.message import Message
@@ -27,7 +30,7 @@ from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, open_pool, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.relay_outbox import BATCH_COUNT_MAX, Relay
@@ -78,8 +81,85 @@ async def bare_rabbitmq(url: str, work: Sequence[Sequence[Message]]) -> float:
     return seconds
 
 
+async def bare_kafka(url: str, work: Sequence[Sequence[Message]]) -> float:
+    """Send bodies that are there already to a topic of its own, acknowledged by all copies."""
+    topic = f"bare{uuid4().hex}"
+    place = URL(url)
+    bodies = [[(json.dumps(to_cloud_event(one)).encode(), str(one.key).encode()) for one in batch] for batch in work]
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=f"{place.host}:{place.port}")
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 12, 1)])
+    async with AIOKafkaProducer(
+        bootstrap_servers=f"{place.host}:{place.port}", acks="all", enable_idempotence=True, max_batch_size=131_072
+    ) as producer:
+        began = time.perf_counter()
+        for batch in bodies:
+            await asyncio.gather(*[await producer.send(topic, body, key=key) for body, key in batch])
+        seconds = time.perf_counter() - began
+    await admin.delete_topics([topic])
+    await admin.close()
+    return seconds
+
+
+async def bare_sqs(url: str, work: Sequence[Sequence[Message]]) -> float:
+    """Send bodies that are there already to a FIFO queue of its own, ten a request, eight requests at once."""
+    query, region = URL(url).query, URL(url).host
+    session = get_session()
+    async with session.create_client(
+        "sqs",
+        region_name=region,
+        endpoint_url=query["endpoint"],
+        aws_access_key_id=query["access_key_id"],
+        aws_secret_access_key=query["secret_access_key"],
+    ) as client:
+        sqs: Any = client
+        made = await sqs.create_queue(QueueName=f"bare{uuid4().hex}.fifo", Attributes={"FifoQueue": "true"})
+        sent = [message for batch in work for message in batch]
+        requests = [
+            [
+                {
+                    "Id": str(number),
+                    "MessageBody": json.dumps(to_cloud_event(one)),
+                    "MessageGroupId": str(one.key),
+                    "MessageDeduplicationId": str(one.message_id),
+                }
+                for number, one in enumerate(sent[first : first + 10])
+            ]
+            for first in range(0, len(sent), 10)
+        ]
+        began = time.perf_counter()
+        for first in range(0, len(requests), 8):
+            await asyncio.gather(
+                *(
+                    sqs.send_message_batch(QueueUrl=made["QueueUrl"], Entries=some)
+                    for some in requests[first : first + 8]
+                )
+            )
+        seconds = time.perf_counter() - began
+        await sqs.delete_queue(QueueUrl=made["QueueUrl"])
+    return seconds
+
+
+async def bare_postgres(pool: Pool, work: Sequence[Sequence[Message]]) -> float:
+    """Insert bodies that are there already, in the same batches, and do nothing else."""
+    bodies: list[list[Any]] = [[to_cloud_event(message) for message in batch] for batch in work]
+    async with connection(pool, EVERY_ORGANIZATION) as conn:
+        began = time.perf_counter()
+        for batch in bodies:
+            await conn.execute(
+                """
+                INSERT INTO broker_messages (queue, organization_id, message_id, key, body)
+                SELECT 'bare', $1, m.id, m.id, m.body FROM unnest($2::uuid[], $3::jsonb[]) AS m(id, body)
+                """,
+                ORGANIZATION,
+                [uuid4() for _ in batch],
+                batch,
+            )
+        return time.perf_counter() - began
+
+
 Bare = Callable[[str, Sequence[Sequence[Message]]], Awaitable[float]]
-BARE: dict[str, Bare] = {"amqp": bare_rabbitmq, "amqps": bare_rabbitmq}
+BARE: dict[str, Bare] = {"amqp": bare_rabbitmq, "amqps": bare_rabbitmq, "kafka": bare_kafka, "sqs": bare_sqs}
 
 
 async def measure(url: str, pool: Pool, database_url: str, count: int, rate: int) -> None:
@@ -89,8 +169,8 @@ async def measure(url: str, pool: Pool, database_url: str, count: int, rate: int
     await broker.declare({"bench": {"thing.paid"}})
     await broker.publish(batches(1)[0])
     work, bare = batches(count), 0.0
-    if scheme in BARE:
-        bare = count / await BARE[scheme](url, work)
+    if scheme in BARE or scheme == "postgres":
+        bare = count / await (BARE[scheme](url, work) if scheme in BARE else bare_postgres(pool, work))
         print(f"{scheme}: bare client {bare:.0f} messages/s")
     began = time.perf_counter()
     for batch in work:
