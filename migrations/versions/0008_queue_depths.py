@@ -2,8 +2,8 @@
 
 from fullhouse.infra.run_alembic import run_sql_beside
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
