@@ -305,6 +305,8 @@ CREATE TABLE events (
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz,
     cancelled_at timestamptz,
+    -- How many places of all of its sessions one buyer may have, by mail address; null: any number.
+    per_buyer_max integer CHECK (per_buyer_max BETWEEN 1 AND 1000),
     PRIMARY KEY (organization_id, event_id)
 );
 CREATE INDEX events_listed ON events (starts_at, event_id) WHERE status = 'published';
@@ -546,6 +548,9 @@ CREATE TABLE order_contacts (
     name text NOT NULL,
     PRIMARY KEY (organization_id, order_id)
 );
+-- Addresses of one mailbox are one buyer: no letters are large, and nothing from a plus to the at sign counts.
+CREATE INDEX order_contacts_of_buyer
+    ON order_contacts (organization_id, lower(regexp_replace(email, '[+][^@]*@', '@')));
 
 CREATE TABLE order_lines (
     organization_id uuid NOT NULL,

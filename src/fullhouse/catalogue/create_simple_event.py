@@ -24,7 +24,7 @@ async def create_simple_event(
     aware = wish.starts.tzinfo is not None
     starts = to_wall_clock(wish.starts, wish.time_zone) if aware else WallClock(wish.starts)
     to_instant(starts, wish.time_zone, "date")
-    fields = EventFields(wish.name, wish.description, wish.location, wish.time_zone, wish.currency)
+    fields = EventFields(wish.name, wish.description, wish.location, wish.time_zone, wish.currency, wish.per_buyer_max)
     event = await create_event(conn, make_id, organization_id, fields)
     session = SessionWish(
         dates=SessionDates(wish.time_zone, starts),

@@ -30,7 +30,7 @@ async def list_published_events(
     rows = await conn.fetch(
         """
         SELECT organization_id, event_id, name, description, location, time_zone, currency, status, starts_at, ends_at,
-               created_at, updated_at, published_at, cancelled_at
+               created_at, updated_at, published_at, cancelled_at, per_buyer_max
         FROM events
         WHERE status = 'published' AND (starts_at, event_id) > (coalesce($1::timestamptz, '-infinity'), $2::uuid)
           AND ($3::timestamptz IS NULL OR coalesce(ends_at, starts_at) >= $3)
@@ -54,7 +54,7 @@ async def list_events_of(conn: Connection, organization_id: UUID, after: UUID | 
     rows = await conn.fetch(
         """
         SELECT organization_id, event_id, name, description, location, time_zone, currency, status, starts_at, ends_at,
-               created_at, updated_at, published_at, cancelled_at
+               created_at, updated_at, published_at, cancelled_at, per_buyer_max
         FROM events WHERE organization_id = $1 AND ($2::uuid IS NULL OR event_id < $2)
         ORDER BY event_id DESC LIMIT $3
         """,

@@ -135,6 +135,7 @@ class SimpleEventWish:
     price_minor: int
     currency: str
     ticket_type: str
+    per_buyer_max: int | None = None
 
 
 class StockWasHeld(Conflict):

@@ -21,7 +21,8 @@ async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) 
     """Load a session's terms in three statements, or None where the organization has no such session."""
     session = await conn.fetchrow(
         """
-        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency
+        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
+               e.per_buyer_max
         FROM sessions s JOIN events e USING (organization_id, event_id)
         WHERE s.organization_id = $1 AND s.session_id = $2
         """,
@@ -55,7 +56,8 @@ async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id:
     """Load the terms of all sessions of an event, by start, in three statements whatever their number."""
     sessions = await conn.fetch(
         """
-        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency
+        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
+               e.per_buyer_max
         FROM sessions s JOIN events e USING (organization_id, event_id)
         WHERE s.organization_id = $1 AND s.event_id = $2 ORDER BY s.starts_at, s.session_id
         """,
@@ -90,7 +92,7 @@ async def load_event(conn: Connection, organization_id: UUID, event_id: UUID) ->
     row = await conn.fetchrow(
         """
         SELECT organization_id, event_id, name, description, location, time_zone, currency, status, starts_at, ends_at,
-               created_at, updated_at, published_at, cancelled_at
+               created_at, updated_at, published_at, cancelled_at, per_buyer_max
         FROM events WHERE organization_id = $1 AND event_id = $2
         """,
         organization_id,
@@ -143,6 +145,7 @@ def _terms(session: Record, categories: list[Record], types: list[Record]) -> Se
         price_categories=tuple(_category(row) for row in categories),
         ticket_types=_ticket_types(types),
         local=_local_dates(session),
+        per_buyer_max=session["per_buyer_max"],
     )
 
 

@@ -52,6 +52,8 @@ class Event:
     updated_at: datetime
     published_at: datetime | None
     cancelled_at: datetime | None
+    per_buyer_max: int | None
+    """How many places of all of its sessions one buyer may have, by mail address; None for any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class EventFields:
     location: str
     time_zone: str
     currency: str
+    per_buyer_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class SessionTerms:
     ticket_types: tuple[TicketType, ...]
     local: LocalDates | None = None
     """The wall clock of the dates, where it was loaded."""
+    per_buyer_max: int | None = None
+    """That of its event."""
 
     def category(self, price_category_id: UUID) -> PriceCategory:
         """Return one price category. Raises ``KeyError`` for an id of another session."""

@@ -1,5 +1,8 @@
 """Change what an event says about itself."""
 
+from collections.abc import Mapping
+from dataclasses import fields as dataclass_fields
+from typing import Any
 from uuid import UUID
 
 from fullhouse.core.errors import invalid_field
@@ -11,7 +14,7 @@ from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 
 
-async def update_event(conn: Connection, organization_id: UUID, event_id: UUID, changes: dict[str, str]) -> Event:
+async def update_event(conn: Connection, organization_id: UUID, event_id: UUID, changes: Mapping[str, Any]) -> Event:
     """Change the named fields (those of ``EventFields``) and return the event.
 
     Another time zone is that of sessions yet to come; sessions keep theirs. Raises ``EventNotFound``,
@@ -21,7 +24,7 @@ async def update_event(conn: Connection, organization_id: UUID, event_id: UUID, 
     if event is None:
         raise EventNotFound
     may_change(event.status)
-    now = {name: getattr(event, name) for name in ("name", "description", "location", "time_zone", "currency")}
+    now = {field.name: getattr(event, field.name) for field in dataclass_fields(EventFields)}
     fields = EventFields(**{**now, **changes})
     if fields.time_zone != event.time_zone:
         check_time_zone(fields.time_zone)

@@ -14,7 +14,7 @@ async def lock_event(conn: Connection, organization_id: UUID, event_id: UUID) ->
     row = await conn.fetchrow(
         """
         SELECT organization_id, event_id, name, description, location, time_zone, currency, status, starts_at, ends_at,
-               created_at, updated_at, published_at, cancelled_at
+               created_at, updated_at, published_at, cancelled_at, per_buyer_max
         FROM events WHERE organization_id = $1 AND event_id = $2 FOR NO KEY UPDATE
         """,
         organization_id,
@@ -35,8 +35,8 @@ async def insert_event(conn: Connection, organization_id: UUID, event_id: UUID, 
     """Insert a draft."""
     await conn.execute(
         """
-        INSERT INTO events (organization_id, event_id, name, description, location, time_zone, currency)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO events (organization_id, event_id, name, description, location, time_zone, currency, per_buyer_max)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
         organization_id,
         event_id,
@@ -45,6 +45,7 @@ async def insert_event(conn: Connection, organization_id: UUID, event_id: UUID, 
         fields.location,
         fields.time_zone,
         fields.currency,
+        fields.per_buyer_max,
     )
 
 
@@ -53,7 +54,7 @@ async def set_event_fields(conn: Connection, organization_id: UUID, event_id: UU
     await conn.execute(
         """
         UPDATE events SET name = $3, description = $4, location = $5, time_zone = $6, currency = $7,
-                          updated_at = clock_timestamp()
+                          per_buyer_max = $8, updated_at = clock_timestamp()
         WHERE organization_id = $1 AND event_id = $2
         """,
         organization_id,
@@ -63,6 +64,7 @@ async def set_event_fields(conn: Connection, organization_id: UUID, event_id: UU
         fields.location,
         fields.time_zone,
         fields.currency,
+        fields.per_buyer_max,
     )
 
 

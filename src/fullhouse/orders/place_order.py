@@ -13,9 +13,9 @@ from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection, constraint_errors
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
-from fullhouse.orders.queries import find_order_of_reservation
-from fullhouse.orders.rules import Contact, Order, OrderExists, OrderLine, lines_of, total_of
-from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, replace_lines
+from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
+from fullhouse.orders.rules import Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, lines_of, total_of
+from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, lock_buyer, replace_lines
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.reservations.rules import (
@@ -54,14 +54,20 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
 
     ``order_key`` is the server's key for order secrets: the buyer's secret is ``derive_secret(order_key, id)``.
     An order of zero total is sold and paid in this transaction. Announces ``order.placed``. Raises
-    ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``.
+    ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``,
+    ``LimitPerBuyer``.
     """
     _, secret = read_token(request.token)
     known = await load_reservation(conn, request.organization_id, request.reservation_id)
     if known is None or not same_hash(secret, known.token_hash):
         raise ReservationNotFound
     terms = await _terms(conn, known)
+    buyer = buyer_of(request.contact.email)
+    if terms.per_buyer_max is not None:
+        # Before the stock is locked: whoever waits for the same buyer holds up nobody else.
+        await lock_buyer(conn, terms.event_id, buyer)
     reservation = await _extend(conn, known, terms.hold_seconds)
+    await _check_limit(conn, terms, reservation, buyer)
     order_id = make_id()
     lines = lines_of(reservation.items)
     with constraint_errors({"orders_one_per_reservation": OrderExists}):
@@ -95,6 +101,16 @@ async def _terms(conn: Connection, reservation: Reservation) -> SessionTerms:
     if terms.status is SessionStatus.CANCELLED:
         raise NotOnSale("This session is cancelled.", session_id=str(reservation.session_id))
     return terms
+
+
+async def _check_limit(conn: Connection, terms: SessionTerms, reservation: Reservation, buyer: str) -> None:
+    limit = terms.per_buyer_max
+    if limit is None:
+        return
+    count = await count_places_of_buyer(conn, terms.organization_id, terms.event_id, buyer)
+    if count + reservation.quantity > limit:
+        # How many it is already is not said: anybody can write down the address of somebody else.
+        raise LimitPerBuyer(f"One buyer may have at most {limit} places of this event.", limit=limit)
 
 
 async def _extend(conn: Connection, known: Reservation, seconds: int) -> Reservation:

@@ -73,6 +73,32 @@ def order_of(row: Record) -> Order:
     )
 
 
+async def count_places_of_buyer(conn: Connection, organization_id: UUID, event_id: UUID, buyer: str) -> int:
+    """Count the places of an event that a buyer has: sold to them, or held by an order that may still be paid.
+
+    ``buyer`` is as ``buyer_of`` writes it; the index on contacts has the same expression.
+    """
+    count: int = await conn.fetchval(
+        """
+        SELECT coalesce(sum(CASE o.status
+            WHEN 'paid' THEN (SELECT count(*) FROM units u
+                WHERE u.organization_id = $1 AND u.order_id = o.order_id AND u.status = 'live')
+            ELSE (SELECT coalesce(sum(l.quantity), 0) FROM order_lines l
+                WHERE l.organization_id = $1 AND l.order_id = o.order_id AND l.kind = 'ticket') END), 0)::bigint
+        FROM order_contacts c JOIN orders o USING (organization_id, order_id)
+        WHERE c.organization_id = $1 AND o.event_id = $2
+            AND lower(regexp_replace(c.email, '[+][^@]*@', '@')) = $3
+            AND (o.status IN ('paid', 'paid_unseated') OR o.status = 'pending' AND EXISTS (
+                SELECT FROM reservations r WHERE r.organization_id = $1 AND r.reservation_id = o.reservation_id
+                    AND r.status = 'held' AND r.expires_at > clock_timestamp()))
+        """,
+        organization_id,
+        event_id,
+        buyer,
+    )
+    return count
+
+
 def unit_of(row: Record) -> Unit:
     """Build a unit from its row."""
     seat = None

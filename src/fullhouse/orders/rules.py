@@ -134,6 +134,12 @@ def check_contact(email: str, name: str) -> Contact:
     return Contact(email, name)
 
 
+def buyer_of(email: str) -> str:
+    """Return what addresses of one mailbox have in common: small letters, and nothing from a plus to the at sign."""
+    local, _, domain = email.lower().partition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
 def lines_of(items: Sequence[HeldItem]) -> tuple[OrderLine, ...]:
     """Make an order's lines from what its reservation holds, in the same order, numbered from 1."""
     return tuple(
@@ -203,6 +209,13 @@ class OrderExists(Conflict):
 
     code = "order_exists"
     title = "This reservation was ordered before."
+
+
+class LimitPerBuyer(Conflict):
+    """More places of the event than one buyer may have, by mail address; ``limit`` says how many that is."""
+
+    code = "limit_per_buyer"
+    title = "That is more than one buyer may have of this event."
 
 
 class OrderAlreadyPaid(Conflict):

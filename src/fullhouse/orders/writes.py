@@ -46,6 +46,11 @@ async def insert_order(conn: Connection, new: NewOrder) -> Order:
     return order_of(row)
 
 
+async def lock_buyer(conn: Connection, event_id: UUID, buyer: str) -> None:
+    """Let no other transaction place an order of this event for this buyer until this one has ended."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"buyer {event_id} {buyer}")
+
+
 async def insert_contact(conn: Connection, organization_id: UUID, order_id: UUID, contact: Contact) -> None:
     """Write who bought."""
     await conn.execute(

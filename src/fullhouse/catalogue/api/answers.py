@@ -30,6 +30,7 @@ class EventAnswer(ApiModel):
     ends_at: datetime | None
     published_at: datetime | None
     cancelled_at: datetime | None
+    per_buyer_max: int | None
 
 
 class SessionSummary(ApiModel):
@@ -141,6 +142,7 @@ def event_answer(event: Event) -> EventAnswer:
         ends_at=event.ends_at,
         published_at=event.published_at,
         cancelled_at=event.cancelled_at,
+        per_buyer_max=event.per_buyer_max,
     )
 
 

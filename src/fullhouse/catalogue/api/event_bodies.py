@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from fullhouse.catalogue.api.fields import UNSET, TimeZone, read_date
 from fullhouse.catalogue.rules import SimpleEventWish
 from fullhouse.events.rules import EventFields
-from fullhouse.infra.http import ApiModel, Currency, Line, Name, PriceMinor, ShortName, Text
+from fullhouse.infra.http import ApiModel, Currency, Line, Name, PriceMinor, Quantity, ShortName, Text
 
 
 class EventBody(ApiModel):
@@ -20,22 +20,26 @@ class EventBody(ApiModel):
     location: Line = ""
     time_zone: TimeZone = "UTC"
     currency: Currency
+    per_buyer_max: Quantity | None = None
 
     def fields(self) -> EventFields:
         """Return what was sent, as the feature takes it."""
-        return EventFields(self.name, self.description, self.location, self.time_zone, self.currency)
+        return EventFields(
+            self.name, self.description, self.location, self.time_zone, self.currency, self.per_buyer_max
+        )
 
 
 class EventChangeBody(ApiModel):
-    """What changes about an event; what is left out stays."""
+    """What changes about an event; what is left out stays. ``per_buyer_max`` null lifts the limit."""
 
     name: Name = UNSET
     description: Text = UNSET
     location: Line = UNSET
     time_zone: TimeZone = UNSET
     currency: Currency = UNSET
+    per_buyer_max: Quantity | None = None
 
-    def changes(self) -> dict[str, str]:
+    def changes(self) -> dict[str, object]:
         """Return the fields that were sent."""
         return self.model_dump(exclude_unset=True)
 
@@ -56,6 +60,7 @@ class SimpleEventBody(ApiModel):
     price_minor: PriceMinor
     currency: Currency
     ticket_type: ShortName = "General admission"
+    per_buyer_max: Quantity | None = None
 
     def wish(self) -> SimpleEventWish:
         """Return what was sent, as the feature takes it."""
@@ -69,4 +74,5 @@ class SimpleEventBody(ApiModel):
             price_minor=self.price_minor,
             currency=self.currency,
             ticket_type=self.ticket_type,
+            per_buyer_max=self.per_buyer_max,
         )

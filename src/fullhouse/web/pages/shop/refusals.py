@@ -8,6 +8,7 @@ from fullhouse.core.errors import DomainError, Kind
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.idempotency import IdempotencyInFlight, IdempotencyKeyReused
 from fullhouse.infra.languages import Translator
+from fullhouse.orders.rules import LimitPerBuyer
 from fullhouse.reservations.rules import LimitPerOrder, NotOnSale, NotSold, ReservationExpired, SeatTaken, SoldOut
 from fullhouse.web.pages.shop.words import why_not_on_sale
 
@@ -51,6 +52,10 @@ def _simple(speak: Translator) -> Mapping[str, Notice]:
         ReservationExpired.code: Notice(
             gettext("Your places are no longer held"),
             gettext("It took too long, so they went back on sale. Please send the form again."),
+        ),
+        LimitPerBuyer.code: Notice(
+            gettext("That is more than one buyer may have"),
+            gettext("The organizer limits the tickets of one mail address for this event. Please choose fewer."),
         ),
         IdempotencyInFlight.code: twice,
         IdempotencyKeyReused.code: twice,
