@@ -160,6 +160,14 @@ WAYS: Mapping[str, tuple[str, Way]] = {
         "event.create",
         lambda by: by.call("POST", f"{ORGANIZATION}/events", {"name": "A", "currency": "EUR"}),
     ),
+    f"POST {ORGANIZATION}/buyers/export": (
+        "buyer.export",
+        lambda by: by.call("POST", f"{ORGANIZATION}/buyers/export", {"email": "nobody@example.org"}),
+    ),
+    f"POST {ORGANIZATION}/buyers/erase": (
+        "buyer.erase",
+        lambda by: by.call("POST", f"{ORGANIZATION}/buyers/erase", {"email": "nobody@example.org"}),
+    ),
     "POST /events": ("event.publish", lambda by: by.call("POST", "/events", simple_event(by))),
     "PATCH /events/{event_id}": ("event.update", lambda by: on_event(by, "PATCH", "", {"name": "B"})),
     "DELETE /events/{event_id}": ("event.delete", lambda by: on_event(by, "DELETE", "")),

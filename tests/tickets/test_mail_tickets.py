@@ -55,6 +55,9 @@ class CountingMailer:
             raise MailUnavailable(retry_after_seconds=1)
         self.sent.append(message)
 
+    async def forget(self, message_id: str) -> None:
+        self.sent = [mail for mail in self.sent if mail["Message-ID"] != message_id]
+
     async def check(self) -> None:
         return
 

@@ -136,3 +136,16 @@ async def keep_many(conn: Connection, answers: Sequence[tuple[Claim, int, Json]]
         [status for _, status, _ in answers],
         [answer for _, _, answer in answers],
     )
+
+
+async def forget_answers(conn: Connection, organization_id: UUID, operation: str, ids: Sequence[UUID]) -> None:
+    """Delete the kept answers of an operation that made these things: a repeat is then a request of its own."""
+    await conn.execute(
+        """
+        DELETE FROM idempotency_keys
+        WHERE organization_id = $1 AND scope LIKE $2 || ':%' AND answer ->> 'id' = ANY ($3)
+        """,
+        organization_id,
+        operation,
+        [str(one) for one in ids],
+    )

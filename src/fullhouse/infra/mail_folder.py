@@ -28,6 +28,14 @@ class MailboxFolder:
         path = self.folder / file_name(str(complete["Message-ID"]))
         await asyncio.to_thread(self._put, path, _as_file(complete))
 
+    async def forget(self, message_id: str) -> None:
+        """Remove the mail's file, if it is there."""
+        path = self.folder / file_name(message_id)
+        try:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        except OSError as refused:
+            raise MailUnavailable(f"{path}: {refused.strerror}", retry_after_seconds=5) from refused
+
     async def check(self) -> None:
         """Make the folder, if need be, and see that it can be written."""
         probe = self.folder / _ASIDE / "check"

@@ -1,5 +1,6 @@
 """What every mailer is: its calls and its errors."""
 
+import re
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -27,9 +28,21 @@ class Mailer(Protocol):
         """Send one mail and return when it has been taken over. Raises ``MailUnavailable`` or ``MailRefused``."""
         ...
 
+    async def forget(self, message_id: str) -> None:
+        """Remove our own copy of a mail, where we keep one. Raises ``MailUnavailable``."""
+        ...
+
     async def check(self) -> None:
         """Return if mail could be sent now; else raise ``MailUnavailable``."""
         ...
+
+
+_ADDRESS = re.compile(r"[^\s<>,;:'\"()]+@[^\s<>,;:'\"()]+")
+
+
+def without_addresses(text: str) -> str:
+    """Shorten what a server said, and take mail addresses out of it: it goes into logs and dead letters."""
+    return _ADDRESS.sub("[address]", text)[:300]
 
 
 def with_sender(message: EmailMessage, sender: str) -> EmailMessage:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fullhouse.infra.aws_client import AwsPlace, error_code, open_client, read_aws_url
-from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender
+from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender, without_addresses
 
 _OPTIONS = frozenset({"configuration_set"})
 _OWN_ID = "X-Fullhouse-Message-ID"
@@ -40,6 +40,9 @@ class SesMailer:
         content = {"Raw": {"Data": complete.as_bytes(policy=SMTP)}}
         await self._call("send_email", Content=content, Destination={"ToAddresses": addresses}, **self._more)
 
+    async def forget(self, message_id: str) -> None:
+        """Do nothing: what was sent is the receiver's."""
+
     async def check(self) -> None:
         """Ask whether this account may send."""
         account = await self._call("get_account")
@@ -54,12 +57,12 @@ class SesMailer:
                 client = await open_client(stack, "sesv2", self._place)
                 return await getattr(client, name)(**arguments)
         except ClientError as refused:
-            text = str(refused)[:300]
+            text = without_addresses(str(refused))
             if error_code(refused) in _REFUSED:
                 raise MailRefused(text) from refused
             raise MailUnavailable(text, retry_after_seconds=30) from refused
         except (BotoCoreError, OSError, TimeoutError) as lost:
-            raise MailUnavailable(str(lost)[:300], retry_after_seconds=30) from lost
+            raise MailUnavailable(without_addresses(str(lost)), retry_after_seconds=30) from lost
 
 
 def open_ses(url: str, sender: str) -> SesMailer:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import aiosmtplib
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender
+from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender, without_addresses
 from fullhouse.infra.places import is_loopback
 
 _CONVERSATION_SECONDS_MAX = 30
@@ -77,7 +77,10 @@ class SmtpMailer:
         except (aiosmtplib.SMTPException, OSError) as problem:
             raise _told(problem) from problem
         if refused:
-            raise MailRefused("; ".join(f"{name}: {answer.message}" for name, answer in refused.items())[:300])
+            raise MailRefused(without_addresses("; ".join(answer.message for answer in refused.values())))
+
+    async def forget(self, message_id: str) -> None:
+        """Do nothing: what was sent is the receiver's."""
 
     async def check(self) -> None:
         """Connect, sign in, and leave."""
@@ -85,7 +88,7 @@ class SmtpMailer:
             async with self._client() as client:
                 await client.noop()
         except (aiosmtplib.SMTPException, OSError) as problem:
-            raise MailUnavailable(str(problem)[:300], retry_after_seconds=30) from problem
+            raise MailUnavailable(without_addresses(str(problem)), retry_after_seconds=30) from problem
 
     def _client(self) -> aiosmtplib.SMTP:
         server = self._server
@@ -103,7 +106,7 @@ class SmtpMailer:
 
 def _told(problem: Exception) -> MailRefused | MailUnavailable:
     """Tell what will never go from what may go later."""
-    text = str(problem)[:300]
+    text = without_addresses(str(problem))
     if isinstance(problem, aiosmtplib.SMTPRecipientsRefused):
         codes = {recipient.code for recipient in problem.recipients}
     elif isinstance(problem, aiosmtplib.SMTPResponseException):

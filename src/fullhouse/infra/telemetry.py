@@ -28,6 +28,7 @@ _SECRET_SHAPES = re.compile(
     r"fh_[A-Za-z0-9_-]{20,}"  # API keys
     r"|(?<=Bearer )[^\s'\",}]+|(?<=Reservation )[A-Za-z0-9_-]{20,}|(?<=Order )[A-Za-z0-9_-]{20,}"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user and password of a URL
+    r"|[^\s<>,;:'\"()=\[\]{}/\\]+@[^\s<>,;:'\"()=\[\]{}/\\@]+\.[^\s<>,;:'\"()=\[\]{}/\\@]+"  # mail addresses
 )
 
 Log = structlog.stdlib.BoundLogger

@@ -32,12 +32,19 @@ from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer, order_answer
 from fullhouse.orders.place_order import OrderRequest, place_order
 from fullhouse.orders.reserve_for_order import ShortWish, find_seller, reserve_for_order
-from fullhouse.orders.rules import OrderExists, check_contact
+from fullhouse.orders.rules import Consent, OrderExists, check_contact
 from fullhouse.reservations.api import BoxOfficeDep
 from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
 from fullhouse.reservations.release_reservation import release_reservation
 
 router = APIRouter(tags=["orders"])
+
+
+class ConsentBody(ApiModel):
+    """A purpose such as `newsletter`, and the version of the text that the buyer was shown."""
+
+    purpose: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$")]
+    text_version: Annotated[str, Field(pattern=r"^[!-~]{1,50}$")]
 
 
 class PlaceOrder(ApiModel):
@@ -57,6 +64,10 @@ class PlaceOrder(ApiModel):
         str | None, Field(pattern="^[A-Za-z]{2}([-_][A-Za-z]{2})?$", description="Else by `Accept-Language`.")
     ] = None
 
+    consents: Annotated[
+        tuple[ConsentBody, ...], Field(max_length=20, description="What the buyer agreed to, as they were asked.")
+    ] = ()
+
     @model_validator(mode="after")
     def one_form(self) -> Self:
         """Exactly one way to say what is ordered."""
@@ -66,6 +77,8 @@ class PlaceOrder(ApiModel):
         is_short = self.session_id is not None or self.event_id is not None
         if is_short != (self.quantity is not None):
             raise ValueError("quantity goes with session_id or event_id, and is needed there")
+        if len({consent.purpose for consent in self.consents}) != len(self.consents):
+            raise ValueError("consents: name each purpose once")
         if self.ticket_type_id is not None and not is_short:
             raise ValueError("ticket_type_id goes with session_id or event_id")
         return self
@@ -147,7 +160,8 @@ async def _order(
             raise IdempotencyInFlight
         reservation = placed.reservation
         ids = (reservation.organization_id, reservation.reservation_id)
-        request = OrderRequest(*ids, placed.token, contact, counter.language)
+        consents = tuple(Consent(one.purpose, one.text_version) for one in body.consents)
+        request = OrderRequest(*ids, placed.token, contact, counter.language, consents)
         done = await place_order(conn, resources.make_id, order_key, request)
         return order_answer(done.order, done.lines, None, done.expires_at)
 

@@ -14,8 +14,8 @@ from fullhouse.infra.postgres import Connection, constraint_errors
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
 from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
-from fullhouse.orders.rules import Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, lines_of, total_of
-from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, lock_buyer, replace_lines
+from fullhouse.orders.rules import Consent, Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, hash_email, lines_of, total_of
+from fullhouse.orders.writes import NewOrder, insert_consents, insert_contact, insert_order, lock_buyer, replace_lines
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.reservations.rules import (
@@ -38,6 +38,7 @@ class OrderRequest:
     token: str
     contact: Contact
     language: str
+    consents: tuple[Consent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,10 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
             ),
         )
     await register(conn, "order", known.organization_id, [order_id])
-    await insert_contact(conn, known.organization_id, order_id, request.contact)
+    email_hash = hash_email(order_key, request.contact.email)
+    await insert_contact(conn, known.organization_id, order_id, request.contact, email_hash)
+    if request.consents:
+        await insert_consents(conn, known.organization_id, order_id, request.consents)
     await replace_lines(conn, known.organization_id, order_id, lines)
     await append(conn, make_id, [OrderPlaced(order)])
     if order.total_minor == 0:

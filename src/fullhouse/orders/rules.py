@@ -1,5 +1,7 @@
 """What an order is: its states, what it is made of, who bought it, and how it is refused."""
 
+import hashlib
+import hmac
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from uuid import UUID
 
 from fullhouse.core.errors import Conflict, Invalid, NotFound, invalid_field
 from fullhouse.core.json import Json
+from fullhouse.core.secrets import derive_key
 from fullhouse.reservations.rules import HeldItem, HeldSeat
 
 EMAIL_LENGTH_MAX = 254
@@ -120,6 +123,20 @@ class Contact:
 
     email: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a buyer agreed to: the purpose, and the version of the text that they were shown."""
+
+    purpose: str
+    text_version: str
+
+
+def hash_email(order_key: bytes, email: str) -> bytes:
+    """Hash a mail address, in any case of its letters, so that only who has the server's key can look it up."""
+    plain = unicodedata.normalize("NFC", email.strip()).casefold()
+    return hmac.digest(derive_key(order_key, "buyer e-mail"), plain.encode(), hashlib.sha256)
 
 
 def check_contact(email: str, name: str) -> Contact:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import order_of, unit_of
-from fullhouse.orders.rules import Contact, NewUnit, Order, OrderLine, OrderStatus, Unit, before
+from fullhouse.orders.rules import Consent, Contact, NewUnit, Order, OrderLine, OrderStatus, Unit, before
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,52 @@ async def lock_buyer(conn: Connection, event_id: UUID, buyer: str) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"buyer {event_id} {buyer}")
 
 
-async def insert_contact(conn: Connection, organization_id: UUID, order_id: UUID, contact: Contact) -> None:
-    """Write who bought."""
+async def insert_contact(
+    conn: Connection, organization_id: UUID, order_id: UUID, contact: Contact, email_hash: bytes
+) -> None:
+    """Write who bought, and the hash by which they find their order again."""
     await conn.execute(
-        "INSERT INTO order_contacts (organization_id, order_id, email, name) VALUES ($1, $2, $3, $4)",
+        """
+        WITH findable AS (
+            INSERT INTO order_emails (organization_id, order_id, email_hash) VALUES ($1, $2, $5)
+        )
+        INSERT INTO order_contacts (organization_id, order_id, email, name) VALUES ($1, $2, $3, $4)
+        """,
         organization_id,
         order_id,
         contact.email,
         contact.name,
+        email_hash,
+    )
+
+
+async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
+    """Erase who bought: contacts, consents, and the hashes that lead from an address to an order."""
+    await conn.execute(
+        """
+        WITH agreed AS (
+            DELETE FROM order_consents WHERE organization_id = $1 AND order_id = ANY ($2)
+        ), findable AS (
+            DELETE FROM order_emails WHERE organization_id = $1 AND order_id = ANY ($2)
+        )
+        DELETE FROM order_contacts WHERE organization_id = $1 AND order_id = ANY ($2)
+        """,
+        organization_id,
+        order_ids,
+    )
+
+
+async def insert_consents(conn: Connection, organization_id: UUID, order_id: UUID, given: Sequence[Consent]) -> None:
+    """Write what the buyer agreed to."""
+    await conn.execute(
+        """
+        INSERT INTO order_consents (organization_id, order_id, purpose, text_version)
+        SELECT $1, $2, * FROM unnest($3::text[], $4::text[])
+        """,
+        organization_id,
+        order_id,
+        [consent.purpose for consent in given],
+        [consent.text_version for consent in given],
     )
 
 

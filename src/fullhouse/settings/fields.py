@@ -1,16 +1,16 @@
 """The table of settings: each with its type, default and meaning."""
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.rate_budgets import Budget, parse_budgets
 from fullhouse.infra.resources import Places
+from fullhouse.settings.kinds import BrokerUrl, Networks, PostgresUrl, ValkeyUrl, WebAddress
 
 PREFIX = "FULLHOUSE_"
 SECRET_KEY_BYTES_MIN = 32
@@ -24,38 +24,6 @@ URL_WITH_PASSWORD: JsonDict = {"url": True}
 
 class SettingsError(OperatorError):
     """A setting is unknown, invalid or missing; the text names it."""
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _starts_with(*starts: str) -> AfterValidator:
-    """Check the scheme here, so that the error says what to write."""
-
-    def check(value: str) -> str:
-        if not value.startswith(starts):
-            raise ValueError(f"must start with {' or '.join(starts)}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _no_database(value: str) -> str:
-    if value.startswith("postgres") and value != "postgres":
-        raise ValueError("'postgres' means the database of FULLHOUSE_DATABASE_URL, and takes no address")
-    return value
-
-
-PostgresUrl = Annotated[str, _starts_with("postgresql://", "postgres://")]
-ValkeyUrl = Annotated[str, _starts_with("valkey://", "valkeys://", "redis://", "rediss://", "unix://")]
-BrokerUrl = Annotated[
-    str,
-    _starts_with("postgres", "amqp://", "amqps://", "kafka://", "kafkas://", "sqs://"),
-    AfterValidator(_no_database),
-]
-WebAddress = Annotated[str, _starts_with("http://", "https://"), AfterValidator(lambda value: value.rstrip("/"))]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_split)]
 
 
 def _written_budgets(budgets: Mapping[str, Budget]) -> str:
@@ -225,6 +193,13 @@ class Settings(BaseModel):
         ge=1,
         le=3_600,
         description="How long stock stays held after the deadline of an open payment attempt.",
+    )
+    buyer_data_days: int = Field(
+        default=730,
+        ge=0,
+        le=36_500,
+        description="So many days after a session its buyers are erased: names, addresses, consents, documents. "
+        "0: never by itself.",
     )
     drain_seconds: int = Field(
         default=0,

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.mailer import Mailer
 from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.resources import Resources
 from fullhouse.infra.tracing import span
 from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import load_sale
@@ -30,6 +33,22 @@ class Mailroom:
     """Makes the address of an order's page, which opens it."""
     host: str
     """Our own name, in the ids of mails and calendar entries."""
+
+
+def open_mailroom(resources: Resources) -> Mailroom:
+    """Return the mailroom of a process. The link in a mail carries the order's secret, which opens its page."""
+    order_key = derive_key(resources.secret_key, "order")
+
+    def order_link(order_id: UUID) -> str:
+        return f"{resources.public_url}/orders/{order_id}/{derive_secret(order_key, order_id)}"
+
+    return Mailroom(
+        object_store=resources.object_store,
+        mailer=resources.mailer,
+        server_key=resources.secret_key,
+        order_link=order_link,
+        host=urlsplit(resources.public_url).hostname or "localhost",
+    )
 
 
 async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID) -> bool:

@@ -64,6 +64,21 @@ async def is_mailed(conn: Connection, organization_id: UUID, order_id: UUID, kin
     return found
 
 
+async def load_copies(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[list[str], list[str]]:
+    """Return the keys of an order's stored documents, and the ids of its mails."""
+    row = await conn.fetchrow(
+        """
+        SELECT array(SELECT object_key FROM ticket_documents
+                     WHERE organization_id = $1 AND order_id = $2) AS object_keys,
+               array(SELECT message_id FROM mail_deliveries
+                     WHERE organization_id = $1 AND order_id = $2) AS message_ids
+        """,
+        organization_id,
+        order_id,
+    )
+    return (list(row["object_keys"]), list(row["message_ids"])) if row else ([], [])
+
+
 def ticket_of(row: Record) -> Ticket:
     """Build a ticket from its row."""
     return Ticket(

@@ -127,3 +127,13 @@ async def note_delivery(conn: Connection, organization_id: UUID, order_id: UUID,
         kind,
         message_id,
     )
+
+
+async def delete_documents(conn: Connection, organization_id: UUID, order_id: UUID, object_keys: Sequence[str]) -> None:
+    """Forget documents that were removed from the store."""
+    await conn.execute(
+        "DELETE FROM ticket_documents WHERE organization_id = $1 AND order_id = $2 AND object_key = ANY ($3)",
+        organization_id,
+        order_id,
+        object_keys,
+    )

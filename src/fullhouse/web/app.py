@@ -21,6 +21,7 @@ from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.shield import Shield
 from fullhouse.reservations.stock import Stock
 from fullhouse.settings import Settings
+from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.web import docs, health
 from fullhouse.web.accounts import open_accounts
 from fullhouse.web.docs import Documents
@@ -81,6 +82,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.actors = open_actors(resources)
     api.state.accounts = open_accounts(resources, settings, api.state.actors.users)
     api.state.shield = shield
+    api.state.mailroom = open_mailroom(resources)
     api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)

@@ -19,6 +19,7 @@ from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
+from fullhouse.privacy import api as privacy_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
@@ -36,6 +37,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     payments_api.router,
     aftersales_api.router,
     admission_api.router,
+    privacy_api.router,
     webhooks_api.router,
 )
 """In the order of the sale. Each feature's routes stand under ``/api/v1``."""

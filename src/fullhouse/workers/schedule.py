@@ -13,16 +13,18 @@ from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notic
 from fullhouse.payments.expire_attempts import expire_attempts
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
+from fullhouse.privacy.erase_buyer import erase_old_buyers, sweep_erased
 from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.prune_stock_changes import prune_stock_changes
+from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.workers.run_schedule import Job
 
 
-def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
+def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int) -> tuple[Job, ...]:
     """Return the table, with each job bound to the parts that it needs."""
-    pool, make_id = resources.pool, resources.make_id
+    pool, make_id, mailroom = resources.pool, resources.make_id, open_mailroom(resources)
     return (
         Job("deliver_simulated_notices", 0.2, lambda: deliver_simulated_notices(pool, make_id, providers)),
         Job("expire_reservations", 1.0, lambda: expire_reservations(pool, make_id)),
@@ -30,6 +32,8 @@ def jobs_of(resources: Resources, providers: Providers) -> tuple[Job, ...]:
         Job("release_due_allocations", 5.0, lambda: release_due_allocations(pool)),
         Job("expire_attempts", 5.0, lambda: expire_attempts(pool, make_id, providers), seconds_max=120.0),
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
+        Job("sweep_erased", 60.0, lambda: sweep_erased(pool, mailroom)),
+        Job("erase_old_buyers", 3600.0, lambda: erase_old_buyers(pool, mailroom, buyer_data_days), seconds_max=600.0),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),

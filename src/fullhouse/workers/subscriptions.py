@@ -3,11 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fullhouse.core.message import Message
-from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
@@ -18,7 +16,7 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.payments.settle_payment import apply_notice
 from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_order_news import News, mail_order_news
-from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
+from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.rules import MESSAGE_TYPES
@@ -36,7 +34,7 @@ class Reactions:
         """Take the parts of this process."""
         self._resources = resources
         self._providers = providers
-        self._mailroom = mailroom_of(resources)
+        self._mailroom = open_mailroom(resources)
 
     async def settle(self, conn: Connection, message: Message) -> None:
         """Apply what a provider told us: the payment, the order and its places follow."""
@@ -92,22 +90,6 @@ NEWS: Mapping[tuple[str, str], News] = {
     ("order.refunded", ""): "refunded",
 }
 """Which messages, with which reason (any, where it is empty), a buyer hears of."""
-
-
-def mailroom_of(resources: Resources) -> Mailroom:
-    """Put together what mailing needs. The link in a mail carries the order's secret, which opens its page."""
-    order_key = derive_key(resources.secret_key, "order")
-
-    def order_link(order_id: UUID) -> str:
-        return f"{resources.public_url}/orders/{order_id}/{derive_secret(order_key, order_id)}"
-
-    return Mailroom(
-        object_store=resources.object_store,
-        mailer=resources.mailer,
-        server_key=resources.secret_key,
-        order_link=order_link,
-        host=urlsplit(resources.public_url).hostname or "localhost",
-    )
 
 
 def order_of(message: Message) -> UUID:

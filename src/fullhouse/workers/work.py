@@ -27,4 +27,4 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
         margin_seconds=settings.payment_margin_seconds,
     )
     providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
-    return Work(subscriptions_of(resources, providers), jobs_of(resources, providers))
+    return Work(subscriptions_of(resources, providers), jobs_of(resources, providers, settings.buyer_data_days))

@@ -1,0 +1,14 @@
+"""Erasing who bought, of orders whose money and stock stay."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from fullhouse.infra.idempotency import forget_answers
+from fullhouse.infra.postgres import Connection
+from fullhouse.orders.writes import delete_persons
+
+
+async def erase_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
+    """Erase contacts and consents, and the kept answers of these orders, whose fingerprints were made of a name."""
+    await delete_persons(conn, organization_id, order_ids)
+    await forget_answers(conn, organization_id, "orders", order_ids)
