@@ -14,7 +14,18 @@ from fullhouse.infra.postgres import Connection, constraint_errors
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
 from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
-from fullhouse.orders.rules import Consent, Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, hash_email, lines_of, total_of
+from fullhouse.orders.rules import (
+    Consent,
+    Contact,
+    LimitPerBuyer,
+    Order,
+    OrderExists,
+    OrderLine,
+    buyer_of,
+    hash_email,
+    lines_of,
+    total_of,
+)
 from fullhouse.orders.writes import NewOrder, insert_consents, insert_contact, insert_order, lock_buyer, replace_lines
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation
