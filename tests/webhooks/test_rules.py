@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from harness.messages import message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fullhouse.facts import FACTS
+from fullhouse.webhooks.enqueue_deliveries import write_body
 from fullhouse.webhooks.rules import (
     ATTEMPTS_MAX,
     MESSAGE_TYPES,
     RETRY_SECONDS,
+    TEST_TYPE,
     Decision,
     DeliveryStatus,
     DisabledReason,
@@ -83,3 +86,8 @@ def test_what_was_on_its_way_when_the_endpoint_was_disabled_is_not_tried_again()
     standing = replace(FRESH, endpoint_enabled=False)
     assert after_attempt(standing, outcome(500), 0.5) == Decision(DeliveryStatus.FAILED)
     assert after_attempt(standing, outcome(204), 0.5) == Decision(DeliveryStatus.DELIVERED)
+
+
+def test_body_of_a_test_names_no_schema_since_none_is_published() -> None:
+    assert "dataschema" not in write_body(message(type_=TEST_TYPE))
+    assert "urn:fullhouse:message:order.paid:v1" in write_body(message(type_="order.paid"))
