@@ -49,10 +49,9 @@ format: $(VENV)/.dev-installed  ## Format the code
 messages: $(VENV)/.dev-installed  ## Write docs/reference/asyncapi.json and the schemas of messages anew
 	$(BIN)/python -m fullhouse.operations.publish_messages
 
-security: $(VENV)/.dev-installed  ## Look for known faults in the code and in pinned packages
+security: $(VENV)/.dev-installed  ## Look for faults in the code and in pinned packages, and list the packages (SBOM)
 	$(BIN)/ruff check --select S src
-	$(BIN)/python -m pip install --quiet pip-audit
-	$(BIN)/python -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+	@$(BIN)/python deploy/security
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows

@@ -1,6 +1,6 @@
 """Limits on how often, per purpose and subject, that hold over all processes.
 
-A subject is whatever a budget is for: an address, a user, an API key, an account that somebody tries to sign in to.
+A subject is whatever a budget is for: an address, a user, an API key, the holder of a secret.
 Most decisions are made in this process; the shared budgets stand in Valkey. Without it each process limits by itself,
 to its share of the budget.
 """
@@ -28,7 +28,7 @@ ALONE = counter("rate_limits_alone", "Decisions made without Valkey because it i
 
 
 class Limits(Protocol):
-    """What a feature needs of limits: ``refuse_if_used_up(await limits.take("account.sign_in", subject))``."""
+    """What a feature needs of limits: ``refuse_if_used_up(await limits.take("address.sign_in", subject))``."""
 
     async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
         """Take units of a budget, or nothing."""

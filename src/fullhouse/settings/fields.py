@@ -55,8 +55,6 @@ BY_IDENTITY: Final = {
 }
 """All devices of a door may share one key."""
 
-BY_ACCOUNT: Final = {"sign_in": Budget(10, 300), "mail": Budget(5, 3600)}
-
 
 class Settings(BaseModel):
     """The settings of one process. The table that ``fullhouse settings`` and ``.env.example`` show is made of it."""
@@ -138,10 +136,6 @@ class Settings(BaseModel):
     rate_limits_by_identity: Annotated[str, _budgets_over(BY_IDENTITY)] = Field(
         default=_written_budgets(BY_IDENTITY),
         description="The same for one API key, user, or holder of an order or reservation.",
-    )
-    rate_limits_by_account: Annotated[str, _budgets_over(BY_ACCOUNT)] = Field(
-        default=_written_budgets(BY_ACCOUNT),
-        description="Tries to sign in to one account from anywhere, and mails that anybody can have sent to one.",
     )
     trusted_proxies: Networks = Field(
         default=(),
@@ -238,11 +232,10 @@ class Settings(BaseModel):
         )
 
     def budgets(self) -> dict[str, Budget]:
-        """Return all budgets by purpose: ``address.hold``, ``identity.scan``, ``account.sign_in`` and so on."""
+        """Return all budgets by purpose: ``address.hold``, ``identity.scan`` and so on."""
         groups = {
             "address": parse_budgets(self.rate_limits_by_address, BY_ADDRESS),
             "identity": parse_budgets(self.rate_limits_by_identity, BY_IDENTITY),
-            "account": parse_budgets(self.rate_limits_by_account, BY_ACCOUNT),
         }
         return {f"{group}.{purpose}": budget for group, found in groups.items() for purpose, budget in found.items()}
 
