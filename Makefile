@@ -13,7 +13,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test services services-stop chaos check format lock env translations messages security clean help
+.PHONY: run test services services-stop chaos check format lock env access-table translations messages security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -58,6 +58,9 @@ lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+
+access-table: $(VENV)/.dev-installed  ## Write docs/reference/access.md anew from the table of the tests
+	@cd tests && PYTHONPATH=../src ../$(BIN)/python -m access.matrix
 
 env: $(VENV)/.run-installed  ## Write .env.example anew
 	$(BIN)/fullhouse settings --env > .env.example

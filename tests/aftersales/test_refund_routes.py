@@ -59,6 +59,22 @@ async def test_lines_and_amounts_go_back(shop: Shop) -> None:
     assert await shop.sale.stock() == (10, 0, 2, 0)
 
 
+async def test_above_the_limit_a_refund_needs_an_owner(shop: Shop, pool: Pool) -> None:
+    order, manager = await shop.paid(2), await shop.member("manager")
+    await pool.execute(
+        "UPDATE organizations SET refund_limit_minor = 3000 WHERE organization_id = $1", shop.sale.made.organization_id
+    )
+    whole = await shop.client.post(path(order), json={}, headers=manager)
+    assert (whole.status_code, whole.json()["code"]) == (403, "refund_above_limit")
+    assert await shop.sale.stock() == (10, 0, 2, 0)
+    # Parts of one order add up.
+    parts = [{"amount_minor": 2000}, {"amount_minor": 1001}, {"amount_minor": 1000}]
+    answers = [(await shop.client.post(path(order), json=part, headers=manager)).status_code for part in parts]
+    assert answers == [201, 403, 201]
+    rest = await shop.client.post(path(order), json={}, headers=await shop.member("owner"))
+    assert (rest.status_code, rest.json()["amount_minor"]) == (201, 2000)
+
+
 async def test_a_key_refunds_once(shop: Shop) -> None:
     order = await shop.paid(2)
     headers = await shop.member("manager") | {"Idempotency-Key": "r1"}

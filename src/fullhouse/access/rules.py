@@ -22,7 +22,6 @@ Permission = Literal[
     "event:publish",
     "session:write",
     "stock:block",
-    "stock:sell",
     "seat_map:publish",
     "order:read",
     "order:cancel",
@@ -35,7 +34,7 @@ Permission = Literal[
 
 _SCANNER = frozenset[Permission]({"ticket:scan"})
 _BOX_OFFICE = _SCANNER | frozenset[Permission](
-    {"organization:read", "event:read", "stock:block", "stock:sell", "order:read", "order:cancel", "report:read"}
+    {"organization:read", "event:read", "stock:block", "order:read", "order:cancel", "report:read"}
 )
 _MANAGER = _BOX_OFFICE | frozenset[Permission](
     {
