@@ -56,6 +56,8 @@ TABLE: dict[str, Row] = {
     f"POST {_ORG}/api-keys": Row("owner", 422, BAD),
     f"DELETE {_ORG}/api-keys/{{api_key_id}}": Row("owner", 404),
     f"GET {_ORG}/audit-log": Row("owner", 200),
+    f"POST {_ORG}/buyers/export": Row("owner", 422, BAD),
+    f"POST {_ORG}/buyers/erase": Row("owner", 422, BAD),
     # what is on sale
     "GET /events": Row("anyone", 200),
     "GET /events/{event_id}": Row("viewers", 200),
