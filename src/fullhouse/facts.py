@@ -3,6 +3,7 @@
 from fullhouse.admission.messages import TicketAdmitted
 from fullhouse.core.message import Fact
 from fullhouse.events.messages import EventCancelled, EventPublished, SessionCancelled, SessionChanged, SessionScheduled
+from fullhouse.identity.messages import MailRequested
 from fullhouse.orders.messages import (
     OrderCancelled,
     OrderExpired,
@@ -30,6 +31,7 @@ from fullhouse.reservations.messages import (
 from fullhouse.tickets.messages import TicketIssued, TicketVoided
 
 FACTS: tuple[type[Fact], ...] = (
+    MailRequested,
     MemberInvited,
     EventPublished,
     EventCancelled,

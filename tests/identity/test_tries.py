@@ -129,10 +129,10 @@ async def test_strangers_everywhere_do_not_lock_out_who_signed_in_from_here_befo
     refused: list[type[Exception]] = []
     for number in range(102):
         try:
-            await sign_in(pool, means, email, "a guess", Client(f"192.0.2.{number}"))
+            await sign_in(pool, means, (email, "a guess"), Client(f"192.0.2.{number}"))
         except (SignInRefused, TooManyTries) as error:
             refused.append(type(error))
     assert refused == [SignInRefused] * 100 + [TooManyTries] * 2
     with pytest.raises(TooManyTries):
-        await sign_in(pool, means, email, PASSWORD, Client("192.0.2.200"))
-    assert await sign_in(pool, means, email, PASSWORD, home)
+        await sign_in(pool, means, (email, PASSWORD), Client("192.0.2.200"))
+    assert await sign_in(pool, means, (email, PASSWORD), home)

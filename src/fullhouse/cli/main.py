@@ -28,6 +28,7 @@ COMMANDS = {
     "privacy": "fullhouse.cli.privacy:privacy",
     "dead-letters": "fullhouse.cli.dead_letters:dead_letters",
     "create-admin": "fullhouse.cli.database:create_admin",
+    "signing-keys": "fullhouse.cli.signing_keys:signing_keys",
     "settings": "fullhouse.cli.configuration:settings",
     "doctor": "fullhouse.cli.configuration:doctor",
 }

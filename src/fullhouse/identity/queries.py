@@ -56,6 +56,8 @@ async def find_credentials(conn: Connection, email: str, network_hash: bytes) ->
     row = await conn.fetchrow(
         """
         SELECT u.user_id, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.password_hash,
+               EXISTS (SELECT FROM second_factors s WHERE s.user_id = u.user_id AND s.confirmed_at IS NOT NULL)
+                   AS has_second_factor,
                EXISTS (SELECT FROM token_families f WHERE f.user_id = u.user_id AND f.network_hash = $2)
                    AS from_known_network
         FROM users u WHERE lower(u.email) = lower($1)
@@ -96,3 +98,80 @@ async def load_signing_keys(conn: Connection) -> tuple[Sequence[StoredSigningKey
         if row["key_id"] is not None
     ]
     return keys, rows[0]["now"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMail:
+    """A mail that was asked for."""
+
+    kind: str
+    email: str
+    created_at: datetime
+
+
+async def load_account_mail(conn: Connection, mail_id: UUID) -> AccountMail | None:
+    """Load a mail that is to be sent, or None once it was."""
+    row = await conn.fetchrow("SELECT kind, email, created_at FROM account_mails WHERE mail_id = $1", mail_id)
+    return None if row is None else AccountMail(**dict(row))
+
+
+async def find_link(conn: Connection, token_id: UUID, purpose: str, token_hash: bytes) -> User | None:
+    """Find whose link this is; None for one that is not known, was used or has expired."""
+    row = await conn.fetchrow(
+        """
+        SELECT u.user_id, u.email, u.name, u.created_at, u.language, u.email_verified_at
+        FROM link_tokens l JOIN users u USING (user_id)
+        WHERE l.token_id = $1 AND l.purpose = $2 AND l.token_hash = $3 AND l.used_at IS NULL
+          AND l.expires_at > clock_timestamp()
+        """,
+        token_id,
+        purpose,
+        token_hash,
+    )
+    return None if row is None else User(**dict(row))
+
+
+async def has_password(conn: Connection, user_id: UUID) -> bool:
+    """Say whether a user has a password."""
+    return bool(await conn.fetchval("SELECT password_hash IS NOT NULL FROM users WHERE user_id = $1", user_id))
+
+
+async def is_family_young(conn: Connection, family_id: UUID, seconds: int) -> bool:
+    """Say whether a sign-in was made in the last seconds."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT created_at > clock_timestamp() - make_interval(secs => $2) FROM token_families WHERE family_id = $1
+            """,
+            family_id,
+            seconds,
+        )
+    )
+
+
+async def load_factor(conn: Connection, user_id: UUID) -> tuple[bytes, bool, datetime] | None:
+    """Load a second factor: the sealed secret, whether it is confirmed, and the present instant. None without one."""
+    row = await conn.fetchrow(
+        """
+        SELECT sealed_secret, confirmed_at IS NOT NULL AS confirmed, clock_timestamp() AS now
+        FROM second_factors WHERE user_id = $1
+        """,
+        user_id,
+    )
+    return None if row is None else (row["sealed_secret"], row["confirmed"], row["now"])
+
+
+async def load_password_changed_at(conn: Connection, user_id: UUID) -> datetime | None:
+    """Return when a user's password was set."""
+    changed_at: datetime | None = await conn.fetchval(
+        "SELECT password_changed_at FROM users WHERE user_id = $1", user_id
+    )
+    return changed_at
+
+
+async def find_identity(conn: Connection, issuer: str, subject: str) -> UUID | None:
+    """Return the user whom a provider means, or None."""
+    user_id: UUID | None = await conn.fetchval(
+        "SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2", issuer, subject
+    )
+    return user_id

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from fullhouse.identity.mail.request_mail import request_mail
 from fullhouse.identity.means import Means
+from fullhouse.identity.messages import NOBODYS_ID
 from fullhouse.identity.passwords import check_new_password
 from fullhouse.identity.rules import Client, checked_email
-from fullhouse.identity.tries import REGISTRATION
+from fullhouse.identity.tries import MAIL, REGISTRATION
 from fullhouse.identity.writes import insert_registered_user
 from fullhouse.infra.client_address import network_of
-from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,10 @@ async def register_user(pool: Pool, means: Means, registration: Registration, cl
     email = checked_email(registration.email)
     check_new_password(registration.password, email)
     # Never given back: each one makes an account, or a mail to somebody who did not ask for it.
-    await means.tries.begin((REGISTRATION, network_of(client.address)))
+    await means.tries.begin((REGISTRATION, network_of(client.address)), (MAIL, email.casefold()))
     password_hash = await means.passwords.hash_password(registration.password)
     user_id = means.make_id()
-    async with transaction(pool, NO_ORGANIZATION) as conn:
+    async with transaction(pool, NOBODYS_ID) as conn:
         who = (email, registration.name, registration.language)
         await insert_registered_user(conn, user_id, who, password_hash)
+        await request_mail(conn, means.make_id, "registered", email)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from fullhouse.core.errors import TooMany, Unauthenticated, invalid_field
+from fullhouse.core.errors import Conflict, Forbidden, NotFound, TooMany, Unauthenticated, Unavailable, invalid_field
 
 EMAIL_LENGTH_MAX = 254
 ACCESS_SECONDS_MAX = 600
@@ -34,6 +34,7 @@ class Credentials:
     email: str
     email_verified: bool
     password_hash: str | None
+    has_second_factor: bool
     from_known_network: bool
     """Whether they signed in from there before."""
 
@@ -81,6 +82,76 @@ class RefreshRefused(Unauthenticated):
 
     code = "refresh_refused"
     title = "This refresh token does not open anything any more; sign in again."
+
+
+class LinkRefused(Conflict):
+    """The link is not known, was used before, or has expired."""
+
+    code = "link_refused"
+    title = "This link does not work any more; ask for a new one."
+
+
+class SignInAgain(Forbidden):
+    """What is asked for needs a sign-in of the last minutes."""
+
+    code = "sign_in_again"
+    title = "Sign in again first: this needs to be surely you."
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The password was right, and a code is needed too; ``challenge`` goes on with one."""
+
+    code = "second_factor_needed"
+    title = "A code of the second factor is needed, too."
+
+
+class SecondFactorRefused(Unauthenticated):
+    """The code is wrong, was used before, or is too old; or the challenge is."""
+
+    code = "second_factor_refused"
+    title = "This code does not open the account."
+
+
+class SecondFactorOn(Conflict):
+    """There is a second factor already."""
+
+    code = "second_factor_on"
+    title = "A second factor is on; switch it off first."
+
+
+class SecondFactorOff(Conflict):
+    """There is no second factor, or none that waits to be confirmed."""
+
+    code = "second_factor_off"
+    title = "There is no second factor here."
+
+
+class ProviderUnknownHere(NotFound):
+    """The settings name no such provider of identities."""
+
+    code = "identity_provider_not_found"
+    title = "There is no such way to sign in here."
+
+
+class ProviderRefused(Unauthenticated):
+    """The provider's answer is not for us, not for this attempt, was used before, or is forged."""
+
+    code = "identity_provider_refused"
+    title = "Signing in elsewhere did not work; begin again."
+
+
+class ProviderUnreachable(Unavailable):
+    """The provider does not answer, or not as OpenID Connect says."""
+
+    code = "identity_provider_unavailable"
+    title = "The other service cannot be reached for the moment."
+
+
+class EmailUnverified(Forbidden):
+    """The provider has not verified the mail address, so the account of that address stays closed."""
+
+    code = "provider_email_unverified"
+    title = "The other service has not verified your mail address."
 
 
 class TooManyTries(TooMany):

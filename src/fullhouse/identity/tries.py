@@ -46,6 +46,12 @@ FROM_NETWORK = Budget("sign-in-network", 100, 1.0, 300.0, 3_600)
 REGISTRATION = Budget("register-network", 20, 10.0, 600.0, 3_600)
 """New accounts from one network address."""
 
+MAIL = Budget("mail", 10, 60.0, 3_600.0, 21_600)
+"""Mails to one address that somebody asked for without having signed in."""
+
+SECOND_FACTOR = Budget("second-factor", 5, 5.0, 300.0, 3_600)
+"""Codes of one account. Whoever comes here has the password already."""
+
 REFRESH = Budget("refresh-network", 200, 0.5, 30.0, 600)
 """Refresh tokens that opened nothing, from one network address."""
 

@@ -1,5 +1,6 @@
 """Writing users, their sign-ins, and the keys that sign access tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +22,15 @@ class NewFamily:
     has_second_factor: bool
     client: str
     network_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """A sign-in elsewhere that was begun."""
+
+    provider: str
+    sealed: bytes
+    browser_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +182,218 @@ async def delete_old_signing_keys(conn: Connection) -> int:
     """Delete the keys of which no token can be alive."""
     tag = await conn.execute("DELETE FROM signing_keys WHERE verifies_until < clock_timestamp()")
     return int(tag.split()[-1])
+
+
+async def revoke_families(conn: Connection, user_id: UUID, *, except_family: UUID | None) -> None:
+    """End all sign-ins of a user but one."""
+    await conn.execute(
+        """
+        UPDATE token_families SET revoked_at = clock_timestamp()
+        WHERE user_id = $1 AND family_id IS DISTINCT FROM $2 AND revoked_at IS NULL
+        """,
+        user_id,
+        except_family,
+    )
+
+
+async def replace_password(conn: Connection, user_id: UUID, password_hash: str) -> None:
+    """Store a new password."""
+    await conn.execute(
+        "UPDATE users SET password_hash = $2, password_changed_at = clock_timestamp() WHERE user_id = $1",
+        user_id,
+        password_hash,
+    )
+
+
+async def mark_verified(conn: Connection, user_id: UUID) -> bool:
+    """Note that a user's address is theirs. False where that was known."""
+    tag = await conn.execute(
+        """
+        UPDATE users SET email_verified_at = clock_timestamp() WHERE user_id = $1 AND email_verified_at IS NULL
+        """,
+        user_id,
+    )
+    return tag == "UPDATE 1"
+
+
+async def insert_account_mail(conn: Connection, mail_id: UUID, kind: str, email: str) -> None:
+    """Enter a mail that is to be sent."""
+    await conn.execute("INSERT INTO account_mails (mail_id, kind, email) VALUES ($1, $2, $3)", mail_id, kind, email)
+
+
+async def delete_account_mail(conn: Connection, mail_id: UUID) -> None:
+    """Forget a mail that was sent, with its address."""
+    await conn.execute("DELETE FROM account_mails WHERE mail_id = $1", mail_id)
+
+
+async def insert_link_token(
+    conn: Connection, ids: tuple[UUID, UUID], purpose: str, token_hash: bytes, hours: int
+) -> None:
+    """Enter a link: ids of link and user. One that is there stays as it is."""
+    await conn.execute(
+        """
+        INSERT INTO link_tokens (token_id, user_id, purpose, token_hash, expires_at)
+        VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(hours => $5))
+        ON CONFLICT DO NOTHING
+        """,
+        *ids,
+        purpose,
+        token_hash,
+        hours,
+    )
+
+
+async def use_link_token(conn: Connection, token_id: UUID, purpose: str, token_hash: bytes) -> bool:
+    """Use a link up. False for one that is not known, was used or has expired."""
+    tag = await conn.execute(
+        """
+        UPDATE link_tokens SET used_at = clock_timestamp()
+        WHERE token_id = $1 AND purpose = $2 AND token_hash = $3 AND used_at IS NULL
+          AND expires_at > clock_timestamp()
+        """,
+        token_id,
+        purpose,
+        token_hash,
+    )
+    return tag == "UPDATE 1"
+
+
+async def void_links(conn: Connection, user_id: UUID, purpose: str) -> None:
+    """Let the other links of a user for the same purpose open nothing."""
+    await conn.execute(
+        "UPDATE link_tokens SET used_at = clock_timestamp() WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL",
+        user_id,
+        purpose,
+    )
+
+
+async def replace_unconfirmed_factor(conn: Connection, user_id: UUID, sealed_secret: bytes) -> bool:
+    """Store a second factor that is not confirmed yet. False where one is confirmed already."""
+    tag = await conn.execute(
+        """
+        INSERT INTO second_factors (user_id, sealed_secret) VALUES ($1, $2)
+        ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, last_step = 0,
+            created_at = clock_timestamp()
+        WHERE second_factors.confirmed_at IS NULL
+        """,
+        user_id,
+        sealed_secret,
+    )
+    return tag == "INSERT 0 1"
+
+
+async def confirm_factor(conn: Connection, user_id: UUID, step: int) -> bool:
+    """Switch a second factor on by its first code. False where there is none that waits."""
+    tag = await conn.execute(
+        """
+        UPDATE second_factors SET confirmed_at = clock_timestamp(), last_step = $2
+        WHERE user_id = $1 AND confirmed_at IS NULL
+        """,
+        user_id,
+        step,
+    )
+    return tag == "UPDATE 1"
+
+
+async def use_step(conn: Connection, user_id: UUID, step: int) -> bool:
+    """Take the code of a step. False where that step, or a later one, was taken before."""
+    tag = await conn.execute(
+        """
+        UPDATE second_factors SET last_step = $2
+        WHERE user_id = $1 AND last_step < $2 AND confirmed_at IS NOT NULL
+        """,
+        user_id,
+        step,
+    )
+    return tag == "UPDATE 1"
+
+
+async def use_recovery_code(conn: Connection, user_id: UUID, code_hash: bytes) -> bool:
+    """Use a recovery code up. False for one that is not known or was used."""
+    tag = await conn.execute(
+        """
+        UPDATE recovery_codes SET used_at = clock_timestamp()
+        WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL
+        """,
+        user_id,
+        code_hash,
+    )
+    return tag == "UPDATE 1"
+
+
+async def replace_recovery_codes(conn: Connection, user_id: UUID, hashes: Sequence[bytes]) -> None:
+    """Store new recovery codes; those before open nothing."""
+    await conn.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
+    await conn.execute(
+        "INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($2::bytea[])", user_id, hashes
+    )
+
+
+async def delete_second_factor(conn: Connection, user_id: UUID) -> bool:
+    """Delete a user's second factor with its recovery codes. False where there was none."""
+    await conn.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
+    tag = await conn.execute("DELETE FROM second_factors WHERE user_id = $1", user_id)
+    return tag == "DELETE 1"
+
+
+async def mark_family_second_factor(conn: Connection, family_id: UUID, *, has_second_factor: bool) -> None:
+    """Note whether a sign-in was made with a second factor."""
+    await conn.execute(
+        "UPDATE token_families SET has_second_factor = $2 WHERE family_id = $1", family_id, has_second_factor
+    )
+
+
+async def insert_attempt(conn: Connection, state_hash: bytes, attempt: StoredAttempt, seconds: int) -> None:
+    """Enter a sign-in elsewhere that was begun."""
+    await conn.execute(
+        """
+        INSERT INTO provider_attempts (state_hash, provider, sealed, browser_hash, expires_at)
+        VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+        """,
+        state_hash,
+        attempt.provider,
+        attempt.sealed,
+        attempt.browser_hash,
+        seconds,
+    )
+
+
+async def take_attempt(conn: Connection, state_hash: bytes) -> StoredAttempt | None:
+    """Take a sign-in elsewhere out, once; None for one that is not known, was taken or has expired."""
+    row = await conn.fetchrow(
+        """
+        DELETE FROM provider_attempts WHERE state_hash = $1
+        RETURNING provider, sealed, browser_hash, expires_at > clock_timestamp() AS is_live
+        """,
+        state_hash,
+    )
+    if row is None or not row["is_live"]:
+        return None
+    return StoredAttempt(row["provider"], row["sealed"], row["browser_hash"])
+
+
+async def insert_identity(conn: Connection, issuer: str, subject: str, user_id: UUID) -> None:
+    """Note whom a provider means; what it said first stays."""
+    await conn.execute(
+        "INSERT INTO user_identities (issuer, subject, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        issuer,
+        subject,
+        user_id,
+    )
+
+
+async def drop_password(conn: Connection, user_id: UUID) -> None:
+    """Take a password away that nobody has shown to belong to the address's owner."""
+    await conn.execute(
+        "UPDATE users SET password_hash = NULL, password_changed_at = clock_timestamp() WHERE user_id = $1", user_id
+    )
+
+
+async def delete_what_ended(conn: Connection) -> int:
+    """Delete sign-ins ninety days after their end, links after a day, and attempts elsewhere that were not finished."""
+    tags = [
+        await conn.execute("DELETE FROM token_families WHERE expires_at < clock_timestamp() - interval '90 days'"),
+        await conn.execute("DELETE FROM link_tokens WHERE expires_at < clock_timestamp() - interval '1 day'"),
+        await conn.execute("DELETE FROM provider_attempts WHERE expires_at < clock_timestamp()"),
+    ]
+    return sum(int(tag.split()[-1]) for tag in tags)

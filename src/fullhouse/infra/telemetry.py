@@ -25,7 +25,8 @@ _SECRET_NAMES = frozenset(
     {"authorization", "cookie", "token", "secret", "password", "key", "api_key", "code", "email", "secret_key"}
 )
 _SECRET_SHAPES = re.compile(
-    r"fh_[A-Za-z0-9_-]{20,}"  # API keys
+    r"fhr?_[A-Za-z0-9_-]{20,}"  # API keys and refresh tokens
+    r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # access tokens, and ID tokens of others
     r"|(?<=Bearer )[^\s'\",}]+|(?<=Reservation )[A-Za-z0-9_-]{20,}|(?<=Order )[A-Za-z0-9_-]{20,}"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user and password of a URL
     r"|[^\s<>,;:'\"()=\[\]{}/\\]+@[^\s<>,;:'\"()=\[\]{}/\\@]+\.[^\s<>,;:'\"()=\[\]{}/\\@]+"  # mail addresses

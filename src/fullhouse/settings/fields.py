@@ -7,10 +7,11 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from fullhouse.identity.oidc.providers import Provider, parse_providers
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.rate_budgets import Budget, parse_budgets
 from fullhouse.infra.resources import Places
-from fullhouse.settings.kinds import BrokerUrl, Networks, PostgresUrl, ValkeyUrl, WebAddress
+from fullhouse.settings.kinds import BrokerUrl, IdentityProviders, Networks, PostgresUrl, ValkeyUrl, WebAddress
 
 PREFIX = "FULLHOUSE_"
 SECRET_KEY_BYTES_MIN = 32
@@ -171,6 +172,12 @@ class Settings(BaseModel):
         description="'on' lets people sign in before they have opened the link in the mail to them; trying to register "
         "then shows who has an account. Default: on with the embedded database, else off.",
     )
+    identity_providers: IdentityProviders = Field(
+        default="[]",
+        description="Where people may sign in by OpenID Connect: a JSON list of objects with name, issuer, client_id, "
+        "client_secret and, if you like, title.",
+        json_schema_extra=SECRET,
+    )
     simulated_payments: bool | None = Field(
         default=None,
         description="'on' offers the simulated provider, which takes no money. "
@@ -242,6 +249,10 @@ class Settings(BaseModel):
     def offers_simulated_payments(self) -> bool:
         """Say whether the simulated provider may be used; ``fullhouse up`` turns it on for its embedded database."""
         return bool(self.simulated_payments)
+
+    def providers(self) -> tuple[Provider, ...]:
+        """Return where people may sign in by OpenID Connect."""
+        return parse_providers(self.identity_providers)
 
     def signs_in_unverified(self) -> bool:
         """Say whether a mail address need not be verified first; ``fullhouse up`` turns it on in the same way."""

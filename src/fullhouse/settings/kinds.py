@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
+from fullhouse.identity.oidc.providers import parse_providers
+
 
 def split_list(value: object) -> object:
     """Read a list that is written with commas."""
@@ -29,6 +31,12 @@ def no_database(value: str) -> str:
     return value
 
 
+def checked_providers(text: str) -> str:
+    """Check the list of providers of identities."""
+    parse_providers(text)
+    return text
+
+
 PostgresUrl = Annotated[str, starts_with("postgresql://", "postgres://")]
 ValkeyUrl = Annotated[str, starts_with("valkey://", "valkeys://", "redis://", "rediss://", "unix://")]
 BrokerUrl = Annotated[
@@ -38,3 +46,4 @@ BrokerUrl = Annotated[
 ]
 WebAddress = Annotated[str, starts_with("http://", "https://"), AfterValidator(lambda value: value.rstrip("/"))]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(split_list)]
+IdentityProviders = Annotated[str, AfterValidator(checked_providers)]

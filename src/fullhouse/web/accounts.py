@@ -3,6 +3,7 @@
 from fullhouse.access.accounts.parts import Accounts
 from fullhouse.identity.find_signed_in import SignedInUsers
 from fullhouse.identity.means import Means
+from fullhouse.identity.oidc.talk import ProviderLine
 from fullhouse.identity.passwords import Passwords
 from fullhouse.identity.rules import Lifetimes
 from fullhouse.identity.tries import Tries
@@ -26,4 +27,5 @@ def open_accounts(resources: Resources, settings: Settings, signed_in: SignedInU
         ),
         signs_in_unverified=settings.signs_in_unverified(),
     )
-    return Accounts(means, signed_in)
+    lines = {provider.name: ProviderLine(provider, resources.clock) for provider in settings.providers()}
+    return Accounts(means, signed_in, lines)

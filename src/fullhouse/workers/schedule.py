@@ -1,5 +1,7 @@
 """What runs when: the one table of jobs. Each does what is due, may be cut short, and may run beside itself."""
 
+from fullhouse.identity.prune_accounts import prune_accounts
+from fullhouse.identity.tokens.rotate_signing_keys import rotate_due_signing_keys
 from fullhouse.infra.audit_chain import link_audit_log
 from fullhouse.infra.prune import (
     prune_audit_origins,
@@ -22,9 +24,10 @@ from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.workers.run_schedule import Job
 
 
-def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int) -> tuple[Job, ...]:
+def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int, signing_key_days: int) -> tuple[Job, ...]:
     """Return the table, with each job bound to the parts that it needs."""
     pool, make_id, mailroom = resources.pool, resources.make_id, open_mailroom(resources)
+    key_parts = pool, resources.secret_key, resources.randomness
     return (
         Job("deliver_simulated_notices", 0.2, lambda: deliver_simulated_notices(pool, make_id, providers)),
         Job("expire_reservations", 1.0, lambda: expire_reservations(pool, make_id)),
@@ -34,6 +37,8 @@ def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int) ->
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
         Job("sweep_erased", 60.0, lambda: sweep_erased(pool, mailroom)),
         Job("erase_old_buyers", 3600.0, lambda: erase_old_buyers(pool, mailroom, buyer_data_days), seconds_max=600.0),
+        Job("rotate_signing_keys", 60.0, lambda: rotate_due_signing_keys(*key_parts, age_days_max=signing_key_days)),
+        Job("prune_accounts", 3600.0, lambda: prune_accounts(pool)),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),

@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from fullhouse.core.message import Message
+from fullhouse.identity.mail.mail_account import AccountMailroom, mail_account
 from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
@@ -64,6 +65,12 @@ class Reactions:
             parts.pool, parts.object_store, parts.secret_key, message.organization_id, order_id
         )
         await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
+
+    async def mail_account(self, message: Message) -> None:
+        """Send what somebody is to hear about their account."""
+        parts = self._resources
+        room = AccountMailroom(parts.mailer, parts.secret_key, parts.public_url, self._mailroom.host)
+        await mail_account(parts.pool, room, UUID(str(message.data["mail_id"])))
 
     async def enqueue_webhooks(self, conn: Connection, message: Message) -> None:
         """Enter what is to be sent to endpoints."""
@@ -137,6 +144,7 @@ TABLE = (
         _types("order.cancelled", "order.paid_unseated", "order.refunded"),
         outside=Reactions.tell_buyer,
     ),
+    Line("identity.mail", _types("account.mail_requested"), outside=Reactions.mail_account),
     Line(
         "webhooks.enqueue",
         MESSAGE_TYPES,

@@ -27,4 +27,5 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
         margin_seconds=settings.payment_margin_seconds,
     )
     providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
-    return Work(subscriptions_of(resources, providers), jobs_of(resources, providers, settings.buyer_data_days))
+    jobs = jobs_of(resources, providers, settings.buyer_data_days, settings.signing_key_days)
+    return Work(subscriptions_of(resources, providers), jobs)

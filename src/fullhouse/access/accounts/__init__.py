@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from fullhouse.access.accounts import sign_in
+from fullhouse.access.accounts import passwords, providers, second_factor, sign_in
 
-ROUTERS: Sequence[APIRouter] = (sign_in.router,)
+ROUTERS: Sequence[APIRouter] = (sign_in.router, passwords.router, second_factor.router, providers.router)
 """All of them, for the app to include under its prefix."""

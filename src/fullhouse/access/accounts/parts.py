@@ -1,5 +1,6 @@
 """What the routes of accounts share: the parts of the process, who sends a request, and fields of bodies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from fullhouse.identity.find_signed_in import SignedInUsers
 from fullhouse.identity.means import Means
+from fullhouse.identity.oidc.talk import ProviderLine
 from fullhouse.identity.rules import Client, SignInTokens
 from fullhouse.infra.http import ApiModel
 from fullhouse.infra.languages import language_or_default, negotiate
@@ -17,6 +19,9 @@ PasswordText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 OpaqueText = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 """A token or code that was given out before."""
+
+CodeText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40)]
+"""Six digits of an app, or a recovery code."""
 
 AcceptLanguage = Annotated[str | None, Header(max_length=1000)]
 
@@ -31,6 +36,8 @@ class Accounts:
 
     means: Means
     signed_in: SignedInUsers
+    lines: Mapping[str, ProviderLine]
+    """To the providers of identities, by name."""
 
 
 async def get_accounts(request: Request) -> Accounts:

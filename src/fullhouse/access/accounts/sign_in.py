@@ -5,11 +5,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from fullhouse.access.accounts.parts import (
     AcceptLanguage,
     AccountsDep,
     ClientDep,
+    CodeText,
     LanguageTag,
     OpaqueText,
     PasswordText,
@@ -23,7 +25,7 @@ from fullhouse.identity.find_signed_in import SignedIn
 from fullhouse.identity.queries import load_user
 from fullhouse.identity.refresh_tokens import refresh_tokens
 from fullhouse.identity.register_user import Registration, register_user
-from fullhouse.identity.sign_in import sign_in
+from fullhouse.identity.sign_in import answer_challenge, sign_in
 from fullhouse.identity.sign_out import sign_out, sign_out_by_token
 from fullhouse.infra.http import REPLAYED_HEADER, ApiModel, Email, IdempotencyKey, Line, ResourcesDep, problems
 from fullhouse.infra.languages import language_tag
@@ -53,6 +55,14 @@ class LoginBody(ApiModel):
 
     email: Email
     password: PasswordText
+    code: CodeText | None = Field(default=None, description="Of the second factor, where it is on.")
+
+
+class ChallengeBody(ApiModel):
+    """The `challenge` of a refusal `second_factor_needed`, and a code of the app or a recovery code."""
+
+    challenge: OpaqueText
+    code: CodeText
 
 
 class RefreshBody(ApiModel):
@@ -99,8 +109,20 @@ async def post_register(
 async def post_login(
     body: LoginBody, resources: ResourcesDep, accounts: AccountsDep, client: ClientDep
 ) -> TokensAnswer:
-    """Sign in with mail address and password."""
-    return answer_tokens(await sign_in(resources.pool, accounts.means, body.email, body.password, client))
+    """Sign in with mail address and password, and a code where the account has a second factor.
+
+    Without the code the refusal is `second_factor_needed`, whose `challenge` goes on at `/auth/login/second-factor`.
+    """
+    credentials = body.email, body.password
+    return answer_tokens(await sign_in(resources.pool, accounts.means, credentials, client, body.code))
+
+
+@router.post("/auth/login/second-factor", dependencies=[public()], responses=problems(401, 409, 429))
+async def post_login_second_factor(
+    body: ChallengeBody, resources: ResourcesDep, accounts: AccountsDep, client: ClientDep
+) -> TokensAnswer:
+    """Finish a sign-in with a code."""
+    return answer_tokens(await answer_challenge(resources.pool, accounts.means, body.challenge, body.code, client))
 
 
 @router.post("/auth/refresh", dependencies=[public()], responses=problems(401, 429))

@@ -1,0 +1,1 @@
+"""A second factor: codes of an app (TOTP), and recovery codes for who lost it."""

@@ -1,0 +1,1 @@
+"""Pages behind the links in mails about accounts: confirming an address, and setting a password."""
