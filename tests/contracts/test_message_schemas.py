@@ -238,7 +238,7 @@ def test_table_of_facts_has_every_fact_of_every_feature() -> None:
         for value in vars(module).values()
         if isinstance(value, type) and {"type", "version"} <= {name for base in value.__mro__ for name in vars(base)}
     }
-    assert len(modules) == 7
+    assert len(modules) == 8
     assert {one.__name__ for one in declared} == {fact.__name__ for fact in FACTS}
     assert len({fact.type for fact in FACTS}) == len(FACTS)
     assert "order.paid" in WAITING_TYPES

@@ -128,7 +128,7 @@ async def test_an_address_that_was_not_verified_opens_no_account(
     for verified in (False, "true", ...):
         provider.changes = {"email_verified": verified}
         answer = await enter(client, provider)
-        assert (answer.status_code, answer.json()["code"]) == (403, "provider_email_unverified")
+        assert (answer.status_code, answer.json()["code"]) == (401, "provider_email_unverified")
     provider.changes = {"email": ...}
     assert (await enter(client, provider)).json()["code"] == "provider_email_unverified"
     assert person

@@ -147,7 +147,7 @@ class ProviderUnreachable(Unavailable):
     title = "The other service cannot be reached for the moment."
 
 
-class EmailUnverified(Forbidden):
+class EmailUnverified(Unauthenticated):
     """The provider has not verified the mail address, so the account of that address stays closed."""
 
     code = "provider_email_unverified"

@@ -1,6 +1,6 @@
 """What runs when: the one table of jobs. Each does what is due, may be cut short, and may run beside itself."""
 
-from fullhouse.identity.prune_accounts import prune_accounts
+from fullhouse.identity.tokens.prune_tokens import prune_tokens
 from fullhouse.identity.tokens.rotate_signing_keys import rotate_due_signing_keys
 from fullhouse.infra.audit_chain import link_audit_log
 from fullhouse.infra.prune import (
@@ -38,7 +38,7 @@ def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int, si
         Job("sweep_erased", 60.0, lambda: sweep_erased(pool, mailroom)),
         Job("erase_old_buyers", 3600.0, lambda: erase_old_buyers(pool, mailroom, buyer_data_days), seconds_max=600.0),
         Job("rotate_signing_keys", 60.0, lambda: rotate_due_signing_keys(*key_parts, age_days_max=signing_key_days)),
-        Job("prune_accounts", 3600.0, lambda: prune_accounts(pool)),
+        Job("prune_tokens", 3600.0, lambda: prune_tokens(pool)),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),

@@ -87,7 +87,7 @@ async def post_provider(
     return BegunAnswer(authorization_url=url)
 
 
-@router.get("/auth/providers/{provider}/callback", dependencies=[public()], responses=problems(401, 403, 404, 429))
+@router.get("/auth/providers/{provider}/callback", dependencies=[public()], responses=problems(401, 404, 429))
 async def get_provider_callback(
     provider: str,
     request: Request,
@@ -100,7 +100,7 @@ async def get_provider_callback(
     return await _finish(request, resources, accounts, (provider, *returned), client)
 
 
-@router.post("/auth/providers/{provider}/callback", dependencies=[public()], responses=problems(401, 403, 404, 429))
+@router.post("/auth/providers/{provider}/callback", dependencies=[public()], responses=problems(401, 404, 429))
 async def post_provider_callback(
     provider: str,
     body: ReturnedBody,

@@ -4,7 +4,7 @@ from fullhouse.identity.writes import delete_what_ended
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
 
 
-async def prune_accounts(pool: Pool) -> int:
+async def prune_tokens(pool: Pool) -> int:
     """Delete sign-ins ninety days after their end, links, and attempts elsewhere. Return how many."""
     async with connection(pool, NO_ORGANIZATION) as conn:
         return await delete_what_ended(conn)
