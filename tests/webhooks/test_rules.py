@@ -33,7 +33,7 @@ def outcome(status: int | None = None, trouble: Trouble | None = None) -> Outcom
 
 def test_every_message_can_be_chosen_but_the_internal_ones() -> None:
     types = {fact.type for fact in FACTS}
-    assert types - MESSAGE_TYPES == {"member.invited", "payment.notice_received"}
+    assert types - MESSAGE_TYPES == {"account.mail_requested", "member.invited", "payment.notice_received"}
     assert types >= MESSAGE_TYPES
 
 
