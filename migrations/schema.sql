@@ -836,8 +836,15 @@ CREATE TABLE mail_deliveries (
     kind text NOT NULL,
     message_id text NOT NULL,
     sent_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (organization_id, order_id, kind)
+    problem text CHECK (problem IN ('refused', 'bounced', 'complained')),
+    problem_is_permanent boolean,
+    -- What the mail server said, without addresses.
+    problem_reason text,
+    problem_at timestamptz,
+    PRIMARY KEY (organization_id, order_id, kind),
+    CONSTRAINT mail_deliveries_problem CHECK (num_nulls(problem, problem_is_permanent, problem_reason, problem_at) IN (0, 4))
 );
+CREATE INDEX mail_deliveries_problems ON mail_deliveries (problem_at) WHERE problem IS NOT NULL;
 
 -- aftersales -------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 from harness.aws import client_of
 from harness.house import House, Lambda
 from harness.lambda_runtime import FunctionError, running_function
+from harness.pgbouncer import running_pgbouncer
 from harness.sale import Sale
 
 from fullhouse.infra import system
@@ -85,6 +86,27 @@ async def test_payment_becomes_mailed_tickets_that_open_the_door_once(house: Hou
     assert len(house.mails_about(order_id)) == 1
     assert await house.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0
     assert await house.pool.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_functions_work_behind_a_transaction_pooler(house: House, sale: Sale, tmp_path: Path) -> None:
+    order_id = (await sale.order(2)).order.order_id
+    await sale.pay(order_id)
+    with ExitStack() as stack:
+        url = stack.enter_context(running_pgbouncer(house.database_url, tmp_path))
+        settings = house.settings(FULLHOUSE_DATABASE_URL=url, FULLHOUSE_DATABASE_POOLER="on")
+        clean_up, processor, validator = (
+            stack.enter_context(running_function(handler, settings, tmp_path))
+            for handler in (CLEAN_UP, PROCESSOR, VALIDATOR)
+        )
+        assert clean_up.call({})["done"]["deliver_simulated_notices"] == 1
+        await Lambda(house, processor).pump()
+
+        assert (await sale.show(order_id)).status == "paid"
+        assert len(house.mails_about(order_id)) == 1
+        bearer = {"authorization": f"Bearer {await scanner_key(house.pool, sale.made.organization_id)}"}
+        scans = [request_of(f'{{"code": "{code}"}}', **bearer) for code in await stored_codes(house)]
+        outcomes = [validator.call(scan)["body"].partition('"outcome":')[2][:10] for scan in scans]
+        assert outcomes == ['"admitted"'] * 2
 
 
 async def stored_codes(house: House) -> list[str]:

@@ -42,7 +42,7 @@ def processor(pool: Any, valkey: Any, database_url: str, tmp_path: Path) -> Call
 
     def made(handler: Handler) -> Processor:
         work = Work((Subscription("things", frozenset({"thing.happened"}), outside=handler),), ())
-        return Processor(resources, work, {FIFO: "things", STANDARD: "things"})
+        return Processor(resources, work, {FIFO: "things", STANDARD: "things"}, "h-mail-feedback")
 
     return made
 
@@ -116,3 +116,9 @@ async def test_call_that_has_no_time_left_gives_its_messages_back(processor: Any
 async def test_queue_that_is_not_ours_is_a_mistake_of_the_deployment(processor: Any) -> None:
     with pytest.raises(QueueUnknown, match="h-other"):
         await processor(Reaction(ValueError())).process({"Records": [record(message(), queue="h-other")]}, plenty)
+
+
+async def test_what_ses_tells_is_noted_and_what_is_no_event_comes_again(processor: Any) -> None:
+    told = {"eventType": "Bounce", "mail": {"headers": []}, "bounce": {}}
+    records = [record(body, queue="h-mail-feedback") for body in (json.dumps(told), "no event")]
+    assert await processor(Reaction(ValueError())).process({"Records": records}, plenty) == [records[1]["messageId"]]

@@ -13,6 +13,8 @@ from fullhouse.settings import PREFIX, Settings
 from fullhouse.workers.subscriptions import QUEUES
 
 QUEUE_ARNS = {f"{''.join(word.capitalize() for word in name.replace('.', '_').split('_'))}Queue.Arn" for name in QUEUES}
+SES = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}"
+FEEDBACK_ARN = "MailFeedbackQueue.Arn"
 EC2 = frozenset(
     f"ec2:{name}"
     for name in (
@@ -31,15 +33,18 @@ ALLOWED = {
         LOG,
         (EC2, "*"),
         SEND,
-        (frozenset({"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}), "queues"),
+        (frozenset({"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}), "queues and feedback"),
         (frozenset({"s3:GetObject", "s3:PutObject"}), "${TicketBucket.Arn}/*"),
         (frozenset({"s3:ListBucket"}), "TicketBucket.Arn"),
         (
             frozenset({"ses:SendEmail", "ses:SendRawEmail"}),
-            "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${SesIdentity}",
+            f"{SES}:configuration-set/${{MailSettings}}|{SES}:identity/${{SesIdentity}}",
         ),
     },
 }
+
+
+FEEDBACK_QUEUES = {"MailFeedbackQueue", "MailFeedbackDead"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,7 +75,8 @@ def statements(role: str) -> Iterator[tuple[frozenset[str], str]]:
     for statement in policy["PolicyDocument"]["Statement"]:
         assert statement["Effect"] == "Allow"
         resources = {str(one) for one in as_list(statement["Resource"])}
-        named = "queues" if resources == QUEUE_ARNS else "|".join(sorted(resources))
+        sets = {"queues": QUEUE_ARNS, "queues and feedback": QUEUE_ARNS | {FEEDBACK_ARN}}
+        named = next((name for name, arns in sets.items() if resources == arns), "|".join(sorted(resources)))
         yield frozenset(as_list(statement["Action"])), named.replace(role.removesuffix("Role") + "Logs", "Logs")
 
 
@@ -100,7 +106,7 @@ def test_mail_leaves_from_one_address_alone() -> None:
 
 def test_each_queue_of_the_worker_stands_with_its_dead_letter_queue_and_feeds_the_processor() -> None:
     place = read_sqs_url("sqs://eu-west-1")
-    queues = of_type("AWS::SQS::Queue")
+    queues = {name: found for name, found in of_type("AWS::SQS::Queue").items() if name not in FEEDBACK_QUEUES}
     wanted = {place.name_of(queue) for queue in QUEUES} | {place.dead_name_of(queue) for queue in QUEUES}
     assert {found["QueueName"].replace("${Prefix}", "fullhouse") for found in queues.values()} == wanted
     assert all(found["FifoQueue"] and found["SqsManagedSseEnabled"] for found in queues.values())
@@ -111,8 +117,31 @@ def test_each_queue_of_the_worker_stands_with_its_dead_letter_queue_and_feeds_th
             assert found["VisibilityTimeout"] >= 6 * TEMPLATE["Globals"]["Function"]["Timeout"]
             assert f"{dead.removesuffix('.Arn')}Alarm" in RESOURCES
     events = FUNCTIONS["PaymentProcessor"]["Events"].values()
-    assert {event["Properties"]["Queue"] for event in events} == QUEUE_ARNS
+    assert {event["Properties"]["Queue"] for event in events} == QUEUE_ARNS | {FEEDBACK_ARN}
     assert all(event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for event in events)
+
+
+def test_what_did_not_arrive_comes_from_ses_alone_through_sns_into_a_queue_that_keeps_what_fails() -> None:
+    queue, dead = (RESOURCES[name]["Properties"] for name in ("MailFeedbackQueue", "MailFeedbackDead"))
+    assert queue["QueueName"].replace("${Prefix}", "fullhouse") == read_sqs_url("sqs://eu-west-1").feedback_name()
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "MailFeedbackDead.Arn", "maxReceiveCount": "Tries"}
+    assert queue["SqsManagedSseEnabled"]
+    assert dead["SqsManagedSseEnabled"]
+    (destination,) = of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    assert destination["EventDestination"]["SnsDestination"] == {"TopicARN": "MailFeedbackTopic"}
+    assert set(destination["EventDestination"]["MatchingEventTypes"]) == {"bounce", "complaint", "reject"}
+    assert (
+        "configuration_set=${MailSettings}"
+        in (TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["FULLHOUSE_MAIL_URL"])
+    )
+    allowed = {
+        "AWS::SNS::TopicPolicy": ("ses.amazonaws.com", "sns:Publish"),
+        "AWS::SQS::QueuePolicy": ("sns.amazonaws.com", "sqs:SendMessage"),
+    }
+    for kind, (service, action) in allowed.items():
+        ((statement,),) = (one["PolicyDocument"]["Statement"] for one in of_type(kind).values())
+        assert (statement["Principal"], statement["Action"]) == ({"Service": service}, action)
+        assert "aws:SourceArn" in statement["Condition"]["ArnEquals"]
 
 
 def test_handlers_are_there() -> None:

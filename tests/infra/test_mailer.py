@@ -2,9 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -14,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult
+from aiosmtpd.smtp import AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from harness.mail_server import Inbox, served
 
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.mail_folder import file_name
+from fullhouse.infra.mail_port import AddressRefused
 from fullhouse.infra.mailer import MailRefused, MailUnavailable, open_mailer
 
 SENDER = "Box office <tickets@example.org>"
@@ -34,39 +34,6 @@ def a_mail(message_id: str = "<tickets.1@example.org>") -> EmailMessage:
     message.set_content("Olá, Ana.\n")
     message.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="ingressos.pdf")
     return message
-
-
-@dataclass
-class Inbox:
-    """Keeps what the server was handed; ``answer`` replaces its consent."""
-
-    mails: list[bytes] = field(default_factory=list[bytes])
-    envelopes: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
-    answer: str = "250 taken"
-    recipient_answer: str = ""
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
-        if self.recipient_answer:
-            return self.recipient_answer
-        envelope.rcpt_tos.append(address)
-        return "250 ok"
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        if self.answer.startswith("250"):
-            self.mails.append(envelope.original_content)
-            self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
-        return self.answer
-
-
-@asynccontextmanager
-async def served(inbox: Inbox, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncGenerator[int]:
-    """Run a mail server on loopback and give its port."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(inbox, hostname="localhost", loop=loop, **options), "127.0.0.1", 0, ssl=ssl
-    )
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 @pytest.fixture
@@ -131,8 +98,9 @@ async def test_smtp_takes_the_whole_mail(inbox: Inbox, smtp_port: int) -> None:
 async def test_a_refusal_for_good_is_told_from_a_busy_server(inbox: Inbox, smtp_port: int, answer: str) -> None:
     inbox.answer = answer
     mailer = open_mailer(f"smtp://127.0.0.1:{smtp_port}", SENDER)
-    with pytest.raises(MailRefused, match=answer[4:]):
+    with pytest.raises(MailRefused, match=answer[4:]) as refused:
         await mailer.send(a_mail())
+    assert not isinstance(refused.value, AddressRefused)
     inbox.answer = "451 try later"
     with pytest.raises(MailUnavailable, match="try later"):
         await mailer.send(a_mail())
@@ -144,7 +112,7 @@ async def test_an_unknown_recipient_is_refused_and_a_greylisted_one_may_be_tried
 ) -> None:
     mailer = open_mailer(f"smtp://127.0.0.1:{smtp_port}", SENDER)
     inbox.recipient_answer = "550 no such user"
-    with pytest.raises(MailRefused):
+    with pytest.raises(AddressRefused, match="no such user"):
         await mailer.send(a_mail())
     inbox.recipient_answer = "450 greylisted"
     with pytest.raises(MailUnavailable):

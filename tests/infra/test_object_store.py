@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import httpx
 import pytest
+from harness.waiting import until
+from yarl import URL
 
 from fullhouse.core.errors import Malformed
 from fullhouse.infra.errors import OperatorError
@@ -118,6 +121,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return open_object_store(f"{request.getfixturevalue('s3_url')}&{urlencode(ACCESS)}")
 
 
+async def test_content_type_is_kept(s3_url: str) -> None:
+    store = open_object_store(f"{s3_url}&{urlencode(ACCESS)}")
+    for kind in ("application/pdf", "image/svg+xml", "text/calendar; charset=utf-8"):
+        await store.put("typed", b"1", kind)
+        link = await store.link("typed", 60)
+        assert link is not None
+        assert (await read(link)).headers["content-type"] == kind
+
+
 async def test_put_get_replace_delete(store: ObjectStore) -> None:
     await store.check()
     assert not await store.exists("orders/1/tickets.pdf")
@@ -211,6 +223,63 @@ async def test_credentials_come_from_the_environment(s3_url: str, monkeypatch: p
     await store.check()
     await store.put("from-environment", b"yes", "text/plain")
     assert await open_object_store(f"{s3_url}&{urlencode(ACCESS)}").get("from-environment") == b"yes"
+
+
+async def read(link: str) -> httpx.Response:
+    async with httpx.AsyncClient() as stranger:
+        return await stranger.get(link)
+
+
+async def test_a_link_opens_one_object_with_its_content_type_and_nothing_else(s3_url: str) -> None:
+    store = open_object_store(f"{s3_url}&{urlencode(ACCESS)}")
+    for key in ("orders/1.pdf", "orders/2.pdf"):
+        await store.put(key, f"%PDF of {key}".encode(), "application/pdf")
+    link = await store.link("orders/1.pdf", 300)
+    assert link is not None
+    assert ACCESS["secret_access_key"] not in link
+    answer = await read(link)
+    assert (answer.status_code, answer.content) == (200, b"%PDF of orders/1.pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+
+    url = URL(link)
+    signature = url.query["X-Amz-Signature"]
+    tampered = {
+        "another object": link.replace("/1.pdf", "/2.pdf"),
+        "a longer life": str(url.update_query({"X-Amz-Expires": "604800"})),
+        "another date": str(url.update_query({"X-Amz-Date": "20300101T000000Z"})),
+        "another signature": link.replace(signature, signature[:-1] + ("0" if signature[-1] != "0" else "1")),
+        "no signature": str(url.without_query_params("X-Amz-Signature")),
+        "nothing signed": str(url.with_query(None)),
+        "the whole bucket": str(url.with_path("/fullhouse/")),
+        "the whole bucket, unsigned": str(url.with_path("/fullhouse/").with_query({"list-type": "2"})),
+        "all buckets": str(url.with_path("/").with_query(None)),
+    }
+    answers = {name: await read(changed) for name, changed in tampered.items()}
+    # Some are found malformed before they are found forbidden.
+    assert {name for name, answer in answers.items() if answer.status_code not in {400, 403}} == set()
+    assert not any("<Contents>" in answer.text for answer in answers.values())
+    async with httpx.AsyncClient() as stranger:
+        assert (await stranger.put(link, content=b"other")).status_code == 403
+        assert (await stranger.delete(link)).status_code == 403
+    assert await store.get("orders/1.pdf") == b"%PDF of orders/1.pdf"
+
+
+async def test_a_link_ends(s3_url: str) -> None:
+    store = open_object_store(f"{s3_url}&{urlencode(ACCESS)}")
+    await store.put("brief", b"1", "text/plain")
+    link = await store.link("brief", 1)
+    assert link is not None
+
+    async def has_ended() -> bool:
+        return (await read(link)).status_code == 403
+
+    await until(has_ended, 20)
+
+
+async def test_a_folder_gives_no_links(tmp_path: Path) -> None:
+    assert await open_object_store(str(tmp_path)).link("k", 60) is None
+    with pytest.raises(Malformed):
+        await open_object_store(str(tmp_path)).link("../k", 60)
 
 
 async def test_a_bucket_that_is_not_there_fails_the_check(s3_url: str) -> None:

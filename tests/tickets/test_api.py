@@ -2,7 +2,9 @@
 
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -107,6 +109,31 @@ async def test_pictures_and_pages_are_read_back(client: httpx.AsyncClient, sell:
         zxingcpp.read_barcodes(page.render(scale=2).to_pil())[0].text for page in pypdfium2.PdfDocument(whole.content)
     ]
     assert codes == [ticket["code"] for ticket in tickets]
+
+
+async def test_the_object_store_may_hand_out_the_file_itself(resources: Resources, sell: Sell) -> None:
+    sold = await sell(1)
+    await sold.issue()
+    key = holder(sold)
+
+    class Linking:
+        """A store that has links, as S3 does."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(resources.object_store, name)
+
+        async def link(self, key: str, seconds: int) -> str:
+            return f"https://objects.example/{key}?for={seconds}"
+
+    for store, status in ((resources.object_store, 200), (Linking(), 307)):
+        async with running_app(replace(resources, object_store=store)) as app, client_of(app) as client:
+            path = f"/api/v1/orders/{sold.order_id}/tickets.pdf"
+            assert (await client.get(path, headers=key)).status_code == 200
+            answer = await client.get(path, params={"redirect": "true"}, headers=key)
+            assert (answer.status_code, answer.headers["cache-control"]) == (status, "private, no-store")
+            assert (await client.get(path, params={"redirect": "true"})).status_code == 401
+    assert answer.headers["location"].startswith(f"https://objects.example/{sold.organization_id}/orders/")
+    assert answer.headers["location"].endswith(".pdf?for=300")
 
 
 async def test_a_seat_is_named_with_its_section(pool: Pool, client: httpx.AsyncClient) -> None:

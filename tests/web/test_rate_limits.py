@@ -244,7 +244,7 @@ async def test_off_is_off(resources: Resources) -> None:
 
 def test_the_settings_keep_the_defaults_of_what_is_not_named() -> None:
     settings = read_settings({"FULLHOUSE_RATE_LIMITS_BY_ADDRESS": "hold=5/60"})
-    assert settings.rate_limits_by_address.startswith("sign_in=60/60,hold=5/60,order_look_up=1200/60")
+    assert settings.rate_limits_by_address.startswith("sign_in=120/60,hold=5/60,order_look_up=1200/60")
     budgets = settings.budgets()
     assert (budgets["address.hold"].quota, budgets["address.scan"].quota) == (5, 6000)
     assert len(budgets) == 2 * len(BY_ADDRESS)

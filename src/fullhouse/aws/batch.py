@@ -32,6 +32,12 @@ def read_batch(records: Sequence[Mapping[str, Any]], queues: Mapping[str, str]) 
     return [_read(record, queues) for record in records]
 
 
+def divide(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the records of one queue, and the others."""
+    of_it = [record for record in records if _queue_of(record) == name]
+    return of_it, [record for record in records if _queue_of(record) != name]
+
+
 def lines_of(batch: Sequence[Received]) -> list[list[Received]]:
     """Divide a batch into lines, each in the order of the batch."""
     lines: dict[str, list[Received]] = {}
@@ -41,7 +47,7 @@ def lines_of(batch: Sequence[Received]) -> list[list[Received]]:
 
 
 def _read(record: Mapping[str, Any], queues: Mapping[str, str]) -> Received:
-    sqs_id, name = str(record["messageId"]), str(record["eventSourceARN"]).rpartition(":")[2]
+    sqs_id, name = str(record["messageId"]), _queue_of(record)
     if name not in queues:
         raise QueueUnknown(f"the queue {name} is mapped to this function, which knows {', '.join(sorted(queues))}")
     ordered = name.endswith(_FIFO)
@@ -64,3 +70,7 @@ def _read(record: Mapping[str, Any], queues: Mapping[str, str]) -> Received:
             receipt=(record.get("receiptHandle", ""),),
         ),
     )
+
+
+def _queue_of(record: Mapping[str, Any]) -> str:
+    return str(record["eventSourceARN"]).rpartition(":")[2]

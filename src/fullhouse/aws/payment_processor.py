@@ -1,15 +1,16 @@
 """The payment processor: reacts to messages that Lambda takes from SQS.
 
 A provider's notice is settled, so that the order is paid and its places are sold; then tickets are issued, rendered,
-stored in S3 and mailed through SES. Each step is a message of its own and reacts to it with the same function as the
-worker, so any of them may fail and come again alone. What a step announces is sent on before the call ends.
+stored in S3 and mailed through SES, which tells here as well which mails did not arrive. Each step is a message of its
+own and reacts to it with the same function as the worker, so any of them may fail and come again alone. What a step
+announces is sent on before the call ends.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fullhouse.aws.batch import Received, lines_of, read_batch
+from fullhouse.aws.batch import Received, divide, lines_of, read_batch
 from fullhouse.aws.instance import CONNECTIONS_MAX, Context, Instance, seconds_left
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.brokers import open_broker
@@ -24,6 +25,7 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.settings import Settings
 from fullhouse.workers.errors import Verdict, judge
 from fullhouse.workers.react import react
+from fullhouse.workers.receive_feedback import note_told
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run import Work
 from fullhouse.workers.work import tables_of
@@ -36,11 +38,12 @@ _log = get_log("fullhouse.aws.payment_processor")
 class Processor:
     """Reacts to batches, as many lines at once as there are connections."""
 
-    def __init__(self, resources: Resources, work: Work, queues: Mapping[str, str]) -> None:
-        """``queues`` has our name of each queue by that in SQS."""
+    def __init__(self, resources: Resources, work: Work, queues: Mapping[str, str], feedback_queue: str) -> None:
+        """``queues`` has our name of each queue by that in SQS; in ``feedback_queue`` SES tells of mails."""
         self._resources = resources
         self._subscriptions = {subscription.queue: subscription for subscription in work.subscriptions}
         self._queues = queues
+        self._feedback_queue = feedback_queue
         self._sender = Sender(resources, work)
 
     async def process(self, event: Mapping[str, Any], left: Callable[[], float]) -> list[str]:
@@ -50,10 +53,23 @@ class Processor:
         put away among the dead letters with its reason, and does not come again.
         """
         places = asyncio.Semaphore(LINES_AT_ONCE)
-        lines = lines_of(read_batch(event["Records"], self._queues))
-        failed = await asyncio.gather(*(self._process_line(line, left, places) for line in lines))
+        told, records = divide(event["Records"], self._feedback_queue)
+        lines = lines_of(read_batch(records, self._queues))
+        failed = await asyncio.gather(
+            *(self._process_line(line, left, places) for line in lines),
+            *(self._note_feedback(record, places) for record in told),
+        )
         await self._sender.send_due(left())
         return [sqs_id for ids in failed for sqs_id in ids]
+
+    async def _note_feedback(self, record: Mapping[str, Any], places: asyncio.Semaphore) -> list[str]:
+        async with places:
+            try:
+                noted = await note_told(self._resources.pool, str(record["body"]))
+            except DomainError as away:
+                _log.warning("feedback_waits", reason=away.detail)
+                noted = False
+        return [] if noted else [str(record["messageId"])]
 
     async def _process_line(
         self, line: list[Received], left: Callable[[], float], places: asyncio.Semaphore
@@ -127,7 +143,8 @@ def make_processor(resources: Resources, settings: Settings) -> Processor:
         raise OperatorError("FULLHOUSE_BROKER_URL: the payment processor takes its messages from SQS; write sqs://…")
     work = tables_of(resources, settings)
     place = read_sqs_url(resources.broker_url)
-    return Processor(resources, work, {place.name_of(queue): queue for queue in work.queues()})
+    queues = {place.name_of(queue): queue for queue in work.queues()}
+    return Processor(resources, work, queues, place.feedback_name())
 
 
 _instance = Instance("payment-processor", make_processor)

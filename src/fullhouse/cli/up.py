@@ -54,7 +54,7 @@ def _start(
     listener = stack.enter_context(listen(settings.host, settings.port))
     settings, supervisor.servers = start_embedded(with_address(settings, listener), stack)
     places = settings.places()
-    asyncio.run(migrate(settings.database_owner_url or places.database_url))
+    asyncio.run(migrate(settings.database_owner_url or settings.database_direct_url or places.database_url))
     stack.callback(supervisor.stop_children)
     for child in api_children(settings, listener):
         supervisor.add(child)

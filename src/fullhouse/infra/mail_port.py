@@ -6,6 +6,9 @@ from typing import Protocol
 
 from fullhouse.core.errors import Invalid, Unavailable
 
+OWN_ID_HEADER = "X-Fullhouse-Message-ID"
+"""Where our Message-ID travels with a provider that puts another in its place."""
+
 
 class MailUnavailable(Unavailable):
     """The server cannot be reached, is busy, or refuses our sign-in; the same mail may go later."""
@@ -19,6 +22,13 @@ class MailRefused(Invalid):
 
     code = "mail_refused"
     title = "The mail server refuses this mail."
+
+
+class AddressRefused(MailRefused):
+    """The server refuses the recipient's address for good."""
+
+    code = "mail_address_refused"
+    title = "The mail server refuses this address."
 
 
 class Mailer(Protocol):
@@ -37,12 +47,13 @@ class Mailer(Protocol):
         ...
 
 
-_ADDRESS = re.compile(r"[^\s<>,;:'\"()]+@[^\s<>,;:'\"()]+")
+REASON_LENGTH_MAX = 300
+_ADDRESS = re.compile(r"<?[^\s<>,;:'\"()]+@[^\s<>,;:'\"()]+>?")
 
 
 def without_addresses(text: str) -> str:
     """Shorten what a server said, and take mail addresses out of it: it goes into logs and dead letters."""
-    return _ADDRESS.sub("[address]", text)[:300]
+    return _ADDRESS.sub("[address]", " ".join(text.split()))[:REASON_LENGTH_MAX]
 
 
 def with_sender(message: EmailMessage, sender: str) -> EmailMessage:

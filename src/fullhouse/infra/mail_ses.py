@@ -12,10 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fullhouse.infra.aws_client import AwsPlace, error_code, open_client, read_aws_url
-from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender, without_addresses
+from fullhouse.infra.mail_port import (
+    OWN_ID_HEADER,
+    AddressRefused,
+    MailRefused,
+    MailUnavailable,
+    with_sender,
+    without_addresses,
+)
 
 _OPTIONS = frozenset({"configuration_set"})
-_OWN_ID = "X-Fullhouse-Message-ID"
 _REFUSED = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
 """What will be the same at the next try. All else, such as a sender that is not verified yet, may be mended."""
 
@@ -32,11 +38,11 @@ class SesMailer:
     async def send(self, message: EmailMessage) -> None:
         """Hand one mail over as it stands."""
         complete = with_sender(message, self._sender)
-        if complete[_OWN_ID] is None:
-            complete[_OWN_ID] = str(complete["Message-ID"])
+        if complete[OWN_ID_HEADER] is None:
+            complete[OWN_ID_HEADER] = str(complete["Message-ID"])
         addresses = [address for _, address in getaddresses(complete.get_all("To", [])) if address]
         if not all(address.isascii() for address in addresses):
-            raise MailRefused("SES takes no address outside ASCII.")
+            raise AddressRefused("SES takes no address outside ASCII.")
         content = {"Raw": {"Data": complete.as_bytes(policy=SMTP)}}
         await self._call("send_email", Content=content, Destination={"ToAddresses": addresses}, **self._more)
 

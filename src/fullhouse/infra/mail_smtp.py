@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import aiosmtplib
 
 from fullhouse.infra.errors import OperatorError
-from fullhouse.infra.mail_port import MailRefused, MailUnavailable, with_sender, without_addresses
+from fullhouse.infra.mail_port import AddressRefused, MailRefused, MailUnavailable, with_sender, without_addresses
 from fullhouse.infra.places import is_loopback
 
 _CONVERSATION_SECONDS_MAX = 30
@@ -77,7 +77,9 @@ class SmtpMailer:
         except (aiosmtplib.SMTPException, OSError) as problem:
             raise _told(problem) from problem
         if refused:
-            raise MailRefused(without_addresses("; ".join(answer.message for answer in refused.values())))
+            said = without_addresses("; ".join(f"{answer.code} {answer.message}" for answer in refused.values()))
+            is_address = all(answer.code in _PERMANENT for answer in refused.values())
+            raise AddressRefused(said) if is_address else MailRefused(said)
 
     async def forget(self, message_id: str) -> None:
         """Do nothing: what was sent is the receiver's."""
@@ -109,10 +111,11 @@ def _told(problem: Exception) -> MailRefused | MailUnavailable:
     text = without_addresses(str(problem))
     if isinstance(problem, aiosmtplib.SMTPRecipientsRefused):
         codes = {recipient.code for recipient in problem.recipients}
+        text = without_addresses("; ".join(f"{one.code} {one.message}" for one in problem.recipients))
     elif isinstance(problem, aiosmtplib.SMTPResponseException):
         codes = {problem.code}
     else:
         codes = set[int]()
     if codes and all(code in _PERMANENT for code in codes) and not codes & _SIGN_IN:
-        return MailRefused(text)
+        return AddressRefused(text) if isinstance(problem, aiosmtplib.SMTPRecipientsRefused) else MailRefused(text)
     return MailUnavailable(text, retry_after_seconds=30)

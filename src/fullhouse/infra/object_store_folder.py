@@ -39,6 +39,11 @@ class FolderStore:
         except OSError as refused:
             raise ObjectStoreUnavailable(f"{path}: {refused.strerror}", retry_after_seconds=5) from refused
 
+    async def link(self, key: str, seconds: int) -> str | None:  # noqa: ARG002 (a folder has no addresses)
+        """Return None: nobody reads a folder from outside."""
+        checked_key(key)
+        return None
+
     async def check(self) -> None:
         """Write and remove a file, so that a full or read-only disk is found."""
         await asyncio.to_thread(_write, self.folder / _ASIDE, self.folder / _ASIDE / "check", b"ok")

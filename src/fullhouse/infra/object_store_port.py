@@ -43,6 +43,13 @@ class ObjectStore(Protocol):
         """Remove an object; one that is not there is no error. Raises ``ObjectStoreUnavailable``."""
         ...
 
+    async def link(self, key: str, seconds: int) -> str | None:
+        """Return an address at which anybody may read the object for so long; None where the store has none to give.
+
+        It is signed, so nothing about it can be changed; it may lead to nothing. Raises ``ObjectStoreUnavailable``.
+        """
+        ...
+
     async def check(self) -> None:
         """Return if the store answers and takes our credentials; else raise ``ObjectStoreUnavailable``."""
         ...

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from obstore import sign_async
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -70,6 +71,13 @@ class S3Objects:
             await self._store.delete_async(checked_key(key))
         except FileNotFoundError:
             return
+        except (BaseError, OSError) as refused:
+            raise _unavailable(refused) from refused
+
+    async def link(self, key: str, seconds: int) -> str | None:
+        """Sign a request to read the object; the server is not asked."""
+        try:
+            return await sign_async(self._store, "GET", checked_key(key), timedelta(seconds=seconds))
         except (BaseError, OSError) as refused:
             raise _unavailable(refused) from refused
 

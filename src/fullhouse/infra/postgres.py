@@ -194,8 +194,10 @@ async def open_connection(url: str, *, application_name: str = "fullhouse") -> O
 
 async def prepare_connection(conn: asyncpg.Connection) -> None:
     """Teach a new connection that ``json`` and ``jsonb`` are Python values."""
-    for name in ("json", "jsonb"):
-        await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+    # In a transaction: between two of its steps a pooler would lend another server's connection.
+    async with conn.transaction():
+        for name in ("json", "jsonb"):
+            await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
 
 
 async def _leave_as_it_is(_conn: asyncpg.Connection) -> None:

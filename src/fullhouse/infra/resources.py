@@ -48,15 +48,21 @@ class Places:
     public_url: str
     database_pool_max: int = 20
     database_pooler: bool = False
+    database_direct_url: str | None = field(default=None, repr=False)
+
+    def lasting_url(self) -> str:
+        """Return where connections last, other than behind a pooler; empty where that is not said."""
+        return self.database_direct_url or ("" if self.database_pooler else self.database_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
     """The open parts.
 
-    ``valkey`` answers in bytes and gives up after two seconds. ``database_url`` is for the few connections that may
-    not come from the pool, such as the one that listens. ``secret_key`` has at least 32 bytes; derive one key for
-    each purpose from it with ``core.secrets.derive_key``. ``public_url`` has no slash at its end.
+    ``valkey`` answers in bytes and gives up after two seconds. ``database_url`` is for the few connections that may not
+    come from the pool, such as the one that listens; empty where a pooler stands before the database. ``secret_key``
+    has at least 32 bytes; derive one key for each purpose from it with ``core.secrets.derive_key``. ``public_url`` has
+    no slash at its end.
     """
 
     pool: Pool
@@ -98,7 +104,7 @@ async def open_resources(places: Places, *, application_name: str = "fullhouse")
             object_store=object_store,
             mailer=mailer,
             broker_url=places.broker_url,
-            database_url=places.database_url,
+            database_url=places.lasting_url(),
             secret_key=places.secret_key,
             public_url=places.public_url,
         )

@@ -61,7 +61,7 @@ class Listener:
     """Waits for wake-ups of one channel, told apart by their payload (the topic)."""
 
     def __init__(self, database_url: str, channel: str) -> None:
-        """Connect when it is first waited for."""
+        """Connect when it is first waited for. Without a URL no wake-up comes, and all that is left is to look."""
         self._url = database_url
         self._channel = channel
         self._conn: OwnConnection | None = None
@@ -88,7 +88,8 @@ class Listener:
     async def _connect(self) -> None:
         async with self._connecting:
             clock = asyncio.get_running_loop().time
-            if (self._conn is not None and not self._conn.is_closed()) or clock() < self._retry_at:
+            is_open = self._conn is not None and not self._conn.is_closed()
+            if not self._url or is_open or clock() < self._retry_at:
                 return
             self._retry_at = clock() + _RECONNECT_SECONDS
             with suppress(DatabaseUnavailable):

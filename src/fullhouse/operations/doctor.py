@@ -47,7 +47,7 @@ class NotWell(Exception):
 async def examine(places: Places, data_dir: Path, clock: Clock) -> list[Finding]:
     """Look at every part, each for at most ten seconds; never raises for a part that is not well."""
     looks: dict[str, Callable[[], Awaitable[str]]] = {
-        "database": lambda: _database(places.database_url, clock),
+        "database": lambda: _database(places, clock),
         "valkey": lambda: _valkey(places.valkey_url),
         "object store": lambda: _object_store(places.object_store_url),
         "mail": lambda: _mail(places.mail_url, places.mail_from),
@@ -70,8 +70,8 @@ async def _look(part: str, look: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(part, is_well=False, detail=text.splitlines()[0])
 
 
-async def _database(url: str, clock: Clock) -> str:
-    pool = await open_pool(url, size_max=1)
+async def _database(places: Places, clock: Clock) -> str:
+    pool = await open_pool(places.database_url, size_max=1, pooler=places.database_pooler)
     try:
         async with connection(pool, NO_ORGANIZATION) as conn:
             number = int(await conn.fetchval("SELECT current_setting('server_version_num')"))
@@ -119,8 +119,8 @@ async def _mail(url: str, sender: str) -> str:
 
 
 async def _queues(places: Places) -> str:
-    pool = await open_pool(places.database_url, size_max=2)
-    broker = open_broker(places.broker_url, pool=pool, database_url=places.database_url, make_id=make_id)
+    pool = await open_pool(places.database_url, size_max=2, pooler=places.database_pooler)
+    broker = open_broker(places.broker_url, pool=pool, database_url=places.lasting_url(), make_id=make_id)
     try:
         await broker.declare(QUEUES)
         depths = await broker.depth()

@@ -4,10 +4,9 @@ A setting is an environment variable: the field's name in capitals after ``FULLH
 folder is read too; the environment wins. ``FULLHOUSE_TEST_…`` belongs to the test suite and is passed over.
 """
 
+from fullhouse.settings.budgets import BY_ADDRESS, BY_IDENTITY
 from fullhouse.settings.environment import environment_of, read_settings, variable, written
 from fullhouse.settings.fields import (
-    BY_ADDRESS,
-    BY_IDENTITY,
     PREFIX,
     SECRET,
     SECRET_KEY_BYTES_MIN,

@@ -1,16 +1,16 @@
 """The table of settings: each with its type, default and meaning."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from fullhouse.identity.oidc.providers import Provider, parse_providers
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.rate_budgets import Budget, parse_budgets
 from fullhouse.infra.resources import Places
+from fullhouse.settings.budgets import BY_ADDRESS, BY_IDENTITY, budgets_over, written_budgets
 from fullhouse.settings.kinds import BrokerUrl, IdentityProviders, Networks, PostgresUrl, ValkeyUrl, WebAddress
 
 PREFIX = "FULLHOUSE_"
@@ -25,36 +25,6 @@ URL_WITH_PASSWORD: JsonDict = {"url": True}
 
 class SettingsError(OperatorError):
     """A setting is unknown, invalid or missing; the text names it."""
-
-
-def _written_budgets(budgets: Mapping[str, Budget]) -> str:
-    return ",".join(f"{purpose}={budget.quota}/{budget.seconds}" for purpose, budget in budgets.items())
-
-
-def _budgets_over(defaults: Mapping[str, Budget]) -> AfterValidator:
-    """Check budgets, and write those that were left out."""
-    return AfterValidator(lambda text: _written_budgets(parse_budgets(text, defaults)))
-
-
-BY_ADDRESS: Final = {
-    "sign_in": Budget(60, 60),
-    "hold": Budget(1200, 60),
-    "order_look_up": Budget(1200, 60),
-    "scan": Budget(6000, 60),
-    "notice": Budget(60_000, 60),
-    "other": Budget(12_000, 60),
-}
-"""A theatre, a campus or a mobile network may stand behind one address, all at the on-sale."""
-
-BY_IDENTITY: Final = {
-    "sign_in": Budget(30, 60),
-    "hold": Budget(600, 60),
-    "order_look_up": Budget(300, 60),
-    "scan": Budget(6000, 60),
-    "notice": Budget(600, 60),
-    "other": Budget(3000, 60),
-}
-"""All devices of a door may share one key."""
 
 
 class Settings(BaseModel):
@@ -77,7 +47,14 @@ class Settings(BaseModel):
     )
     database_pooler: bool = Field(
         default=False,
-        description="'on' for Lambda behind PgBouncer or RDS Proxy, which lend connections for one transaction each.",
+        description="'on' where the database URL leads to PgBouncer, RDS Proxy or the like, which lend connections "
+        "for one transaction each.",
+    )
+    database_direct_url: PostgresUrl | None = Field(
+        default=None,
+        description="The database without its pooler, for the few connections that listen or hold the lock of the "
+        "schedule. Default: the database URL; behind a pooler none, so messages are looked for and not told of.",
+        json_schema_extra=URL_WITH_PASSWORD,
     )
     valkey_url: ValkeyUrl | None = Field(
         default=None,
@@ -99,6 +76,12 @@ class Settings(BaseModel):
         default=None,
         description="Outgoing mail: a folder, smtp://user:password@host:port, or ses://region. "
         "Default: the folder 'mailbox' in the data folder.",
+        json_schema_extra=URL_WITH_PASSWORD,
+    )
+    mail_feedback_url: str | None = Field(
+        default=None,
+        description="The queue into which SES tells, through SNS, which mails did not arrive: sqs://region?queue=NAME. "
+        "A worker notes it with the orders.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     mail_from: str = Field(default="Fullhouse <tickets@fullhouse.example>", description="The sender of mails.")
@@ -129,13 +112,13 @@ class Settings(BaseModel):
         description="'json': one object a line; 'text': for people. Default: text on a terminal, else json.",
     )
     rate_limits: bool = Field(default=True, description="'off' is for load tests.")
-    rate_limits_by_address: Annotated[str, _budgets_over(BY_ADDRESS)] = Field(
-        default=_written_budgets(BY_ADDRESS),
+    rate_limits_by_address: Annotated[str, budgets_over(BY_ADDRESS)] = Field(
+        default=written_budgets(BY_ADDRESS),
         description="Requests and seconds for one address (IPv6: a /64), by purpose, for all who do not show a known "
         "credential. Many people may share an address. What is not named keeps its default.",
     )
-    rate_limits_by_identity: Annotated[str, _budgets_over(BY_IDENTITY)] = Field(
-        default=_written_budgets(BY_IDENTITY),
+    rate_limits_by_identity: Annotated[str, budgets_over(BY_IDENTITY)] = Field(
+        default=written_budgets(BY_IDENTITY),
         description="The same for one API key, user, or holder of an order or reservation.",
     )
     trusted_proxies: Networks = Field(
@@ -236,6 +219,7 @@ class Settings(BaseModel):
             public_url=self.public_url or default_public_url(self.host, self.port or 8000),
             database_pool_max=self.database_pool_max,
             database_pooler=self.database_pooler,
+            database_direct_url=self.database_direct_url,
         )
 
     def budgets(self) -> dict[str, Budget]:

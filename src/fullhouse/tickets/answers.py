@@ -1,5 +1,6 @@
 """How tickets, and an order with its tickets, are shown: wire models that pages and other features answer with too."""
 
+from typing import Literal
 from uuid import UUID
 
 from fullhouse.infra.http import ApiModel, Instant
@@ -8,7 +9,7 @@ from fullhouse.orders.rules import Unit
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.describe_tickets import area_of, section_of, ticket_type_of
 from fullhouse.tickets.load_sale import Sale
-from fullhouse.tickets.rules import Ticket, TicketStatus, reference_of
+from fullhouse.tickets.rules import Mail, Ticket, TicketStatus, reference_of
 
 
 class TicketAnswer(ApiModel):
@@ -37,10 +38,40 @@ class TicketAnswer(ApiModel):
     ended_at: Instant | None
 
 
+class MailProblemAnswer(ApiModel):
+    """Why a mail did not arrive. ``is_permanent`` says that the address itself is wrong, or unwilling."""
+
+    problem: Literal["refused", "bounced", "complained"]
+    is_permanent: bool
+    reason: str
+    at: Instant
+
+
+class MailAnswer(ApiModel):
+    """A mail about an order. Without a problem, a mail server took it and has not complained since."""
+
+    kind: str
+    sent_at: Instant
+    problem: MailProblemAnswer | None
+
+
 class OrderWithTickets(OrderAnswer):
-    """An order, with its tickets as soon as they exist."""
+    """An order, with its tickets as soon as they exist, and the mails that were sent about it."""
 
     tickets: list[TicketAnswer]
+    mails: list[MailAnswer]
+
+
+def mail_answer(mail: Mail) -> MailAnswer:
+    """Show what became of a mail."""
+    found = mail.problem and {
+        "problem": mail.problem,
+        "is_permanent": mail.problem_is_permanent,
+        "reason": mail.problem_reason,
+        "at": mail.problem_at,
+    }
+    problem = MailProblemAnswer.model_validate(found) if found else None
+    return MailAnswer(kind=mail.kind, sent_at=mail.sent_at, problem=problem)
 
 
 def ticket_answer(sale: Sale, server_key: bytes, ticket: Ticket, unit: Unit) -> TicketAnswer:

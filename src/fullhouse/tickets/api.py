@@ -4,7 +4,8 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import RedirectResponse
 
 from fullhouse.access.http import holder_or_member
 from fullhouse.access.policies.order import opens
@@ -18,10 +19,10 @@ from fullhouse.orders.find_order import find_order
 from fullhouse.orders.queries import load_lines
 from fullhouse.orders.rules import Order, OrderNotFound
 from fullhouse.reservations.queries import load_reservation
-from fullhouse.tickets.answers import OrderWithTickets, TicketAnswer, ticket_answer, ticket_answers
+from fullhouse.tickets.answers import OrderWithTickets, TicketAnswer, mail_answer, ticket_answer, ticket_answers
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import Sale, load_sale
-from fullhouse.tickets.queries import load_ticket
+from fullhouse.tickets.queries import load_mails, load_ticket
 from fullhouse.tickets.render_order_documents import render_sale
 from fullhouse.tickets.render_ticket import render_qr_png, render_qr_svg
 from fullhouse.tickets.rules import PDF_TYPE, NoValidTickets, TicketNotFound, TicketNotValid, TicketStatus, reference_of
@@ -29,6 +30,7 @@ from fullhouse.tickets.rules import PDF_TYPE, NoValidTickets, TicketNotFound, Ti
 router = APIRouter(tags=["tickets"])
 
 AskerDep = Annotated[Asker, holder_or_member("Order", "order:read")]
+LINK_SECONDS = 300
 _SECRET_HEADERS = {"Cache-Control": "private, no-store"}
 
 
@@ -39,14 +41,16 @@ def _file(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
 
 @router.get("/orders/{order_id}", responses=problems(404))
 async def get_order(order_id: UUID, asker: AskerDep, resources: ResourcesDep) -> OrderWithTickets:
-    """Show an order, with its tickets as soon as they exist."""
+    """Show an order, with its tickets as soon as they exist, and what became of the mails about it."""
     order = await _open_order(resources.pool, order_id, asker)
     async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order_id)
         lines = await load_lines(conn, order.organization_id, order_id)
         reservation = await load_reservation(conn, order.organization_id, order.reservation_id)
+        mails = await load_mails(conn, order.organization_id, order_id)
     answer = order_answer(sale.order, lines, sale.contact, reservation.expires_at if reservation else None)
-    return OrderWithTickets(**dict(answer), tickets=ticket_answers(sale, resources.secret_key))
+    tickets = ticket_answers(sale, resources.secret_key)
+    return OrderWithTickets(**dict(answer), tickets=tickets, mails=[mail_answer(mail) for mail in mails])
 
 
 @router.get("/orders/{order_id}/tickets", responses=problems(404))
@@ -59,13 +63,26 @@ async def get_order_tickets(order_id: UUID, asker: AskerDep, resources: Resource
     return Page(items=ticket_answers(sale, resources.secret_key))
 
 
-@router.get("/orders/{order_id}/tickets.pdf", response_class=Response, responses=_file(PDF_TYPE, 404))
-async def get_order_pdf(order_id: UUID, asker: AskerDep, resources: ResourcesDep) -> Response:
+@router.get(
+    "/orders/{order_id}/tickets.pdf",
+    response_class=Response,
+    responses=_file(PDF_TYPE, 404) | {307: {"description": "Where the file is, for five minutes."}},
+)
+async def get_order_pdf(
+    order_id: UUID,
+    asker: AskerDep,
+    resources: ResourcesDep,
+    *,
+    redirect: Annotated[
+        bool, Query(description="Whether to lead to the object store, if it is one that has links.")
+    ] = False,
+) -> Response:
     """Return the valid tickets of an order as one PDF, a page each."""
     order = await _open_order(resources.pool, order_id, asker)
     async with connection(resources.pool, order.organization_id) as conn:
         sale = await load_sale(conn, order.organization_id, order_id)
-    return await _pdf(resources, sale, None, f"order-{reference_of(order_id)}.pdf")
+    name = f"order-{reference_of(order_id)}.pdf"
+    return await _pdf(resources, sale, name, redirect=redirect)
 
 
 @router.get("/tickets/{ticket_id:uuid}", responses=problems(404))
@@ -101,7 +118,7 @@ async def get_ticket_pdf(ticket_id: UUID, asker: AskerDep, resources: ResourcesD
     """Return a valid ticket as a PDF of one page, rendered now unless it is stored."""
     sale = await _open_ticket(resources.pool, ticket_id, asker)
     _valid_code(sale, resources.secret_key, ticket_id)
-    return await _pdf(resources, sale, ticket_id, f"ticket-{reference_of(ticket_id)}.pdf")
+    return await _pdf(resources, sale, f"ticket-{reference_of(ticket_id)}.pdf", only=ticket_id)
 
 
 async def _open_order(pool: Pool, order_id: UUID, asker: Asker) -> Order:
@@ -133,9 +150,14 @@ def _valid_code(sale: Sale, server_key: bytes, ticket_id: UUID) -> str:
     return code_of(server_key, ticket)
 
 
-async def _pdf(resources: Resources, sale: Sale, only: UUID | None, name: str) -> Response:
+async def _pdf(
+    resources: Resources, sale: Sale, name: str, *, only: UUID | None = None, redirect: bool = False
+) -> Response:
     rendered = await render_sale(resources.pool, resources.object_store, resources.secret_key, sale, only)
     if rendered is None:
         raise NoValidTickets
+    link = await resources.object_store.link(rendered.object_key, LINK_SECONDS) if redirect else None
+    if link is not None:
+        return RedirectResponse(link, headers=_SECRET_HEADERS)
     headers = {**_SECRET_HEADERS, "Content-Disposition": f'inline; filename="{name}"'}
     return Response(rendered.data, media_type=PDF_TYPE, headers=headers)

@@ -7,11 +7,13 @@ from typing import Literal
 from uuid import UUID
 
 from fullhouse.infra.languages import Translator, translator
+from fullhouse.infra.mailer import MailRefused
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.tracing import span
 from fullhouse.orders.rules import Contact
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.mail_tickets import Mailroom
+from fullhouse.tickets.note_mail_feedback import note_refusal
 from fullhouse.tickets.queries import is_mailed
 from fullhouse.tickets.writes import note_delivery
 
@@ -21,8 +23,8 @@ News = Literal["payment_declined", "paid_unseated", "refunded"]
 async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID, news: News) -> bool:
     """Send one piece of news about an order to its buyer, once recorded. Returns whether it was sent now.
 
-    Nothing is sent where the buyer's address was erased. Raises ``OrderNotFound``, ``MailUnavailable``,
-    ``MailRefused``.
+    Nothing is sent where the buyer's address was erased. An address that the server refuses is noted with the order.
+    Raises ``OrderNotFound``, ``MailUnavailable``, and ``MailRefused`` for other refusals.
     """
     async with connection(pool, organization_id) as conn:
         if await is_mailed(conn, organization_id, order_id, news):
@@ -31,8 +33,13 @@ async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID,
     if sale.contact is None:
         return False
     message_id = f"<{news}.{order_id}@{mailroom.host}>"
-    with span("send mail", "client"):
-        await mailroom.mailer.send(write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id))
+    mail = write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id)
+    try:
+        with span("send mail", "client"):
+            await mailroom.mailer.send(mail)
+    except MailRefused as refused:
+        await note_refusal(pool, organization_id, message_id, refused)
+        return False
     async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, news, message_id)
     return True

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fullhouse.core.secrets import derive_key, derive_secret
-from fullhouse.infra.mailer import Mailer
+from fullhouse.infra.mailer import Mailer, MailRefused
 from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.tracing import span
 from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import load_sale
+from fullhouse.tickets.note_mail_feedback import note_refusal
 from fullhouse.tickets.queries import is_mailed
 from fullhouse.tickets.render_order_documents import render_sale
 from fullhouse.tickets.write_mail import message_id_of, write_mail
@@ -56,7 +57,8 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
 
     Sent at least once and then recorded: a crash between the two sends the same Message-ID again, which a local
     mailbox keeps once. Nothing is sent where the order has no valid ticket or its buyer's address was erased.
-    Raises ``OrderNotFound``, ``ObjectStoreUnavailable``, ``MailUnavailable``, ``MailRefused``.
+    An address that the server refuses is noted with the order, and is the end of it. Raises ``OrderNotFound``,
+    ``ObjectStoreUnavailable``, ``MailUnavailable``, and ``MailRefused`` for other refusals.
     """
     async with connection(pool, organization_id) as conn:
         if await is_mailed(conn, organization_id, order_id, KIND):
@@ -68,8 +70,12 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
         return False
     link = mailroom.order_link(order_id)
     message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
-    with span("send mail", "client"):
-        await mailroom.mailer.send(message)
+    try:
+        with span("send mail", "client"):
+            await mailroom.mailer.send(message)
+    except MailRefused as refused:
+        await note_refusal(pool, organization_id, message_id_of(order_id, mailroom.host), refused)
+        return False
     async with transaction(pool, organization_id) as conn:
         await note_delivery(conn, organization_id, order_id, KIND, message_id_of(order_id, mailroom.host))
     return True

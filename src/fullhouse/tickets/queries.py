@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.tickets.rules import Ticket, TicketKey, TicketStatus
+from fullhouse.tickets.rules import Mail, Ticket, TicketKey, TicketStatus
 
 
 async def load_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Ticket, ...]:
@@ -50,11 +50,12 @@ async def load_newest_key(conn: Connection, organization_id: UUID) -> TicketKey 
 
 
 async def is_mailed(conn: Connection, organization_id: UUID, order_id: UUID, kind: str) -> bool:
-    """Say whether a mail of this kind was sent for an order."""
+    """Say whether a mail of this kind was sent for an order, and taken."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
             SELECT 1 FROM mail_deliveries WHERE organization_id = $1 AND order_id = $2 AND kind = $3
+              AND problem IS DISTINCT FROM 'refused'
         )
         """,
         organization_id,
@@ -77,6 +78,19 @@ async def load_copies(conn: Connection, organization_id: UUID, order_id: UUID) -
         order_id,
     )
     return (list(row["object_keys"]), list(row["message_ids"])) if row else ([], [])
+
+
+async def load_mails(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Mail, ...]:
+    """Load the mails about an order, in the order in which they were sent."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, sent_at, problem, problem_is_permanent, problem_reason, problem_at FROM mail_deliveries
+        WHERE organization_id = $1 AND order_id = $2 ORDER BY sent_at, kind
+        """,
+        organization_id,
+        order_id,
+    )
+    return tuple(Mail(**dict(row)) for row in rows)
 
 
 def ticket_of(row: Record) -> Ticket:

@@ -46,6 +46,18 @@ class TicketKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail about an order, and what is known to have become of it. Without a problem, the server took it."""
+
+    kind: str
+    sent_at: datetime
+    problem: str | None
+    problem_is_permanent: bool | None
+    problem_reason: str | None
+    problem_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFace:
     """What one ticket says, ready to be printed."""
 

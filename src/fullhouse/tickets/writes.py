@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from fullhouse.infra.mail_feedback import Feedback
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.orders.rules import Order
 from fullhouse.tickets.queries import ticket_of
@@ -116,11 +117,15 @@ async def note_document(conn: Connection, document: StoredDocument) -> None:
 
 
 async def note_delivery(conn: Connection, organization_id: UUID, order_id: UUID, kind: str, message_id: str) -> None:
-    """Note that a mail was sent; a second time changes nothing."""
+    """Note that a mail was taken by the server; a second time changes nothing, unless it was refused before."""
     await conn.execute(
         """
-        INSERT INTO mail_deliveries (organization_id, order_id, kind, message_id)
-        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        INSERT INTO mail_deliveries AS m (organization_id, order_id, kind, message_id)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (organization_id, order_id, kind) DO UPDATE
+        SET sent_at = clock_timestamp(), problem = NULL, problem_is_permanent = NULL, problem_reason = NULL,
+            problem_at = NULL
+        WHERE m.problem = 'refused'
         """,
         organization_id,
         order_id,
@@ -136,4 +141,27 @@ async def delete_documents(conn: Connection, organization_id: UUID, order_id: UU
         organization_id,
         order_id,
         object_keys,
+    )
+
+
+async def note_problem(conn: Connection, organization_id: UUID, order_id: UUID, kind: str, feedback: Feedback) -> None:
+    """Note that a mail did not arrive. What is permanent stays, also after what is not."""
+    await conn.execute(
+        """
+        INSERT INTO mail_deliveries AS m (organization_id, order_id, kind, message_id,
+                                          problem, problem_is_permanent, problem_reason, problem_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
+        ON CONFLICT (organization_id, order_id, kind) DO UPDATE
+        SET problem = excluded.problem, problem_is_permanent = excluded.problem_is_permanent,
+            problem_reason = excluded.problem_reason, problem_at = excluded.problem_at
+        WHERE m.problem IS DISTINCT FROM excluded.problem AND m.problem_is_permanent IS NOT TRUE
+           OR excluded.problem_is_permanent AND m.problem_is_permanent IS NOT TRUE
+        """,
+        organization_id,
+        order_id,
+        kind,
+        feedback.message_id,
+        feedback.problem,
+        feedback.is_permanent,
+        feedback.reason,
     )

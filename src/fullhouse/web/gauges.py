@@ -28,6 +28,7 @@ QUEUE_MEASURED = gauge(
 )
 DEAD_LETTERS = gauge("dead_letters_open", "Messages that failed for good and wait for a person, at most 100,000.")
 HELD_OVERDUE = gauge("reservations_overdue", "Reservations still held after their deadline, at most 100,000.")
+MAIL_PROBLEMS = gauge("mails_not_arrived", "Mails of the last day that did not arrive, by problem.", ["problem"])
 DESKS_OPEN = gauge("desks_open", "Sessions whose stock this process keeps in memory.")
 DESKS_WAITING = gauge("desks_waiting", "Requests that wait for a desk of this process.")
 
@@ -97,8 +98,17 @@ class Gauges:
                 COUNTED_MAX,
             )
             noted = await load_depths(conn)
+            problems = await conn.fetch(
+                """
+                SELECT problem, count(*) AS count FROM mail_deliveries
+                WHERE problem IS NOT NULL AND problem_at > clock_timestamp() - interval '1 day' GROUP BY problem
+                """
+            )
         if depths is not None:
             _set_depths(depths)
+        MAIL_PROBLEMS.clear()
+        for row in problems:
+            MAIL_PROBLEMS.labels(row["problem"]).set(row["count"])
         QUEUE_DEPTH.clear()
         QUEUE_AGE.clear()
         for row in queues:

@@ -8,6 +8,7 @@ from typing import Protocol
 from fullhouse.facts import WAITING_TYPES
 from fullhouse.infra.brokers import POSTGRES, open_broker
 from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer
@@ -23,7 +24,7 @@ MEASURE = "measure"
 
 
 class Sending(Protocol):
-    """Sends to the outside what waits in the database, in as many processes as there are."""
+    """Sends to the outside what waits in the database, or hears of it, in as many processes as there are."""
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Send until ``stop`` is set, then finish what is on its way."""
@@ -53,11 +54,16 @@ async def run_worker(
 ) -> None:
     """Run the named parts until ``stop`` is set, then finish what is in hand, for as long as the grace lasts.
 
-    Raises ``ValueError`` for a part that does not exist.
+    Raises ``ValueError`` for a part that does not exist, and ``OperatorError`` for a schedule without a database whose
+    connections last.
     """
     if unknown := parts - PARTS:
         raise ValueError(
             f"no part of a worker is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(PARTS))}"
+        )
+    if "schedule" in parts and not resources.database_url:
+        raise OperatorError(
+            "FULLHOUSE_DATABASE_DIRECT_URL is needed: the lock of the schedule does not last behind a pooler"
         )
     broker = open_broker(
         resources.broker_url, pool=resources.pool, database_url=resources.database_url, make_id=resources.make_id

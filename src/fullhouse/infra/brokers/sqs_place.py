@@ -59,6 +59,10 @@ class SqsPlace:
             }
         return attributes
 
+    def feedback_name(self) -> str:
+        """Return the name of the standard queue in which SES tells, through SNS, what did not arrive."""
+        return f"{self.prefix}-mail-feedback".lstrip("-")
+
     def _named(self, queue: str) -> str:
         name = f"{self.prefix}-{queue}".lstrip("-").replace(".", "-")
         return f"{name}.fifo" if self.fifo else name
