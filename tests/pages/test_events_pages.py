@@ -52,7 +52,7 @@ async def test_a_long_list_is_read_in_pages(buyer: Buyer, organizer: Organizer) 
 
 async def test_a_cursor_of_nowhere_begins_at_the_first_page(buyer: Buyer) -> None:
     for cursor in ("x", "%00", "é" * 3000):
-        assert (await buyer.open(f"/?cursor={cursor}")).status in {200, 422}
+        assert (await buyer.open(f"/?cursor={cursor}")).status in {200, 414, 422}
 
 
 async def test_sessions_that_are_not_on_sale_say_why(buyer: Buyer, organizer: Organizer) -> None:
