@@ -75,10 +75,10 @@ When = Annotated[
 
 
 def read_date(value: object) -> datetime:
-    """Read an instant, or a local time without an offset."""
+    """Read an instant, or a local time without an offset, in whole seconds: nothing begins at a part of one."""
     for adapter in (_INSTANT, _WALL_CLOCK):
         if isinstance(value, str) and _reads(adapter, value):
-            return adapter.validate_python(value)
+            return adapter.validate_python(value).replace(microsecond=0)
     raise PydanticCustomError("date", "Write an instant (2027-05-01T18:00:00Z) or a local time (2027-05-01T20:00).")
 
 
