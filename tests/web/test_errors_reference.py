@@ -14,8 +14,8 @@ from fullhouse.web.errors import status_of
 
 HEARD_INSIDE = frozenset(
     """
-    broker_unavailable dead_letter_not_found forged_code mail_refused mail_unavailable malformed_code
-    not_our_cloud_event object_missing
+    broker_unavailable dead_letter_not_found forged_code mail_address_refused mail_refused mail_unavailable
+    malformed_code not_our_cloud_event object_missing
     """.split()
 )
 """Workers and operators hear these; the door answers a bad code with an outcome."""
