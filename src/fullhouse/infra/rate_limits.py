@@ -28,7 +28,7 @@ ALONE = counter("rate_limits_alone", "Decisions made without Valkey because it i
 
 
 class Limits(Protocol):
-    """What a feature needs of limits: ``refuse_if_used_up(await limits.take("address.sign_in", subject))``."""
+    """What a layer needs of limits: ``decision = await limits.take("address.sign_in", subject)``."""
 
     async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
         """Take units of a budget, or nothing."""
@@ -39,16 +39,15 @@ class Limits(Protocol):
         ...
 
 
-def refuse_if_used_up(decision: Decision) -> None:
-    """Raise ``TooMany`` with what a client needs to come again in time, unless it was allowed."""
-    if not decision.allowed:
-        fields: dict[str, Json] = {
-            "retry_after_seconds": decision.retry_after_seconds,
-            "limit": decision.limit,
-            "window_seconds": decision.window_seconds,
-            "violated-policies": [decision.purpose],
-        }
-        raise TooMany(TooMany.title, **fields)
+def used_up(decision: Decision) -> TooMany:
+    """Return the refusal of a decision that did not allow it, with what a client needs to come again in time."""
+    fields: dict[str, Json] = {
+        "retry_after_seconds": decision.retry_after_seconds,
+        "limit": decision.limit,
+        "window_seconds": decision.window_seconds,
+        "violated-policies": [decision.purpose],
+    }
+    return TooMany(TooMany.title, **fields)
 
 
 class NoLimits:

@@ -12,11 +12,10 @@ from typing import cast
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.actor import Actor, ActorKind
-from fullhouse.core.errors import DomainError
 from fullhouse.core.secrets import derive_key
 from fullhouse.infra.client_address import Proxies, network_of
 from fullhouse.infra.rate_budgets import Decision
-from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, refuse_if_used_up
+from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, used_up
 from fullhouse.infra.resources import Resources
 from fullhouse.settings import Settings
 from fullhouse.web.errors import problem_response
@@ -95,8 +94,9 @@ class RateLimits:
         credential = _credential_of(scope)
         try:
             decisions = await self._take(purpose, client, credential)
-        except _UsedUp as used_up:
-            await problem_response(used_up.error, scope, _fields([used_up.decision]))(scope, receive, send)
+        except _UsedUp as refused:
+            decision = refused.decision
+            await problem_response(used_up(decision), scope, _fields([decision]))(scope, receive, send)
             return
         await self._app(scope, receive, self._telling(scope, decisions, credential, send))
 
@@ -120,7 +120,8 @@ class RateLimits:
             kind = "anonymous" if credential is None else "unknown"
             decisions.append(await self._limits.take(f"address.{purpose}", f"{kind} {network_of(client)}"))
         for decision in decisions:
-            _raise_if_used_up(decision)
+            if not decision.allowed:
+                raise _UsedUp(decision)
         return decisions
 
     def _telling(self, scope: Scope, decisions: list[Decision], credential: bytes | None, send: Send) -> Send:
@@ -173,16 +174,8 @@ def _identity_of(actor: Actor, credential: bytes) -> _Identity:
 
 
 class _UsedUp(Exception):
-    def __init__(self, decision: Decision, error: DomainError) -> None:
+    def __init__(self, decision: Decision) -> None:
         self.decision = decision
-        self.error = error
-
-
-def _raise_if_used_up(decision: Decision) -> None:
-    try:
-        refuse_if_used_up(decision)
-    except DomainError as error:
-        raise _UsedUp(decision, error) from None
 
 
 def _credential_of(scope: Scope) -> bytes | None:
