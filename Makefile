@@ -13,7 +13,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test services services-stop chaos check format lock env access-table translations messages security clean help
+.PHONY: run test services services-stop chaos check format lock env access-table translations messages chart security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -52,6 +52,9 @@ messages: $(VENV)/.dev-installed  ## Write docs/reference/asyncapi.json and the 
 security: $(VENV)/.dev-installed  ## Look for faults in the code and in pinned packages, and list the packages (SBOM)
 	$(BIN)/ruff check --select S src
 	@$(BIN)/python deploy/security
+
+chart: $(VENV)/.dev-installed  ## Lint the Helm chart with Helm, and render it anew for `make check`
+	deploy/helm/render
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows

@@ -29,6 +29,8 @@ from fullhouse.reservations.messages import (
     ReservationSold,
 )
 from fullhouse.tickets.messages import TicketIssued, TicketVoided
+from fullhouse.webhooks.messages import WebhookTested
+from fullhouse.webhooks.rules import MESSAGE_TYPES
 
 FACTS: tuple[type[Fact], ...] = (
     MailRequested,
@@ -59,7 +61,13 @@ FACTS: tuple[type[Fact], ...] = (
     TicketVoided,
     TicketAdmitted,
 )
-"""All, in the order of the sale."""
+"""All that brokers carry, in the order of the sale."""
+
+SENT_TO_ENDPOINTS: tuple[type[Fact], ...] = (*(fact for fact in FACTS if fact.type in MESSAGE_TYPES), WebhookTested)
+"""What endpoints of organizations are sent, if they chose it."""
+
+PUBLISHED: tuple[type[Fact], ...] = (*FACTS, WebhookTested)
+"""All whose schemas are kept."""
 
 WAITING_TYPES = frozenset(fact.type for fact in FACTS if fact.key_waits)
 """Types whose key waits when one of them is parked.

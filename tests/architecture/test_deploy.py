@@ -104,11 +104,11 @@ def test_volumes_of_compose_are_declared() -> None:
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
 class TestChart:
-    """What Helm made of the chart; ``deploy/helm/render`` makes it anew."""
+    """What Helm made of the chart; ``make chart`` makes it anew."""
 
     def test_is_of_this_chart(self, path: Path) -> None:
         first = path.read_text(encoding="utf-8").splitlines()[0]
-        assert first == f"# {digest_of_chart()}", "run deploy/helm/render; it needs Helm"
+        assert first == f"# {digest_of_chart()}", "run `make chart`"
 
     def test_objects_are_what_kubernetes_takes(self, path: Path) -> None:
         for one in objects(path):

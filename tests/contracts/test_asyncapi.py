@@ -1,16 +1,19 @@
 """The AsyncAPI document is served, whole and true: every message that is sent fits it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 from harness.contract import FOLDER
 from harness.messages import message
 from harness.web import client_of, running_app
 from harness.worker import resources_on
 
 from fullhouse.core.message import Message
-from fullhouse.facts import FACTS
+from fullhouse.core.message_schema import name_of
+from fullhouse.facts import FACTS, PUBLISHED, SENT_TO_ENDPOINTS
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.web.asyncapi import build_asyncapi
 
@@ -36,15 +39,40 @@ def test_kept_document_is_that_of_the_code_and_whole() -> None:
     document = build_asyncapi()
     assert json.loads((FOLDER / "asyncapi.json").read_text()) == document
     assert document["asyncapi"] == "3.0.0"
-    names = {f"{fact.type}.v{fact.version}" for fact in FACTS}
-    assert set(document["components"]["messages"]) == names == set(document["channels"]["messages"]["messages"])
-    assert len(document["operations"]["announce"]["messages"]) == len(names)
+    assert set(document["components"]["messages"]) == {name_of(fact) for fact in PUBLISHED}
+    for channel, operation, facts in (
+        ("messages", "announce", FACTS),
+        ("webhooks", "callEndpoint", SENT_TO_ENDPOINTS),
+    ):
+        assert set(document["channels"][channel]["messages"]) == {name_of(fact) for fact in facts}
+        assert len(document["operations"][operation]["messages"]) == len(facts)
     assert all(resolved(document, reference) for reference in references(document))
+
+
+@pytest.fixture(scope="module")
+def official() -> jsonschema.Draft7Validator:
+    """AsyncAPI's own schema of a 3.0.0 document, as the package @asyncapi/specs 6.11.1 has it (Apache-2.0)."""
+    schema = json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+def test_document_is_what_the_official_schema_wants(official: jsonschema.Draft7Validator) -> None:
+    document: Any = build_asyncapi()
+    assert [error.message for error in official.iter_errors(document)] == []
+    for spoilt in (
+        {**document, "asyncapi": "2.6.0"},
+        {**document, "channels": []},
+        {**document, "operations": {"announce": {**document["operations"]["announce"], "action": "publish"}}},
+        {name: value for name, value in document.items() if name != "info"},
+        {**document, "topics": {}},
+    ):
+        assert not official.is_valid(spoilt)
 
 
 def test_samples_fit_as_whole_cloud_events() -> None:
     document = build_asyncapi()
-    for fact in FACTS:
+    for fact in PUBLISHED:
         name = f"{fact.type}.v{fact.version}"
         sample = document["components"]["messages"][name]["examples"][0]["payload"]["data"]
         event = to_cloud_event(a_message(fact.type, sample))

@@ -88,6 +88,6 @@ def test_what_was_on_its_way_when_the_endpoint_was_disabled_is_not_tried_again()
     assert after_attempt(standing, outcome(204), 0.5) == Decision(DeliveryStatus.DELIVERED)
 
 
-def test_body_of_a_test_names_no_schema_since_none_is_published() -> None:
-    assert "dataschema" not in write_body(message(type_=TEST_TYPE))
+def test_body_names_the_schema_that_is_published_of_a_test_too() -> None:
+    assert f'"urn:fullhouse:message:{TEST_TYPE}:v1"' in write_body(message(type_=TEST_TYPE))
     assert "urn:fullhouse:message:order.paid:v1" in write_body(message(type_="order.paid"))

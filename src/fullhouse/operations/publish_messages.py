@@ -13,7 +13,7 @@ from typing import Any
 
 from fullhouse.core.message import Fact
 from fullhouse.core.message_schema import Schema, incompatibilities, name_of, samples_of, schema_of
-from fullhouse.facts import FACTS
+from fullhouse.facts import PUBLISHED
 from fullhouse.infra.brokers.cloud_events import schema_uri
 from fullhouse.web.asyncapi import build_asyncapi
 
@@ -25,7 +25,7 @@ _NAME = re.compile(r"(?P<type>[a-z_]+\.[a-z_]+)\.v(?P<version>\d+)")
 class Contract:
     """What is kept in a folder, and what the facts would have there."""
 
-    def __init__(self, folder: Path = FOLDER, facts: Sequence[type[Fact]] = FACTS) -> None:
+    def __init__(self, folder: Path = FOLDER, facts: Sequence[type[Fact]] = PUBLISHED) -> None:
         """Read what is kept."""
         self._folder = folder
         self._facts = facts

@@ -1,14 +1,15 @@
 """The AsyncAPI document: what Fullhouse sends, made from the types of its messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import fullhouse
 from fullhouse.core.message import Fact
 from fullhouse.core.message_schema import Schema, name_of, samples_of, schema_of
-from fullhouse.facts import FACTS
+from fullhouse.facts import FACTS, PUBLISHED, SENT_TO_ENDPOINTS
 from fullhouse.infra.brokers.cloud_events import MEDIA_TYPE, SOURCE, schema_uri
 
-_CHANNEL = "messages"
+_BROKER, _ENDPOINT = "messages", "webhooks"
 
 _DESCRIPTION = """\
 Every fact of the sale, sent after its commit, at least once, and in order for each `partitionkey`. Take an `id` that
@@ -47,30 +48,42 @@ CLOUD_EVENT: Schema = {
 
 def build_asyncapi() -> dict[str, Any]:
     """Write the document."""
-    names = [name_of(fact) for fact in FACTS]
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Fullhouse", "version": fullhouse.__version__, "description": _DESCRIPTION},
         "defaultContentType": MEDIA_TYPE,
         "channels": {
-            _CHANNEL: {
-                "address": None,
-                "description": "The broker of `FULLHOUSE_BROKER_URL`, which each queue asks for the types it wants.",
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-            }
+            _BROKER: _channel(
+                FACTS, "The broker of `FULLHOUSE_BROKER_URL`, which each queue asks for the types it wants."
+            ),
+            _ENDPOINT: _channel(
+                SENT_TO_ENDPOINTS,
+                "The URL of an organization's webhook endpoint, called as Standard Webhooks says. It is sent the types "
+                "that it chose, without `requestid` and `traceparent`, in no certain order.",
+            ),
         },
         "operations": {
-            "announce": {
-                "action": "send",
-                "channel": {"$ref": f"#/channels/{_CHANNEL}"},
-                "summary": "Tell what has happened.",
-                "messages": [{"$ref": f"#/channels/{_CHANNEL}/messages/{name}"} for name in names],
-            }
+            "announce": _operation(_BROKER, FACTS, "Tell what has happened."),
+            "callEndpoint": _operation(_ENDPOINT, SENT_TO_ENDPOINTS, "Tell an endpoint what has happened."),
         },
         "components": {
-            "messages": {name_of(fact): _message(fact) for fact in FACTS},
-            "schemas": {"CloudEvent": CLOUD_EVENT, **{name_of(fact): schema_of(fact) for fact in FACTS}},
+            "messages": {name_of(fact): _message(fact) for fact in PUBLISHED},
+            "schemas": {"CloudEvent": CLOUD_EVENT, **{name_of(fact): schema_of(fact) for fact in PUBLISHED}},
         },
+    }
+
+
+def _channel(facts: Sequence[type[Fact]], description: str) -> dict[str, Any]:
+    messages = {name_of(fact): {"$ref": f"#/components/messages/{name_of(fact)}"} for fact in facts}
+    return {"address": None, "description": description, "messages": messages}
+
+
+def _operation(channel: str, facts: Sequence[type[Fact]], summary: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name_of(fact)}"} for fact in facts],
     }
 
 

@@ -6,7 +6,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.postgres import Connection
-from fullhouse.webhooks.rules import ENDPOINTS_MAX, TEST_TYPE
+from fullhouse.webhooks.rules import ENDPOINTS_MAX
 from fullhouse.webhooks.writes import insert_deliveries
 
 _KEPT_HERE = frozenset({"requestid", "traceparent"})
@@ -25,7 +25,5 @@ def write_body(message: Message) -> str:
 
     The ids of request and trace stay here: whoever asked may have chosen them.
     """
-    # A test tells of nothing, so no schema of it is published, and none is named.
-    left_out = _KEPT_HERE | {"dataschema"} if message.type == TEST_TYPE else _KEPT_HERE
-    event = {name: value for name, value in to_cloud_event(message).items() if name not in left_out}
+    event = {name: value for name, value in to_cloud_event(message).items() if name not in _KEPT_HERE}
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False)

@@ -8,9 +8,10 @@ from fullhouse.core.message import Message
 from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.enqueue_deliveries import write_body
+from fullhouse.webhooks.messages import WebhookTested
 from fullhouse.webhooks.queries import load_delivery
 from fullhouse.webhooks.replay_deliveries import lock_enabled
-from fullhouse.webhooks.rules import TEST_TYPE, Delivery, WebhookDeliveryNotFound
+from fullhouse.webhooks.rules import Delivery, WebhookDeliveryNotFound
 from fullhouse.webhooks.writes import insert_test
 
 
@@ -23,17 +24,18 @@ async def send_test(
     """
     await lock_enabled(conn, organization_id, endpoint_id)
     delivery_id = make_id()
+    fact = WebhookTested(organization_id, endpoint_id)
     message = Message(
         organization_id=organization_id,
         message_id=delivery_id,
-        type=TEST_TYPE,
-        version=1,
-        key=endpoint_id,
-        data={"endpoint_id": str(endpoint_id)},
+        type=fact.type,
+        version=fact.version,
+        key=fact.key,
+        data={"endpoint_id": fact.data()["endpoint_id"]},
         request_id=None,
         occurred_at=clock().isoformat(),
     )
-    await insert_test(conn, organization_id, endpoint_id, delivery_id, type_=TEST_TYPE, body=write_body(message))
+    await insert_test(conn, organization_id, endpoint_id, delivery_id, type_=fact.type, body=write_body(message))
     await record(conn, organization_id, Act("webhook_endpoint.test", "webhook_endpoint", endpoint_id))
     found = await load_delivery(conn, organization_id, endpoint_id, delivery_id)
     if found is None:
