@@ -73,5 +73,7 @@ async def test_consumer_reads_what_was_once_sent_and_relies_only_on_what_is_alwa
 async def react(subscription: Subscription, conn: Connection, read: Any) -> None:
     if subscription.in_transaction is not None:
         await subscription.in_transaction(conn, read)
+    elif subscription.in_transaction_together is not None:
+        await subscription.in_transaction_together(conn, [read])
     elif subscription.outside is not None:
         await subscription.outside(read)

@@ -66,7 +66,7 @@ class Webhooks:
 
     async def enqueue(self, message: Message) -> int:
         async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
-            return await enqueue_deliveries(conn, system.make_id, message)
+            return await enqueue_deliveries(conn, system.make_id, [message])
 
     async def statuses(self, endpoint_id: UUID | None = None) -> list[tuple[str, int]]:
         """Return status and attempts of each delivery, the oldest first."""

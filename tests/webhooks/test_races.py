@@ -53,7 +53,7 @@ async def test_who_ends_the_endpoint_waits_for_enqueuing(
             await end(conn, endpoint)
 
     async with transaction(webhooks.pool, EVERY_ORGANIZATION) as conn:
-        assert await enqueue_deliveries(conn, make_id, webhooks.message()) == 1
+        assert await enqueue_deliveries(conn, make_id, [webhooks.message()]) == 1
         ending = asyncio.create_task(end_it())
         await until(lambda: _somebody_waits(webhooks))
     await ending

@@ -1,5 +1,6 @@
 """Several messages share a transaction: each still has its effect once, and one that fails holds up no other."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -67,6 +68,45 @@ async def test_messages_delivered_again_have_no_second_effect(parts: Any) -> Non
     await parts.broker.publish(sent)
     assert await consumer(parts, write_effect).consume_due() == 4
     assert await numbers(parts) == [0, 1, 2, 3]
+
+
+async def write_effects(conn: Any, got: Sequence[Message]) -> None:
+    await conn.execute(
+        "INSERT INTO effects (number, request_id, xid) SELECT unnest($1::int[]), $2, pg_current_xact_id()::text",
+        [one.data["number"] for one in got],
+        request_id.get(),
+    )
+
+
+async def test_handler_that_takes_several_is_given_the_new_ones_at_once(parts: Any) -> None:
+    organization_id = uuid4()
+    sent = [message(number=number, organization_id=organization_id) for number in range(6)]
+    subscription = Subscription(QUEUE, TYPES, in_transaction_together=write_effects, together_max=10)
+    worker = Consumer(parts.pool, parts.broker, subscription, parts.notifier, randomness)
+    await parts.broker.publish(sent[:1])
+    assert await worker.consume_due() == 1
+    await parts.broker.publish(sent)
+    assert await worker.consume_due() == 6
+
+    assert await numbers(parts) == [0, 1, 2, 3, 4, 5]
+    rows = await parts.pool.fetch("SELECT count(*) AS count, request_id FROM effects GROUP BY xid, request_id")
+    assert sorted(tuple(row) for row in rows) == [(1, "request-1"), (5, None)]
+    assert (await count(parts, "inbox"), await count(parts, "broker_messages")) == (6, 0)
+
+
+async def test_one_of_several_that_fails_is_judged_alone_by_a_handler_that_takes_all(parts: Any) -> None:
+    organization_id = uuid4()
+    await parts.broker.publish([message(number=number, organization_id=organization_id) for number in range(4)])
+
+    async def handle(conn: Any, got: Sequence[Message]) -> None:
+        await write_effects(conn, got)
+        if any(one.data["number"] == 2 for one in got):
+            raise Conflict
+
+    subscription = Subscription(QUEUE, TYPES, in_transaction_together=handle, together_max=10)
+    await Consumer(parts.pool, parts.broker, subscription, parts.notifier, randomness).consume_due()
+    assert await numbers(parts) == [0, 1, 3]
+    assert (await count(parts, "inbox"), await count(parts, "dead_letters")) == (3, 1)
 
 
 async def test_one_that_fails_is_judged_alone_and_the_others_have_their_effect_once(parts: Any) -> None:

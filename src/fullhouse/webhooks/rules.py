@@ -155,6 +155,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """An endpoint that wants some types."""
+
+    endpoint_id: UUID
+    is_enabled: bool
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One message on its way to one endpoint. ``last_*`` tell of the latest attempt."""
 

@@ -1,13 +1,13 @@
 """Writing endpoints, deliveries and attempts. Whoever locks both locks the endpoint before its deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
 from fullhouse.webhooks.queries import endpoint_of
-from fullhouse.webhooks.rules import Decision, DisabledReason, Endpoint, EndpointFields, Outcome, Standing
+from fullhouse.webhooks.rules import Chosen, Decision, DisabledReason, Endpoint, EndpointFields, Outcome, Standing
 
 CLAIM_LOCK = 0x576562686F6F6B73
 """The advisory lock under which deliveries are claimed ("Webhooks"): so the limit of an endpoint holds for all."""
@@ -26,6 +26,10 @@ class Claimed:
     secret_number: int
     both_secrets: bool
     """Whether the secret before the present one signs too."""
+
+
+Entry = tuple[int, UUID, UUID, bool]
+"""A delivery to enter: the number of its message, from 1; the endpoint; its own id; whether it is to be sent."""
 
 
 async def lock_endpoints(conn: Connection, organization_id: UUID) -> None:
@@ -144,35 +148,53 @@ async def raise_secret_number(conn: Connection, organization_id: UUID, endpoint_
     )
 
 
-async def insert_deliveries(
-    conn: Connection, organization_id: UUID, message_id: UUID, type_: str, body: str, ids: Sequence[UUID]
-) -> int:
-    """Enter a delivery for each endpoint that chose the type, once; return how many. ``ids`` has one for each.
+async def lock_choosing(conn: Connection, organization_id: UUID, types: Collection[str]) -> list[Chosen]:
+    """Return the endpoints that chose any of the types, as they stay until the caller's transaction ends.
 
-    What a disabled endpoint misses is entered as failed, so that it can be replayed. The lock waits for who is about to
-    disable or delete one: a delivery that such a transaction did not see would wait for ever.
+    The lock waits for who is about to disable or delete one: a delivery that such a transaction did not see would wait
+    for ever.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT endpoint_id, status, types FROM webhook_endpoints
+        WHERE organization_id = $1 AND types && $2::text[] ORDER BY endpoint_id FOR SHARE
+        """,
+        organization_id,
+        list(types),
+    )
+    return [Chosen(row["endpoint_id"], row["status"] == "enabled", frozenset(row["types"])) for row in rows]
+
+
+async def insert_deliveries(
+    conn: Connection, organization_id: UUID, bodies: Sequence[tuple[UUID, str, str]], entries: Sequence[Entry]
+) -> int:
+    """Enter deliveries, each once; return how many are new. A body comes with the id and the type of its message.
+
+    What a disabled endpoint misses is entered as failed, so that it can be replayed.
     """
     tag = await conn.execute(
         """
         INSERT INTO webhook_deliveries (organization_id, endpoint_id, delivery_id, message_id, type, body, status,
                                         due_at, ended_at)
-        SELECT e.organization_id, e.endpoint_id, ($5::uuid[])[row_number() OVER (ORDER BY e.endpoint_id)], $2, $3, $4,
-               CASE e.status WHEN 'enabled' THEN 'pending' ELSE 'failed' END,
-               CASE e.status WHEN 'enabled' THEN clock_timestamp() END,
-               CASE e.status WHEN 'enabled' THEN NULL ELSE clock_timestamp() END
-        FROM (
-            SELECT organization_id, endpoint_id, status FROM webhook_endpoints
-            WHERE organization_id = $1 AND $3 = ANY (types) FOR SHARE
-        ) AS e
+        SELECT $1, e.endpoint_id, e.delivery_id, m.message_id, m.type, m.body,
+               CASE WHEN e.is_enabled THEN 'pending' ELSE 'failed' END,
+               CASE WHEN e.is_enabled THEN clock_timestamp() END,
+               CASE WHEN e.is_enabled THEN NULL ELSE clock_timestamp() END
+        FROM unnest($2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY AS m(message_id, type, body, number)
+        JOIN unnest($5::bigint[], $6::uuid[], $7::uuid[], $8::boolean[])
+            AS e(number, endpoint_id, delivery_id, is_enabled) USING (number)
+        ORDER BY m.message_id, e.endpoint_id
         ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING
         """,
         organization_id,
-        message_id,
-        type_,
-        body,
-        list(ids),
+        *_columns(bodies, 3),
+        *_columns(entries, 4),
     )
     return int(tag.rpartition(" ")[2])
+
+
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
+    return [[row[number] for row in rows] for number in range(count)]
 
 
 async def insert_test(

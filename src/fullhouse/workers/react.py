@@ -1,11 +1,13 @@
 """Reacting: one line of the table of who reacts to what, and what it does with a message, or with several at once.
 
-Two kinds of handler. One takes ``conn``: its inbox row and its effect commit together, so it reacts exactly once.
+Two kinds of handler. One takes ``conn``: its inbox row and its effect commit together, so it reacts exactly once; it
+takes messages one by one, or all that share the transaction, with few statements for them all.
 The other takes no transaction, talks to the outside, and is written so that doing it again changes nothing.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,17 +23,21 @@ from fullhouse.infra.tracing import processing
 ConnHandler = Callable[[Connection, Message], Awaitable[object]]
 """Reacts inside the given transaction; never touches the network."""
 
+TogetherHandler = Callable[[Connection, Sequence[Message]], Awaitable[object]]
+"""The same, for messages of one organization, of which no two have one key."""
+
 PoolHandler = Callable[[Message], Awaitable[object]]
 """Owns its transactions, may talk outside, and does nothing the second time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One line of the table of who reacts to what: a queue, the types it wants, and exactly one of two handlers."""
+    """One line of the table of who reacts to what: a queue, the types it wants, and exactly one of three handlers."""
 
     queue: str
     types: frozenset[str]
     in_transaction: ConnHandler | None = field(default=None, kw_only=True)
+    in_transaction_together: TogetherHandler | None = field(default=None, kw_only=True)
     outside: PoolHandler | None = field(default=None, kw_only=True)
     concurrency_max: int = field(default=4, kw_only=True)
     """How many hands one process has for the queue."""
@@ -45,9 +51,9 @@ class Subscription:
 
     def __post_init__(self) -> None:
         """Refuse a line with no handler, or two, or one that cannot take several."""
-        if (self.in_transaction is None) == (self.outside is None):
+        if [self.in_transaction, self.in_transaction_together, self.outside].count(None) != 2:
             raise ValueError(f"{self.queue}: a subscription has exactly one handler")
-        if self.in_transaction is None and self.together_max != 1:
+        if self.outside is not None and self.together_max != 1:
             raise ValueError(f"{self.queue}: only what happens in a transaction happens together")
 
 
@@ -63,12 +69,15 @@ async def react(pool: Pool, subscription: Subscription, body: Mapping[str, Json]
 async def _react(pool: Pool, subscription: Subscription, message: Message) -> None:
     if subscription.outside is not None:
         await subscription.outside(message)
-    elif subscription.in_transaction is not None:
-        async with transaction(pool, message.organization_id) as conn:
-            if subscription.is_repeatable or await first_time(
-                conn, message.organization_id, subscription.queue, str(message.message_id)
-            ):
+        return
+    async with transaction(pool, message.organization_id) as conn:
+        if subscription.is_repeatable or await first_time(
+            conn, message.organization_id, subscription.queue, str(message.message_id)
+        ):
+            if subscription.in_transaction is not None:
                 await subscription.in_transaction(conn, message)
+            elif subscription.in_transaction_together is not None:
+                await subscription.in_transaction_together(conn, [message])
 
 
 async def react_together(
@@ -76,19 +85,34 @@ async def react_together(
 ) -> Sequence[Message]:
     """React to messages of one organization in one transaction: all of them, or, if it raises, none. Returns them."""
     messages = [from_cloud_event(body) for body in bodies]
-    handle = subscription.in_transaction
-    if handle is None:
-        raise ValueError(f"{subscription.queue}: only what happens in a transaction happens together")
-    whose, new = messages[0].organization_id, {str(message.message_id) for message in messages}
-    async with asyncio.timeout(subscription.seconds_max), transaction(pool, whose) as conn:
-        if not subscription.is_repeatable:
-            new = await first_times(conn, whose, subscription.queue, new)
-        for message in messages:
-            if str(message.message_id) in new:
+    async with asyncio.timeout(subscription.seconds_max), transaction(pool, messages[0].organization_id) as conn:
+        new = messages if subscription.is_repeatable else await _new_ones(conn, subscription.queue, messages)
+        if subscription.in_transaction_together is not None:
+            await _all_at_once(conn, subscription.queue, subscription.in_transaction_together, new)
+        elif subscription.in_transaction is not None:
+            for message in new:
                 _work_for(message)
                 with processing(subscription.queue, message):
-                    await handle(conn, message)
+                    await subscription.in_transaction(conn, message)
+        else:
+            raise ValueError(f"{subscription.queue}: only what happens in a transaction happens together")
     return messages
+
+
+async def _new_ones(conn: Connection, queue: str, messages: Sequence[Message]) -> Sequence[Message]:
+    ids = {str(message.message_id): message for message in messages}
+    new = await first_times(conn, messages[0].organization_id, queue, ids)
+    return [message for message_id, message in ids.items() if message_id in new]
+
+
+async def _all_at_once(conn: Connection, queue: str, handle: TogetherHandler, messages: Sequence[Message]) -> None:
+    if messages:
+        # What they cause is of no one request, unless they are one.
+        request_id.set(messages[0].request_id if len(messages) == 1 else None)
+        with ExitStack() as spans:
+            for message in messages:
+                spans.enter_context(processing(queue, message))
+            await handle(conn, messages)
 
 
 def _work_for(message: Message) -> None:

@@ -1,6 +1,6 @@
 """Who reacts to what: the one table, from message types to queues and their handlers."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -72,9 +72,9 @@ class Reactions:
         room = AccountMailroom(parts.mailer, parts.secret_key, parts.public_url, self._mailroom.host)
         await mail_account(parts.pool, room, UUID(str(message.data["mail_id"])))
 
-    async def enqueue_webhooks(self, conn: Connection, message: Message) -> None:
+    async def enqueue_webhooks(self, conn: Connection, messages: Sequence[Message]) -> None:
         """Enter what is to be sent to endpoints."""
-        await enqueue_deliveries(conn, self._resources.make_id, message)
+        await enqueue_deliveries(conn, self._resources.make_id, messages)
 
     async def tell_buyer(self, message: Message) -> None:
         """Mail the buyer of an order that ended without tickets, where it is not by their own wish."""
@@ -112,6 +112,8 @@ class Line:
     types: frozenset[str]
     in_transaction: Callable[[Reactions, Connection, Message], Awaitable[None]] | None = None
     """Its inbox row and its effect commit together."""
+    in_transaction_together: Callable[[Reactions, Connection, Sequence[Message]], Awaitable[None]] | None = None
+    """The same, with few statements for all messages that share the transaction."""
     outside: Callable[[Reactions, Message], Awaitable[None]] | None = None
     """Talks to the outside, and does nothing the second time."""
     concurrency_max: int = 4
@@ -148,7 +150,7 @@ TABLE = (
     Line(
         "webhooks.enqueue",
         MESSAGE_TYPES,
-        in_transaction=Reactions.enqueue_webhooks,
+        in_transaction_together=Reactions.enqueue_webhooks,
         concurrency_max=2,
         together_max=50,
         is_repeatable=True,
@@ -168,6 +170,9 @@ def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscr
             line.queue,
             line.types,
             in_transaction=partial(line.in_transaction, reactions) if line.in_transaction else None,
+            in_transaction_together=(
+                partial(line.in_transaction_together, reactions) if line.in_transaction_together else None
+            ),
             outside=partial(line.outside, reactions) if line.outside else None,
             concurrency_max=line.concurrency_max,
             together_max=line.together_max,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fullhouse.operations.verify.check import Check
 from fullhouse.workers.subscriptions import TABLE
 
-_EXACT = [line for line in TABLE if line.in_transaction and not line.is_repeatable]
+_EXACT = [line for line in TABLE if line.outside is None and not line.is_repeatable]
 
 
 def _reactions() -> Sequence[object]:
