@@ -14,6 +14,9 @@ from fullhouse.orders.messages import (
 )
 from fullhouse.organizations.messages import MemberInvited
 from fullhouse.payments.messages import (
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
     NoticeReceived,
     PaymentCancelled,
     PaymentDeclinedFact,
@@ -57,6 +60,9 @@ FACTS: tuple[type[Fact], ...] = (
     RefundRequested,
     RefundSucceeded,
     RefundFailed,
+    DisputeOpened,
+    DisputeWon,
+    DisputeLost,
     TicketIssued,
     TicketVoided,
     TicketAdmitted,

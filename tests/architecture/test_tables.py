@@ -31,6 +31,7 @@ ACROSS_ORGANIZATIONS = {
     "infra/outbox_leases.py": "a relay sends the messages of all",
     "operations/verify/": "an operator checks the promises for all at once",
     "privacy/queries.py:find_unswept": "finds whose documents are left; each is then swept inside its organization",
+    "payments/day_writes.py:drop_strangers": "drops what is known to be nobody's, whoever it was sent to",
     "reservations/queries.py:due_allocations": "finds what is due; each is then released inside its organization",
     "reservations/queries.py:sessions_with_expired": "finds what has expired; each is then ended inside its own",
     "web/gauges.py": "an operator's depths of queues, without a row of anybody",

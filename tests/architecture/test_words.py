@@ -98,7 +98,7 @@ def test_addresses_use_the_glossary() -> None:
 def test_messages_are_facts_in_the_past_tense() -> None:
     types = set(re.findall(r'^\s+type: ClassVar\[str\] = "([a-z_.]+)"', sources_of("messages"), re.MULTILINE))
     assert {"order.paid", "ticket.issued", "reservation.held"} <= types
-    irregular = {"held", "sold", "paid", "paid_unseated"}
+    irregular = {"held", "sold", "paid", "paid_unseated", "won", "lost"}
     past = {name for name in types if name.endswith("ed") or name.partition(".")[2] in irregular}
     assert types - past == set()
     assert {name for name in types if forbidden(name.replace(".", "_"))} == set()

@@ -15,6 +15,7 @@ from harness.catalogue import session_body
 from harness.sale import make_sale
 from harness.shop import Shop
 from harness.stock import SERVER_KEY
+from harness.stripe_simulator.server import SECRET_KEY, WEBHOOK_SECRET, running_simulator
 from seating.documents import fullhouse_document
 
 from fullhouse.identity.ensure_user import ensure_user
@@ -32,6 +33,7 @@ ORGANIZATION = "/organizations/{organization_id}"
 INVITATIONS = f"{ORGANIZATION}/invitations"
 HOOKS = f"{ORGANIZATION}/webhook-endpoints"
 HOOK = HOOKS + "/{endpoint_id}"
+KEYS = f"{ORGANIZATION}/payment-providers/{{provider}}"
 
 
 @dataclass
@@ -71,6 +73,18 @@ class Organizer:
 
 
 Way = Callable[[Organizer], Awaitable[httpx.Response]]
+
+
+async def set_keys(by: Organizer) -> httpx.Response:
+    body = {"secret_key": SECRET_KEY, "webhook_secret": WEBHOOK_SECRET}
+    async with running_simulator() as stripe:
+        by.shop.client._transport.app.api.state.providers.by_name["stripe"].api_base = stripe.url  # pyright: ignore[reportAttributeAccessIssue]
+        return await by.call("PUT", KEYS.replace("{provider}", "stripe"), body)
+
+
+async def remove_keys(by: Organizer) -> httpx.Response:
+    assert (await set_keys(by)).status_code == 200
+    return await by.call("DELETE", KEYS.replace("{provider}", "stripe"))
 
 
 async def delete_api_key(by: Organizer) -> httpx.Response:
@@ -151,6 +165,8 @@ WAYS: Mapping[str, tuple[str, Way]] = {
         "api_key.issue",
         lambda by: by.call("POST", f"{ORGANIZATION}/api-keys", {"name": "door", "role": "scanner"}),
     ),
+    f"PUT {KEYS}": ("provider_keys.set", set_keys),
+    f"DELETE {KEYS}": ("provider_keys.remove", remove_keys),
     f"DELETE {ORGANIZATION}/api-keys/{{api_key_id}}": ("api_key.revoke", delete_api_key),
     f"POST {ORGANIZATION}/seat-maps": (
         "seat_map.publish",

@@ -1,15 +1,17 @@
 """Providers that behave badly in chosen ways, around the simulated one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from fullhouse.core.json import Json
-from fullhouse.payments.providers.port import ChargeKey, Notice, RefundCall, Refunded, StartCall, Started
+from fullhouse.payments.news import News, RefundNews, Told
+from fullhouse.payments.providers.port import Attempt, Notice, ProviderKeys, RefundCall, SentNotice, Started
 from fullhouse.payments.providers.simulated import SimulatedProvider
-from fullhouse.payments.rules import Charge, ProviderUnavailable
+from fullhouse.payments.rules import Charge, ProviderUnavailable, RefundStatus
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -32,38 +34,49 @@ class FaultyProvider:
     undecided: bool = False
     """Whether cancellations are answered with "still open", and refunds with "not done yet"."""
 
-    @property
-    def attempt_seconds_min(self) -> int:
+    def attempt_seconds_min(self, options: Mapping[str, Any]) -> int:  # noqa: ARG002 (all are alike)
         return 1800
 
     def check_options(self, options: Mapping[str, Any]) -> Mapping[str, Json]:
         return self.inner.check_options(options)
 
-    async def start(self, call: StartCall) -> Started:
-        return await self._through("start", self.inner.start, call)
+    async def check_keys(self, keys: ProviderKeys) -> bool:
+        return await self.inner.check_keys(keys)
 
-    async def fetch(self, key: ChargeKey) -> Charge | None:
-        return await self._through("fetch", self.inner.fetch, key)
+    async def is_offered(self, organization_id: UUID) -> bool:
+        return await self.inner.is_offered(organization_id)
 
-    async def cancel(self, key: ChargeKey) -> Charge:
+    async def start(self, attempt: Attempt) -> Started:
+        return await self._through("start", self.inner.start, attempt)
+
+    async def fetch(self, attempt: Attempt) -> Charge | None:
+        return await self._through("fetch", self.inner.fetch, attempt)
+
+    async def cancel(self, attempt: Attempt) -> Charge:
         if self.undecided:
             self.calls.append("cancel")
-            charge = await self.inner.fetch(key)
+            charge = await self.inner.fetch(attempt)
             assert charge is not None
             return charge
-        return await self._through("cancel", self.inner.cancel, key)
+        return await self._through("cancel", self.inner.cancel, attempt)
 
-    async def refund(self, call: RefundCall) -> Refunded:
-        if self.undecided:
-            self.calls.append("refund")
-            return Refunded("pending", done=False)
-        return await self._through("refund", self.inner.refund, call)
+    async def refund(self, call: RefundCall) -> RefundNews:
+        news = await self._through("refund", self.inner.refund, call)
+        return replace(news, status=RefundStatus.REQUESTED) if self.undecided else news
 
-    def read_notice(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Notice | None:
-        return self.inner.read_notice(raw, headers, now)
+    async def read_notice(self, sent: SentNotice, now: datetime) -> Notice | None:
+        return await self.inner.read_notice(sent, now)
 
-    def charge_in(self, body: Mapping[str, Any]) -> Charge | None:
-        return self.inner.charge_in(body)
+    def news_in(self, body: Mapping[str, Any]) -> News | None:
+        return self.inner.news_in(body)
+
+    async def list_news(self, organization_id: UUID, since: datetime, until: datetime) -> Sequence[Told]:
+        if self.faults.get("list_news"):
+            raise self.faults["list_news"].pop(0)
+        return await self.inner.list_news(organization_id, since, until)
+
+    async def close(self) -> None:
+        await self.inner.close()
 
     async def _through(
         self, name: str, function: Callable[[Argument], Awaitable[Answer]], argument: Argument

@@ -17,6 +17,7 @@ from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.orders.place_order import OrderRequest, PlacedOrder, place_order
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Contact, Order
+from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.providers.port import Provider, Providers
@@ -24,7 +25,6 @@ from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
 from fullhouse.payments.queries import load_payment, load_payments, load_refunds
 from fullhouse.payments.rules import Payment, Refund
 from fullhouse.payments.send_refunds import send_refunds
-from fullhouse.payments.settle_payment import apply_notice
 from fullhouse.payments.start_payment import PaymentRequest, start_payment
 from fullhouse.reservations.place_reservation import BoxOffice, Placed
 from harness.stock import SERVER_KEY, MadeSession, TypePlan, box_office, counters, make_session, wants

@@ -83,9 +83,9 @@ def holder(order: dict[str, Any]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_app(pool: Pool, valkey: Valkey, folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
+async def open_app(pool: Pool, valkey: Valkey, folder: Path, **settings: object) -> AsyncGenerator[httpx.AsyncClient]:
     """Run the app with the server key of the tests; any number of sales can be served by it."""
     resources = make_resources(pool, valkey, folder, secret_key=SERVER_KEY)
-    async with running_app(resources) as app, client_of(app) as client:
+    async with running_app(resources, **settings) as app, client_of(app) as client:
         client.base_url = client.base_url.join("/api/v1")
         yield client

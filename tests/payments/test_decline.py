@@ -30,7 +30,7 @@ async def test_a_declined_payment_can_be_tried_again_with_success(pool: Pool) ->
     await sale.work()
     assert (await sale.show(order.order_id)).status is OrderStatus.PAID
     first, second = await sale.payments(order.order_id)
-    assert (first.status, first.reason, first.attempt) == (PaymentStatus.DECLINED, "The card was declined.", 1)
+    assert (first.status, first.reason, first.attempt) == (PaymentStatus.DECLINED, "card_declined", 1)
     assert (second.status, second.attempt) == (PaymentStatus.SUCCEEDED, 2)
 
 

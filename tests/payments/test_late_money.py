@@ -12,8 +12,9 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.orders.queries import load_lines, load_units
 from fullhouse.orders.rules import Order, OrderStatus
+from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.rules import Charge, ChargeStatus, Payment, PaymentStatus, RefundStatus
-from fullhouse.payments.settle_payment import apply_notice, settle_payment
+from fullhouse.payments.settle_payment import settle_payment
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.rules import ItemRequest, SoldOut
 

@@ -49,6 +49,7 @@ def payment(status: PaymentStatus = PaymentStatus.STARTED, captured_minor: int =
         next_step=None,
         reason=None,
         captured_minor=captured_minor,
+        capture_reference=None,
         started_at=NOON,
         deadline_at=NOON,
         ended_at=None,

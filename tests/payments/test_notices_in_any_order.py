@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.orders.rules import OrderStatus
+from fullhouse.payments.apply_notice import apply_notice
+from fullhouse.payments.providers.port import SentNotice
 from fullhouse.payments.providers.signature import SIGNATURE_HEADER, sign
 from fullhouse.payments.providers.simulated import SIMULATED
 from fullhouse.payments.receive_webhook import receive_webhook
 from fullhouse.payments.rules import Payment
-from fullhouse.payments.settle_payment import apply_notice
 
 WORDS = ("open", "cancelled", "declined", "captured")
 
@@ -41,7 +42,7 @@ async def tell(sale: Sale, payment: Payment, status: str, number: int = 0) -> bo
     raw = json.dumps(body).encode()
     now = system.now()
     headers = {SIGNATURE_HEADER: sign(raw, now, NOTICE_KEY)}
-    return await receive_webhook(sale.pool, system.make_id, (SIMULATED, sale.simulated), raw, headers, now)
+    return await receive_webhook(sale.pool, system.make_id, (SIMULATED, sale.simulated), SentNotice(raw, headers), now)
 
 
 async def end_of(sale: Sale, order_id: UUID) -> tuple[object, ...]:

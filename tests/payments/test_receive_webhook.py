@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.providers.port import SentNotice
 from fullhouse.payments.providers.signature import SIGNATURE_HEADER, check_signature, sign
 from fullhouse.payments.providers.simulated import SIMULATED
 from fullhouse.payments.receive_webhook import receive_webhook
@@ -72,7 +73,7 @@ def test_the_instant_is_signed_too() -> None:
 async def receive(sale: Sale, raw: bytes, key: bytes = NOTICE_KEY) -> bool:
     now = system.now()
     headers = {SIGNATURE_HEADER: sign(raw, now, key)}
-    return await receive_webhook(sale.pool, system.make_id, (SIMULATED, sale.simulated), raw, headers, now)
+    return await receive_webhook(sale.pool, system.make_id, (SIMULATED, sale.simulated), SentNotice(raw, headers), now)
 
 
 def notice(payment_id: object, notice_id: str = "n1", status: str = "captured") -> bytes:
@@ -123,7 +124,7 @@ async def test_a_provider_tells_only_of_its_own_payments(pool: Pool) -> None:
     payment = await sale.pay((await sale.order()).order.order_id, "late")
     raw, now = notice(payment.payment_id), system.now()
     headers = {SIGNATURE_HEADER: sign(raw, now, NOTICE_KEY)}
-    assert not await receive_webhook(pool, system.make_id, ("another", sale.simulated), raw, headers, now)
+    assert not await receive_webhook(pool, system.make_id, ("another", sale.simulated), SentNotice(raw, headers), now)
     assert await stored(sale) == 0
 
 

@@ -11,8 +11,9 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.orders.queries import load_units
 from fullhouse.orders.rules import Order, OrderStatus
+from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.rules import Charge, ChargeStatus, Payment, PaymentStatus
-from fullhouse.payments.settle_payment import apply_notice, settle_payment
+from fullhouse.payments.settle_payment import settle_payment
 
 
 def captured(payment: Payment, amount_minor: int | None = None) -> Charge:

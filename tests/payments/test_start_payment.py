@@ -106,11 +106,11 @@ async def test_an_answer_that_never_comes_does_not_lose_the_money(pool: Pool) ->
 
 async def test_a_provider_that_refuses_for_good_is_a_decline(pool: Pool) -> None:
     provider = faulty(pool)
-    provider.faults["start"] = [ProviderRefused("The amount is too small.")]
+    provider.faults["start"] = [ProviderRefused("The amount is too small.", reason="amount_not_possible")]
     sale = await make_sale(pool, extra_providers={"slow": provider})
     order = (await sale.order()).order
     payment = await sale.pay(order.order_id, provider="slow")
-    assert (payment.status, payment.reason) == (PaymentStatus.DECLINED, "The amount is too small.")
+    assert (payment.status, payment.reason) == (PaymentStatus.DECLINED, "amount_not_possible")
     assert len(await sale.messages("payment.declined")) == 1
 
 
@@ -178,7 +178,7 @@ async def test_what_cannot_be_paid_is_refused_and_nothing_is_written(pool: Pool)
 
 async def test_the_simulated_provider_is_only_there_when_it_is_offered(pool: Pool) -> None:
     offered = open_providers(pool, system.make_id, system.now, b"k" * 32, PaymentTerms(simulated=True))
-    assert list(offered.by_name) == ["simulated"]
+    assert "simulated" in offered.by_name
     nothing = open_providers(pool, system.make_id, system.now, b"k" * 32, PaymentTerms(simulated=False))
     with pytest.raises(ProviderUnknown):
         nothing.named("simulated")

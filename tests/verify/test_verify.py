@@ -107,6 +107,18 @@ FAULTS = {
     "notice_is_applied": """
         UPDATE payment_notices SET applied_at = NULL, received_at = received_at - interval '11 minutes'
     """,
+    "ledger_has_each_dispute": f"""
+        INSERT INTO disputes (organization_id, dispute_id, order_id, payment_id, provider_reference, amount_minor,
+                              currency, withdrawn_minor)
+        SELECT organization_id, {STRANGER}, order_id, payment_id, 'du_1', 100, currency, 100 FROM payments LIMIT 1
+    """,
+    "money_case_is_closed": f"""
+        INSERT INTO money_cases (organization_id, case_id, kind, provider, subject, detail)
+        SELECT organization_id, {STRANGER}, 'capture_unknown', 'simulated', 'x', 'y' FROM organizations LIMIT 1
+    """,
+    "refund_is_done_in_time": """
+        UPDATE refunds SET status = 'requested', requested_at = requested_at - interval '4 days'
+    """,
     "entry_is_recorded_once": """
         ALTER TABLE admissions DROP CONSTRAINT admissions_entry; UPDATE admissions SET entry_number = 1
     """,

@@ -30,6 +30,7 @@ Permission = Literal[
     "ticket:scan",
     "report:read",
     "webhook:write",
+    "payment_provider:write",
 ]
 
 _SCANNER = frozenset[Permission]({"ticket:scan"})
@@ -49,7 +50,7 @@ _MANAGER = _BOX_OFFICE | frozenset[Permission](
     }
 )
 _OWNER = _MANAGER | frozenset[Permission](
-    {"organization:write", "api_key:write", "audit:read", "privacy:write", "refund:unlimited"}
+    {"organization:write", "api_key:write", "audit:read", "payment_provider:write", "privacy:write", "refund:unlimited"}
 )
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

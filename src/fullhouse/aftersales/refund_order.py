@@ -54,7 +54,7 @@ async def refund_order(
     if order is None:
         raise OrderNotFound
     units = await load_units(conn, organization_id, order_id)
-    left = -await load_balance(conn, organization_id, order_id, Account.SALES)
+    left = max(0, -await load_balance(conn, organization_id, order_id, Account.SALES))
     plan = plan_refund(order, units, left, wish)
     if by is not None:
         before = sum(refund.amount_minor for refund in await load_refunds(conn, organization_id, order_id))

@@ -27,6 +27,7 @@ _SECRET_NAMES = frozenset(
 _SECRET_SHAPES = re.compile(
     r"fhr?_[A-Za-z0-9_-]{20,}"  # API keys and refresh tokens
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # access tokens, and ID tokens of others
+    r"|[rs]k_(?:test|live)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=_-]{8,}"  # an organization's keys for Stripe
     r"|(?<=Bearer )[^\s'\",}]+|(?<=Reservation )[A-Za-z0-9_-]{20,}|(?<=Order )[A-Za-z0-9_-]{20,}"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user and password of a URL
     r"|[^\s<>,;:'\"()=\[\]{}/\\]+@[^\s<>,;:'\"()=\[\]{}/\\@]+\.[^\s<>,;:'\"()=\[\]{}/\\@]+"  # mail addresses

@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
-from fullhouse.access.http import holder_of, holder_or_member, public, requires
+from fullhouse.access.http import holder_of, holder_or_member, requires
 from fullhouse.access.policies.order import opens
 from fullhouse.access.rules import Asker, Grant
 from fullhouse.core.secrets import same_hash
@@ -26,13 +26,12 @@ from fullhouse.orders.queries import load_contact, load_lines
 from fullhouse.orders.rules import Order, OrderNotFound
 from fullhouse.payments.cancel_payment import abandon_order
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
-from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.provider_api import ProvidersDep
 from fullhouse.payments.providers.simulated import SIMULATED
 from fullhouse.payments.queries import load_payments, load_refunds
-from fullhouse.payments.receive_webhook import NOTICE_BYTES_MAX, receive_webhook
-from fullhouse.payments.rules import NoticeTooLarge, Payment, PaymentStatus, ProviderNotFound, Refund, RefundStatus
+from fullhouse.payments.rules import Payment, PaymentStatus, Refund, RefundStatus
 from fullhouse.payments.send_refunds import retry_refund
-from fullhouse.payments.start_payment import PaymentRequest, open_attempt, send_attempt
+from fullhouse.payments.start_payment import PaymentRequest, check_offered, open_attempt, send_attempt
 
 router = APIRouter(tags=["payments"])
 
@@ -41,30 +40,24 @@ Member = Annotated[Asker, holder_or_member("Order", "order:read")]
 Canceller = Annotated[Asker, holder_or_member("Order", "order:cancel")]
 
 
-async def get_providers(request: Request) -> Providers:
-    """Hand a route the providers that the operator offers."""
-    providers: Providers = request.app.state.providers
-    return providers
-
-
-ProvidersDep = Annotated[Providers, Depends(get_providers)]
-
-
 class StartPayment(ApiModel):
-    """How the buyer pays. ``outcome`` goes with the simulated provider, and is ``succeed`` where it is left out."""
+    """How the buyer pays. ``outcome`` goes with the simulated provider, and is ``succeed`` where it is left out.
+
+    ``form`` goes with Stripe: ``hosted_page`` (where it is left out) leads to Stripe's page, ``payment_intent`` is for
+    a page of one's own.
+    """
 
     provider: ProviderName
+    form: Literal["hosted_page", "payment_intent"] | None = None
     outcome: Literal["succeed", "decline", "late", "lost_answer"] | None = None
 
 
-class NoticeAnswer(ApiModel):
-    """The notice has been taken; it is applied in the background, once, however often it comes."""
-
-    received: Literal[True] = True
-
-
 class PaymentAnswer(ApiModel):
-    """One attempt to pay. ``next_step`` says what the buyer does: ``{"type": "wait"}`` means that news will come."""
+    """One attempt to pay. ``next_step`` says what the buyer does.
+
+    ``{"type": "wait"}`` means that news will come; ``{"type": "redirect", "url": …}`` leads to the provider's page.
+    ``reason`` says why the last card was declined; while the attempt is open, another one can be tried.
+    """
 
     id: UUID
     order_id: UUID
@@ -75,7 +68,6 @@ class PaymentAnswer(ApiModel):
     currency: str
     next_step: dict[str, Any] | None
     reason: str | None
-    """Why it was declined, in the provider's words."""
     started_at: Instant
     deadline_at: Instant
 
@@ -146,6 +138,8 @@ async def post_payment(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters 
     options = body.model_dump(mode="json", exclude={"provider"}, exclude_none=True)
     request = PaymentRequest(order.organization_id, order_id, body.provider, options)
 
+    await check_offered(providers, request)
+
     async def effect(conn: Connection) -> PaymentAnswer:
         return payment_answer(await open_attempt(conn, make_id, providers, request))
 
@@ -196,30 +190,6 @@ async def post_retry(
     """Send a refund again that its provider had refused, when what stood in its way is put right."""
     async with transaction(resources.pool, grant.organization_id) as conn:
         return refund_answer(await retry_refund(conn, resources.make_id, grant.organization_id, refund_id))
-
-
-@router.post(
-    "/payments/webhooks/{provider}",
-    dependencies=[public()],
-    responses=problems(404),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
-)
-async def post_webhook(
-    provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,39}$")],
-    request: Request,
-    resources: ResourcesDep,
-    providers: ProvidersDep,
-) -> NoticeAnswer:
-    """Take a provider's notice: verified by its signature over the raw bytes, stored, answered at once."""
-    port = providers.by_name.get(provider)
-    if port is None:
-        raise ProviderNotFound
-    raw = await request.body()
-    if len(raw) > NOTICE_BYTES_MAX:
-        raise NoticeTooLarge
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    await receive_webhook(resources.pool, resources.make_id, (provider, port), raw, headers, resources.clock())
-    return NoticeAnswer()
 
 
 async def _open(pool: Pool, order_id: UUID, secret: str) -> Order:

@@ -11,7 +11,7 @@ from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.queries import load_payment, load_payments
 from fullhouse.payments.rules import Payment, PaymentNotFound, PaymentOpen, PaymentStatus, open_payment
 from fullhouse.payments.settle_payment import settle_payment
-from fullhouse.payments.start_payment import charge_key
+from fullhouse.payments.start_payment import attempt_of
 from fullhouse.payments.writes import lock_order_money, mark_cancel_requested
 
 ROUNDS_MAX = 3
@@ -33,7 +33,7 @@ async def cancel_payment(
         raise PaymentNotFound
     if payment.status is not PaymentStatus.STARTED:
         return payment
-    charge = await providers.named(payment.provider).cancel(charge_key(payment))
+    charge = await providers.named(payment.provider).cancel(attempt_of(payment))
     async with transaction(pool, organization_id) as conn:
         return await settle_payment(conn, make_id, organization_id, payment_id, charge)
 

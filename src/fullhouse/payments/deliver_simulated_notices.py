@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
-from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.providers.port import Providers, SentNotice
 from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
 from fullhouse.payments.providers.simulated_books import due_charges, mark_notified
 from fullhouse.payments.receive_webhook import receive_webhook
@@ -32,7 +32,7 @@ async def deliver_simulated_notices(
         due = await due_charges(conn, payment_id, NOTICES_PER_RUN_MAX)
     for row in due:
         raw, headers = provider.write_notice(row)
-        await receive_webhook(pool, make_id, (SIMULATED, provider), raw, headers, provider.clock())
+        await receive_webhook(pool, make_id, (SIMULATED, provider), SentNotice(raw, headers), provider.clock())
         async with connection(pool, row["organization_id"]) as conn:
             await mark_notified(conn, row["organization_id"], row["reference"])
     return len(due)

@@ -8,9 +8,9 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.queries import load_order
 from fullhouse.payments.cancel_payment import cancel_payment
 from fullhouse.payments.providers.port import Providers
-from fullhouse.payments.rules import Payment, PaymentStatus, ProviderUnavailable, ProviderUnknown
+from fullhouse.payments.rules import Payment, PaymentStatus, ProviderRefused, ProviderUnavailable, ProviderUnknown
 from fullhouse.payments.settle_payment import settle_payment
-from fullhouse.payments.start_payment import charge_key
+from fullhouse.payments.start_payment import attempt_of
 from fullhouse.payments.writes import claim_unended
 from fullhouse.reservations.extend_reservation import hold_until
 from fullhouse.reservations.rules import ReservationExpired
@@ -45,7 +45,7 @@ async def _end(pool: Pool, make_id: MakeId, providers: Providers, payment: Payme
             now = await cancel_payment(pool, make_id, providers, payment.organization_id, payment.payment_id)
         else:
             now = await _ask(pool, make_id, providers, payment)
-    except (ProviderUnavailable, ProviderUnknown) as away:
+    except (ProviderRefused, ProviderUnavailable, ProviderUnknown) as away:
         now = payment
         _log.warning("payment_provider_away", payment_id=str(payment.payment_id), error=away.detail)
     if now.status is PaymentStatus.STARTED and is_over:
@@ -55,7 +55,7 @@ async def _end(pool: Pool, make_id: MakeId, providers: Providers, payment: Payme
 
 
 async def _ask(pool: Pool, make_id: MakeId, providers: Providers, payment: Payment) -> Payment:
-    charge = await providers.named(payment.provider).fetch(charge_key(payment))
+    charge = await providers.named(payment.provider).fetch(attempt_of(payment))
     if charge is None:
         # The call may still be on its way; at the deadline it is cancelled, whether it arrived or not.
         return payment

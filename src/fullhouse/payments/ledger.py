@@ -12,6 +12,8 @@ class Account(StrEnum):
     """Credit: the organization's, for places that were sold."""
     REFUNDS = "refunds"
     """Credit: to be given back, the provider has not done it yet."""
+    DISPUTES = "disputes"
+    """Debit: the provider has taken it away until a dispute is decided."""
 
 
 Entry = tuple[tuple[str, int], ...]
@@ -36,3 +38,23 @@ def refund_request_entry(source: Account, amount_minor: int) -> Entry:
 def refund_entry(provider: str, amount_minor: int) -> Entry:
     """Enter that a provider gave money back."""
     return ((Account.REFUNDS, amount_minor), (f"provider:{provider}", -amount_minor))
+
+
+def refund_returned_entry(provider: str, amount_minor: int) -> Entry:
+    """Enter that money which a provider gave back came back to it: it is owed to the buyer again."""
+    return ((f"provider:{provider}", amount_minor), (Account.REFUNDS, -amount_minor))
+
+
+def dispute_withdrawn_entry(provider: str, amount_minor: int) -> Entry:
+    """Enter that a provider took money away until a dispute is decided."""
+    return ((Account.DISPUTES, amount_minor), (f"provider:{provider}", -amount_minor))
+
+
+def dispute_returned_entry(provider: str, amount_minor: int) -> Entry:
+    """Enter that a dispute was won: the provider holds the money again. Negative, where a win was taken back."""
+    return ((f"provider:{provider}", amount_minor), (Account.DISPUTES, -amount_minor))
+
+
+def dispute_lost_entry(_provider: str, amount_minor: int) -> Entry:
+    """Enter that a dispute was lost: what was sold was not paid after all."""
+    return ((Account.SALES, amount_minor), (Account.DISPUTES, -amount_minor))

@@ -1,10 +1,12 @@
 """What payments announce, keyed by the order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, TypedDict
 from uuid import UUID
 
 from fullhouse.core.message import CurrencyCode, Id, Means, Minor
+from fullhouse.payments.news import Dispute, DisputeStatus
 from fullhouse.payments.rules import Payment, Refund
 
 Provider = Annotated[str, Means(example="simulated")]
@@ -36,6 +38,17 @@ class RefundData(TypedDict):
 
     order_id: Id
     refund_id: Id
+    payment_id: Id
+    amount_minor: Minor
+    currency: CurrencyCode
+    reason: Reason | None
+
+
+class DisputeData(TypedDict):
+    """A dispute in short."""
+
+    order_id: Id
+    dispute_id: Id
     payment_id: Id
     amount_minor: Minor
     currency: CurrencyCode
@@ -162,3 +175,59 @@ class RefundFailed(RefundFact):
     """The provider refused to give the money back; somebody has to look at it."""
 
     type: ClassVar[str] = "refund.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFact:
+    """A fact about a dispute as it stood."""
+
+    dispute: Dispute
+
+    version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
+
+    @property
+    def organization_id(self) -> UUID:
+        """Whose sale it was."""
+        return self.dispute.organization_id
+
+    @property
+    def key(self) -> UUID:
+        """Order by order."""
+        return self.dispute.order_id
+
+    def data(self) -> DisputeData:
+        """Return the dispute in short."""
+        return {
+            "order_id": str(self.dispute.order_id),
+            "dispute_id": str(self.dispute.dispute_id),
+            "payment_id": str(self.dispute.payment_id),
+            "amount_minor": self.dispute.amount_minor,
+            "currency": self.dispute.currency,
+            "reason": self.dispute.reason,
+        }
+
+
+class DisputeOpened(DisputeFact):
+    """A buyer's bank asks for the money back; somebody has to answer in the provider's pages."""
+
+    type: ClassVar[str] = "dispute.opened"
+
+
+class DisputeWon(DisputeFact):
+    """A dispute ended well: the money stays, or came back."""
+
+    type: ClassVar[str] = "dispute.won"
+
+
+class DisputeLost(DisputeFact):
+    """A dispute was lost: the money is gone. The tickets are still valid, unless somebody voids them."""
+
+    type: ClassVar[str] = "dispute.lost"
+
+
+DISPUTE_FACTS: Mapping[DisputeStatus, type[DisputeOpened | DisputeWon | DisputeLost]] = {
+    DisputeStatus.OPENED: DisputeOpened,
+    DisputeStatus.WON: DisputeWon,
+    DisputeStatus.LOST: DisputeLost,
+}

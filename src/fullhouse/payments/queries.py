@@ -1,11 +1,13 @@
 """Reading payments, refunds, notices and the ledger, without locks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.payments.ledger import Account
+from fullhouse.payments.news import Dispute, DisputeStatus
 from fullhouse.payments.rules import (
     Payment,
     PaymentStatus,
@@ -81,10 +83,17 @@ async def load_balance(conn: Connection, organization_id: UUID, order_id: UUID, 
     return balance
 
 
-async def load_notice(
-    conn: Connection, organization_id: UUID, notice_id: UUID
-) -> tuple[UUID, str, Mapping[str, Any]] | None:
-    """Load a stored notice: the payment that it is about, its provider, and its body."""
+@dataclass(frozen=True, slots=True)
+class StoredNotice:
+    """A notice as it is kept. ``payment_id`` is None while it is not known whose money it names."""
+
+    payment_id: UUID | None
+    provider: str
+    body: Mapping[str, Any]
+
+
+async def load_notice(conn: Connection, organization_id: UUID, notice_id: UUID) -> StoredNotice | None:
+    """Load a stored notice."""
     row = await conn.fetchrow(
         """
         SELECT payment_id, provider, body FROM payment_notices WHERE organization_id = $1 AND notice_id = $2
@@ -92,7 +101,30 @@ async def load_notice(
         organization_id,
         notice_id,
     )
-    return (row["payment_id"], row["provider"], row["body"]) if row else None
+    return StoredNotice(row["payment_id"], row["provider"], row["body"]) if row else None
+
+
+async def find_payment_of_capture(
+    conn: Connection, organization_id: UUID, provider: str, capture_reference: str
+) -> Payment | None:
+    """Find the payment whose money a provider calls by this name."""
+    row = await conn.fetchrow(
+        "SELECT * FROM payments WHERE organization_id = $1 AND provider = $2 AND capture_reference = $3",
+        organization_id,
+        provider,
+        capture_reference,
+    )
+    return payment_of(row) if row else None
+
+
+async def load_disputes(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Dispute, ...]:
+    """Load the disputes of an order, oldest first."""
+    rows = await conn.fetch(
+        "SELECT * FROM disputes WHERE organization_id = $1 AND order_id = $2 ORDER BY dispute_id",
+        organization_id,
+        order_id,
+    )
+    return tuple(dispute_of(row) for row in rows)
 
 
 def payment_of(row: Record) -> Payment:
@@ -112,6 +144,7 @@ def payment_of(row: Record) -> Payment:
         next_step=row["next_step"],
         reason=row["reason"],
         captured_minor=row["captured_minor"],
+        capture_reference=row["capture_reference"],
         started_at=row["started_at"],
         deadline_at=row["deadline_at"],
         ended_at=row["ended_at"],
@@ -131,7 +164,25 @@ def refund_of(row: Record) -> Refund:
         reason=row["reason"],
         provider_key=row["provider_key"],
         provider_reference=row["provider_reference"],
+        past_references=tuple(row["past_references"]),
         attempts=row["attempts"],
+        last_error=row["last_error"],
+    )
+
+
+def dispute_of(row: Record) -> Dispute:
+    """Build a dispute from its row."""
+    return Dispute(
+        organization_id=row["organization_id"],
+        dispute_id=row["dispute_id"],
+        order_id=row["order_id"],
+        payment_id=row["payment_id"],
+        provider_reference=row["provider_reference"],
+        status=DisputeStatus(row["status"]),
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        withdrawn_minor=row["withdrawn_minor"],
+        reason=row["reason"],
     )
 
 

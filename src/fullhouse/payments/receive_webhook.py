@@ -1,46 +1,55 @@
 """Receiving a provider's notice: verified, stored once, answered at once; a worker applies it."""
 
-from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.outbox import append
-from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.payments.messages import NoticeReceived
-from fullhouse.payments.providers.port import Provider
-from fullhouse.payments.queries import load_payment
+from fullhouse.payments.providers.port import Notice, Provider, SentNotice
+from fullhouse.payments.queries import find_payment_of_capture, load_payment
+from fullhouse.payments.rules import Payment
 from fullhouse.payments.writes import insert_notice
 
 NOTICE_BYTES_MAX = 256 * 1024
 
 
 async def receive_webhook(
-    pool: Pool,
-    make_id: MakeId,
-    provider: tuple[str, Provider],
-    raw: bytes,
-    headers: Mapping[str, str],
-    now: datetime,
+    pool: Pool, make_id: MakeId, provider: tuple[str, Provider], sent: SentNotice, now: datetime
 ) -> bool:
     """Verify a notice over its raw bytes and store it, once. True: it was new and will be applied.
 
-    ``headers`` have names in lower case. A notice about nothing that we know is not stored, and not refused:
-    the provider would only send it again. Raises ``NoticeRefused``.
+    A notice about no payment that we know is not stored, and not refused: the provider would only send it again. One
+    that names money by the provider's own name alone is stored, and applied when that name is known. Raises
+    ``NoticeRefused``.
     """
     name, port = provider
-    notice = port.read_notice(raw, headers, now)
+    notice = await port.read_notice(sent, now)
     if notice is None:
         return False
-    organization_id = await find_organization(pool, "payment", notice.payment_id)
+    organization_id = sent.organization_id or await _organization_of(pool, notice)
     if organization_id is None:
         return False
     async with transaction(pool, organization_id) as conn:
-        payment = await load_payment(conn, organization_id, notice.payment_id)
-        if payment is None or payment.provider != name:
+        payment = await _payment_of(conn, organization_id, name, notice)
+        if payment is None and notice.payment_id is not None:
             return False
         notice_id = make_id()
-        new = await insert_notice(conn, organization_id, notice_id, name, notice)
-        if new:
+        about = (organization_id, payment.payment_id if payment else None)
+        new = await insert_notice(conn, notice_id, name, notice, about)
+        if new and payment is not None:
             await append(conn, make_id, [NoticeReceived(organization_id, payment.order_id, notice_id)])
         return new
+
+
+async def _organization_of(pool: Pool, notice: Notice) -> UUID | None:
+    return await find_organization(pool, "payment", notice.payment_id) if notice.payment_id else None
+
+
+async def _payment_of(conn: Connection, organization_id: UUID, provider: str, notice: Notice) -> Payment | None:
+    if notice.payment_id is None:
+        return await find_payment_of_capture(conn, organization_id, provider, notice.capture_reference or "")
+    payment = await load_payment(conn, organization_id, notice.payment_id)
+    return payment if payment is not None and payment.provider == provider else None

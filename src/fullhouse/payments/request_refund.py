@@ -14,7 +14,7 @@ from fullhouse.payments.ledger import Account, refund_request_entry
 from fullhouse.payments.messages import RefundRequested
 from fullhouse.payments.queries import load_refundable
 from fullhouse.payments.rules import Refund, split_refund
-from fullhouse.payments.writes import NewRefund, insert_entry, insert_refund
+from fullhouse.payments.writes import EntryOf, NewRefund, insert_entry, insert_refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def request_refund(conn: Connection, make_id: MakeId, wanted: RefundReques
         new = NewRefund(make_id(), part.payment_id, part.amount_minor, wanted.reason)
         refund = await insert_refund(conn, order, new)
         entry = refund_request_entry(wanted.source, part.amount_minor)
-        await insert_entry(conn, make_id, order, entry, payment_id=part.payment_id, refund_id=refund.refund_id)
+        await insert_entry(conn, make_id, order, entry, EntryOf(part.payment_id, refund.refund_id))
         refunds.append(refund)
     await register(conn, "refund", wanted.organization_id, [refund.refund_id for refund in refunds])
     await append(conn, make_id, [RefundRequested(refund) for refund in refunds])

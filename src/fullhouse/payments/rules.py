@@ -75,7 +75,10 @@ class Payment:
     next_step: Mapping[str, Any] | None
     """What the buyer does next, as the provider said; None until it answered."""
     reason: str | None
+    """Why the last try was declined, in a word of the port, where it was."""
     captured_minor: int
+    capture_reference: str | None
+    """The provider's name of the money that it took: what refunds and disputes are about."""
     started_at: datetime
     deadline_at: datetime
     ended_at: datetime | None
@@ -89,7 +92,9 @@ class Charge:
     status: ChargeStatus
     captured_minor: int = 0
     reason: str | None = None
-    """Why it was declined, in the provider's words."""
+    """Why the last try was declined, in a word of the port. The attempt may stay open for another card."""
+    capture_reference: str | None = None
+    """The provider's name of the money it took. Two captures of one attempt have two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,12 @@ class Refund:
     currency: str
     reason: str
     provider_key: str
+    """Sent with the call. A refund that failed and is requested again has a new one."""
     provider_reference: str | None
+    past_references: tuple[str, ...]
+    """What the provider called it when it failed, before it was requested again."""
     attempts: int
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,10 @@ from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.infra.telemetry import get_log
-from fullhouse.orders.mark_order_refunded import mark_order_refunded
-from fullhouse.orders.queries import load_order
-from fullhouse.orders.rules import OrderNotFound
-from fullhouse.payments.ledger import refund_entry
-from fullhouse.payments.messages import RefundFailed, RefundRequested, RefundSucceeded
-from fullhouse.payments.providers.port import Providers, RefundCall, Refunded
-from fullhouse.payments.queries import load_payment, load_refund, load_refunds
+from fullhouse.payments.messages import RefundFailed, RefundRequested
+from fullhouse.payments.news import RefundNews
+from fullhouse.payments.providers.port import Providers, RefundCall
+from fullhouse.payments.queries import load_payment, load_refund
 from fullhouse.payments.rules import (
     PaymentNotFound,
     ProviderRefused,
@@ -25,15 +22,9 @@ from fullhouse.payments.rules import (
     RefundStatus,
     retry_seconds,
 )
-from fullhouse.payments.start_payment import charge_key
-from fullhouse.payments.writes import (
-    claim_refunds,
-    end_refund,
-    insert_entry,
-    lock_order_money,
-    postpone_refund,
-    reopen_refund,
-)
+from fullhouse.payments.settle_refund import fail_case, settle_refund
+from fullhouse.payments.start_payment import attempt_of
+from fullhouse.payments.writes import claim_refunds, lock_order_money, postpone_refund, record_refund, reopen_refund
 
 REFUNDS_PER_RUN_MAX = 50
 LEASE_SECONDS = 120.0
@@ -60,34 +51,47 @@ async def send_refunds(
 
 async def _send(pool: Pool, make_id: MakeId, providers: Providers, refund: Refund) -> bool:
     try:
-        answer = await _call(pool, providers, refund)
+        news = await _call(pool, providers, refund)
     except (ProviderUnavailable, ProviderUnknown) as lost:
         await _postpone(pool, refund, lost.detail)
         return False
     except ProviderRefused as refused:
-        _log.error("refund_refused", refund_id=str(refund.refund_id), detail=refused.detail)
         async with transaction(pool, refund.organization_id) as conn:
-            failed = await end_refund(conn, refund, RefundStatus.FAILED, error=refused.detail)
-            await append(conn, make_id, [RefundFailed(failed)] if failed else [])
-        return False
-    if not answer.done:
-        await _postpone(pool, refund, "the provider has not done it yet")
+            await _fail(conn, make_id, refund, refused.detail)
         return False
     async with transaction(pool, refund.organization_id) as conn:
-        return await _record_success(conn, make_id, refund, answer)
+        settled = await settle_refund(conn, make_id, refund.organization_id, refund.payment_id, news)
+    if settled is not None and settled.status is RefundStatus.REQUESTED:
+        await _postpone(pool, refund, "the provider has not done it yet")
+    return settled is not None and settled.status is RefundStatus.SUCCEEDED
 
 
-async def _call(pool: Pool, providers: Providers, refund: Refund) -> Refunded:
+async def _fail(conn: Connection, make_id: MakeId, refund: Refund, error: str) -> None:
+    """End a refund that the provider refused for good, unless other news of it came meanwhile."""
+    await lock_order_money(conn, refund.organization_id, refund.order_id)
+    now = await load_refund(conn, refund.organization_id, refund.refund_id)
+    if now is None or now.status is not RefundStatus.REQUESTED or now.provider_key != refund.provider_key:
+        return
+    _log.error("refund_refused", refund_id=str(refund.refund_id), detail=error)
+    failed = await record_refund(conn, now, RefundStatus.FAILED, error=error)
+    payment = await load_payment(conn, refund.organization_id, refund.payment_id)
+    if payment is not None:
+        await fail_case(conn, make_id, payment, failed)
+    await append(conn, make_id, [RefundFailed(failed)])
+
+
+async def _call(pool: Pool, providers: Providers, refund: Refund) -> RefundNews:
     async with connection(pool, refund.organization_id) as conn:
         payment = await load_payment(conn, refund.organization_id, refund.payment_id)
     if payment is None:
         raise PaymentNotFound
     call = RefundCall(
-        charge=charge_key(payment),
+        charge=attempt_of(payment),
         refund_id=refund.refund_id,
         provider_key=refund.provider_key,
         amount_minor=refund.amount_minor,
         currency=refund.currency,
+        reference=refund.provider_reference,
     )
     return await providers.named(payment.provider).refund(call)
 
@@ -98,33 +102,15 @@ async def _postpone(pool: Pool, refund: Refund, error: str) -> None:
         await postpone_refund(conn, refund, retry_seconds(refund.attempts), error)
 
 
-async def _record_success(conn: Connection, make_id: MakeId, refund: Refund, answer: Refunded) -> bool:
-    """Write that the money went back; an order that only waited for that is then refunded."""
-    await lock_order_money(conn, refund.organization_id, refund.order_id)
-    order = await load_order(conn, refund.organization_id, refund.order_id)
-    payment = await load_payment(conn, refund.organization_id, refund.payment_id)
-    if order is None or payment is None:
-        raise OrderNotFound
-    others = await load_refunds(conn, refund.organization_id, refund.order_id)
-    if all(other.status is RefundStatus.SUCCEEDED for other in others if other.refund_id != refund.refund_id):
-        await mark_order_refunded(conn, make_id, refund.organization_id, refund.order_id)
-    done = await end_refund(conn, refund, RefundStatus.SUCCEEDED, reference=answer.reference)
-    if done is None:
-        return False
-    entry = refund_entry(payment.provider, done.amount_minor)
-    await insert_entry(conn, make_id, order, entry, payment_id=done.payment_id, refund_id=done.refund_id)
-    await append(conn, make_id, [RefundSucceeded(done)])
-    return True
-
-
 async def retry_refund(conn: Connection, make_id: MakeId, organization_id: UUID, refund_id: UUID) -> Refund:
-    """Put a failed refund back to ``requested`` with the same key, when what stood in its way is put right.
+    """Put a failed refund back to ``requested``, under a new key, when what stood in its way is put right.
 
     Raises ``RefundNotFound`` and ``RefundNotFailed``.
     """
     known = await load_refund(conn, organization_id, refund_id)
     if known is None:
         raise RefundNotFound
+    await lock_order_money(conn, organization_id, known.order_id)
     refund = await reopen_refund(conn, organization_id, refund_id)
     if refund is None:
         raise RefundNotFailed(refund_id=str(refund_id), refund_status=known.status.value)

@@ -1,12 +1,14 @@
 """Settling: a provider's word becomes a state, and money becomes places or a refund, in one transaction."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
-from fullhouse.core.message import Fact, Message
+from fullhouse.core.message import Fact
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionStatus, SessionTerms
+from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.mark_order_paid import mark_order_paid
@@ -14,29 +16,24 @@ from fullhouse.orders.mark_order_unseated import mark_order_unseated
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound, OrderStatus
 from fullhouse.payments.ledger import Account, capture_entry, sale_entry
-from fullhouse.payments.messages import PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
-from fullhouse.payments.providers.port import Providers
-from fullhouse.payments.queries import load_balance, load_notice, load_payment
+from fullhouse.payments.messages import NoticeReceived, PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
+from fullhouse.payments.queries import load_balance, load_payment, load_payments
 from fullhouse.payments.request_refund import RefundRequest, request_refund
 from fullhouse.payments.rules import Charge, Payment, PaymentNotFound, PaymentStatus, may_seat, refund_reason, settle
-from fullhouse.payments.writes import insert_entry, lock_order_money, mark_applied, record_settlement
+from fullhouse.payments.writes import (
+    EntryOf,
+    NewPayment,
+    adopt_notices,
+    insert_entry,
+    insert_payment,
+    lock_order_money,
+    record_reason,
+    record_settlement,
+)
 from fullhouse.reservations.release_reservation import release_reservation
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.sell_again import sell_again
 from fullhouse.reservations.sell_reservation import sell_reservation
-
-
-async def apply_notice(conn: Connection, make_id: MakeId, providers: Providers, message: Message) -> None:
-    """Settle what a stored notice says, in the consumer's transaction. Safe to repeat, in any order."""
-    notice_id = UUID(str(message.data["notice_id"]))
-    stored = await load_notice(conn, message.organization_id, notice_id)
-    if stored is None:
-        return
-    payment_id, provider, body = stored
-    charge = providers.named(provider).charge_in(body)
-    if charge is not None:
-        await settle_payment(conn, make_id, message.organization_id, payment_id, charge)
-    await mark_applied(conn, message.organization_id, notice_id)
 
 
 async def settle_payment(
@@ -56,17 +53,50 @@ async def settle_payment(
     order = await load_order(conn, organization_id, known.order_id)
     if payment is None or order is None:
         raise OrderNotFound
+    if _is_another_capture(payment, charge):
+        payment = await _payment_of_capture(conn, make_id, order, payment, charge)
     settlement = settle(payment, charge)
     if not settlement.changes(payment):
-        return payment
+        return await record_reason(conn, payment, charge) if _is_declined_try(payment, charge) else payment
     settled = await record_settlement(conn, payment, settlement, charge)
     if settled.status is not payment.status:
         await append(conn, make_id, [_fact(settled)])
     if settlement.newly_captured_minor:
         entry = capture_entry(settled.provider, settlement.newly_captured_minor)
-        await insert_entry(conn, make_id, order, entry, payment_id=payment_id)
+        await insert_entry(conn, make_id, order, entry, EntryOf(settled.payment_id))
         await _allocate(conn, make_id, order)
+    if settled.capture_reference != payment.capture_reference:
+        waiting = await adopt_notices(conn, settled)
+        facts = [NoticeReceived(organization_id, settled.order_id, notice_id) for notice_id in waiting]
+        await append(conn, make_id, facts)
     return settled
+
+
+def _is_declined_try(payment: Payment, charge: Charge) -> bool:
+    """Say that a card was declined, and that the attempt stays open for another one."""
+    return payment.status is PaymentStatus.STARTED and charge.reason not in {None, payment.reason}
+
+
+def _is_another_capture(payment: Payment, charge: Charge) -> bool:
+    """Say that the provider took money twice for one attempt: it calls the second by another name."""
+    return None not in {payment.capture_reference, charge.capture_reference} and (
+        payment.capture_reference != charge.capture_reference
+    )
+
+
+async def _payment_of_capture(
+    conn: Connection, make_id: MakeId, order: Order, first: Payment, charge: Charge
+) -> Payment:
+    """Return the payment of a second capture, or make one, so that its money is entered and given back like any."""
+    payments = await load_payments(conn, order.organization_id, order.order_id)
+    known = next((one for one in payments if one.capture_reference == charge.capture_reference), None)
+    if known is not None:
+        return known
+    key = f"{order.order_id}:{charge.capture_reference}:found"
+    new = NewPayment(make_id(), len(payments) + 1, first.provider, {}, first.deadline_at, key)
+    found = await insert_payment(conn, replace(order, total_minor=charge.captured_minor), new)
+    await register(conn, "payment", order.organization_id, [found.payment_id])
+    return found
 
 
 def _fact(payment: Payment) -> Fact:

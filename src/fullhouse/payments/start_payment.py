@@ -12,7 +12,7 @@ from fullhouse.infra.directory import register
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound, refuse_unless_pending
-from fullhouse.payments.providers.port import ChargeKey, Provider, Providers, StartCall, Started
+from fullhouse.payments.providers.port import Attempt, Provider, Providers, Started, provider_unknown
 from fullhouse.payments.queries import load_payment, load_payments
 from fullhouse.payments.rules import (
     Charge,
@@ -48,9 +48,17 @@ async def start_payment(pool: Pool, make_id: MakeId, providers: Providers, reque
     A process that dies between the two leaves an attempt that ``expire_attempts`` ends. Raises as
     ``open_attempt`` does.
     """
+    await check_offered(providers, request)
     async with transaction(pool, request.organization_id) as conn:
         payment = await open_attempt(conn, make_id, providers, request)
     return await send_attempt(pool, make_id, providers, payment.organization_id, payment.payment_id)
+
+
+async def check_offered(providers: Providers, request: PaymentRequest) -> None:
+    """Raise ``ProviderUnknown`` unless the organization's buyers can pay with the provider. Before a transaction."""
+    provider = providers.named(request.provider)
+    if not await provider.is_offered(request.organization_id):
+        raise provider_unknown(await providers.offered_to(request.organization_id))
 
 
 async def open_attempt(conn: Connection, make_id: MakeId, providers: Providers, request: PaymentRequest) -> Payment:
@@ -70,21 +78,20 @@ async def open_attempt(conn: Connection, make_id: MakeId, providers: Providers, 
     attempts = await load_payments(conn, order.organization_id, order.order_id)
     terms = await load_terms(conn, order.organization_id, order.session_id)
     refuse_new_attempt(attempts, tries_max(release_on_decline=terms is not None and terms.release_on_decline))
-    deadline_at = await _hold(conn, order, provider, providers)
+    seconds = max(providers.attempt_seconds, provider.attempt_seconds_min(options))
+    deadline_at = await _hold(conn, order, seconds, providers.margin_seconds)
     new = NewPayment(make_id(), len(attempts) + 1, request.provider, options, deadline_at)
     payment = await insert_payment(conn, order, new)
     await register(conn, "payment", order.organization_id, [payment.payment_id])
     return payment
 
 
-async def _hold(conn: Connection, order: Order, provider: Provider, providers: Providers) -> datetime:
+async def _hold(conn: Connection, order: Order, seconds: int, margin_seconds: int) -> datetime:
     """Move the hold to the attempt's deadline plus the margin, and return the deadline."""
     now: datetime = await conn.fetchval("SELECT clock_timestamp()")
-    seconds = max(providers.attempt_seconds, provider.attempt_seconds_min)
     deadline_at = now + timedelta(seconds=seconds)
-    await hold_until(
-        conn, order.organization_id, order.reservation_id, deadline_at + timedelta(seconds=providers.margin_seconds)
-    )
+    held_until = deadline_at + timedelta(seconds=margin_seconds)
+    await hold_until(conn, order.organization_id, order.reservation_id, held_until)
     return deadline_at
 
 
@@ -107,7 +114,8 @@ async def send_attempt(
     except ProviderUnavailable:
         return payment
     except ProviderRefused as refused:
-        charge = Charge(payment.provider_key, ChargeStatus.DECLINED, reason=refused.detail)
+        reason = str(refused.fields.get("reason", "not_possible"))
+        charge = Charge(payment.provider_key, ChargeStatus.DECLINED, reason=reason)
         async with transaction(pool, organization_id) as conn:
             return await settle_payment(conn, make_id, organization_id, payment_id, charge)
     async with transaction(pool, organization_id) as conn:
@@ -117,22 +125,28 @@ async def send_attempt(
 
 
 async def _call(providers: Providers, payment: Payment) -> Started:
-    provider = providers.named(payment.provider)
-    call = StartCall(
-        key=charge_key(payment),
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        deadline_at=payment.deadline_at,
-        options=payment.request,
-    )
+    provider: Provider = providers.named(payment.provider)
+    attempt = attempt_of(payment)
     for _ in range(CALLS_MAX - 1):
         try:
-            return await provider.start(call)
+            return await provider.start(attempt)
         except ProviderUnavailable:
             continue
-    return await provider.start(call)
+    return await provider.start(attempt)
 
 
-def charge_key(payment: Payment) -> ChargeKey:
-    """Name a payment to its provider."""
-    return ChargeKey(payment.organization_id, payment.payment_id, payment.provider_key, payment.provider_reference)
+def attempt_of(payment: Payment) -> Attempt:
+    """Tell a provider of a payment."""
+    return Attempt(
+        organization_id=payment.organization_id,
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        provider_key=payment.provider_key,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        started_at=payment.started_at,
+        deadline_at=payment.deadline_at,
+        options=payment.request,
+        reference=payment.provider_reference,
+        capture_reference=payment.capture_reference,
+    )

@@ -38,6 +38,8 @@ class NewPayment:
     provider: str
     request: Mapping[str, Json]
     deadline_at: datetime
+    provider_key: str | None = None
+    """Where it is not the one of an order's attempt to pay."""
 
 
 async def insert_payment(conn: Connection, order: Order, new: NewPayment) -> Payment:
@@ -55,7 +57,7 @@ async def insert_payment(conn: Connection, order: Order, new: NewPayment) -> Pay
         new.provider,
         order.total_minor,
         order.currency,
-        f"{order.order_id}:{new.attempt}:payment",
+        new.provider_key or f"{order.order_id}:{new.attempt}:payment",
         new.request,
         new.deadline_at,
     )
@@ -83,8 +85,10 @@ async def record_settlement(conn: Connection, payment: Payment, settlement: Sett
     """Write what a provider's word made of a payment. The caller holds the order's money lock."""
     row = await conn.fetchrow(
         """
-        UPDATE payments SET status = $3, captured_minor = $4, reason = coalesce($5, reason),
-            provider_reference = coalesce(provider_reference, $6), ended_at = coalesce(ended_at, clock_timestamp())
+        UPDATE payments SET status = $3, captured_minor = $4,
+            reason = CASE WHEN $3 <> 'succeeded' THEN coalesce($5, reason) END,
+            provider_reference = coalesce(provider_reference, $6), capture_reference = coalesce(capture_reference, $7),
+            ended_at = coalesce(ended_at, clock_timestamp())
         WHERE organization_id = $1 AND payment_id = $2 RETURNING *
         """,
         payment.organization_id,
@@ -93,9 +97,40 @@ async def record_settlement(conn: Connection, payment: Payment, settlement: Sett
         settlement.captured_minor,
         charge.reason,
         charge.reference,
+        charge.capture_reference,
     )
     assert row is not None  # noqa: S101 (payments are never deleted)
     return payment_of(row)
+
+
+async def record_reason(conn: Connection, payment: Payment, charge: Charge) -> Payment:
+    """Write why the last try of an attempt was declined that is still open."""
+    row = await conn.fetchrow(
+        """
+        UPDATE payments SET reason = $3
+        WHERE organization_id = $1 AND payment_id = $2 AND status = 'started' RETURNING *
+        """,
+        payment.organization_id,
+        payment.payment_id,
+        charge.reason,
+    )
+    return payment_of(row) if row else payment
+
+
+async def adopt_notices(conn: Connection, payment: Payment) -> list[UUID]:
+    """Say of notices that named money whose payment was not known: it is this one. Returns them."""
+    rows = await conn.fetch(
+        """
+        UPDATE payment_notices SET payment_id = $4
+        WHERE organization_id = $1 AND provider = $2 AND capture_reference = $3 AND payment_id IS NULL
+        RETURNING notice_id
+        """,
+        payment.organization_id,
+        payment.provider,
+        payment.capture_reference,
+        payment.payment_id,
+    )
+    return sorted(row["notice_id"] for row in rows)
 
 
 async def mark_cancel_requested(conn: Connection, organization_id: UUID, payment_id: UUID) -> None:
@@ -135,19 +170,22 @@ async def claim_unended(conn: Connection, ask_after_seconds: float, count_max: i
 
 
 async def insert_notice(
-    conn: Connection, organization_id: UUID, notice_id: UUID, provider: str, notice: Notice
+    conn: Connection, notice_id: UUID, provider: str, notice: Notice, about: tuple[UUID, UUID | None]
 ) -> bool:
-    """Store a notice as received. False means that it was stored before."""
+    """Store a notice as received, about a payment of an organization. False means that it was stored before."""
+    organization_id, payment_id = about
     tag = await conn.execute(
         """
-        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id, body)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
+        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id,
+                                     capture_reference, body)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
         """,
         organization_id,
         notice_id,
         provider,
         notice.provider_notice_id,
-        notice.payment_id,
+        payment_id,
+        notice.capture_reference,
         notice.body,
     )
     return tag == "INSERT 0 1"
@@ -229,15 +267,16 @@ async def postpone_refund(conn: Connection, refund: Refund, seconds: int, error:
     )
 
 
-async def end_refund(
+async def record_refund(
     conn: Connection, refund: Refund, status: RefundStatus, *, reference: str | None = None, error: str | None = None
-) -> Refund | None:
-    """End a refund. None, and nothing changed, where it was ended before."""
+) -> Refund:
+    """Write how a refund stands. The caller holds the order's money lock and has loaded the refund under it."""
     row = await conn.fetchrow(
         """
-        UPDATE refunds SET status = $3, provider_reference = coalesce($4, provider_reference), last_error = $5,
-            ended_at = clock_timestamp(), retry_at = NULL
-        WHERE organization_id = $1 AND refund_id = $2 AND status = 'requested' RETURNING *
+        UPDATE refunds SET status = $3, provider_reference = coalesce(provider_reference, $4), last_error = $5,
+            ended_at = CASE WHEN $3 <> 'requested' THEN clock_timestamp() END,
+            retry_at = CASE WHEN $3 = 'requested' THEN retry_at END
+        WHERE organization_id = $1 AND refund_id = $2 RETURNING *
         """,
         refund.organization_id,
         refund.refund_id,
@@ -245,14 +284,21 @@ async def end_refund(
         reference,
         error[:500] if error else None,
     )
-    return refund_of(row) if row else None
+    assert row is not None  # noqa: S101 (refunds are never deleted)
+    return refund_of(row)
 
 
 async def reopen_refund(conn: Connection, organization_id: UUID, refund_id: UUID) -> Refund | None:
-    """Request a failed refund again. None where it has not failed."""
+    """Request a failed refund again, under a new key. None where it has not failed.
+
+    The old key would only repeat the old refusal; what failed for good took no money, so it is no second refund.
+    """
     row = await conn.fetchrow(
         """
-        UPDATE refunds SET status = 'requested', retry_at = NULL, ended_at = NULL
+        UPDATE refunds SET status = 'requested', retry_at = NULL, ended_at = NULL, last_error = NULL,
+            provider_reference = NULL,
+            past_references = past_references || array_remove(ARRAY[provider_reference], NULL),
+            provider_key = order_id || ':' || refund_id || ':refund:' || attempts + 1
         WHERE organization_id = $1 AND refund_id = $2 AND status = 'failed' RETURNING *
         """,
         organization_id,
@@ -261,14 +307,24 @@ async def reopen_refund(conn: Connection, organization_id: UUID, refund_id: UUID
     return refund_of(row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class EntryOf:
+    """What an entry of the ledger records, beside the order."""
+
+    payment_id: UUID | None = None
+    refund_id: UUID | None = None
+    dispute_id: UUID | None = None
+
+
+NOTHING = EntryOf()
+
+
 async def insert_entry(
     conn: Connection,
     make_id: MakeId,
     order: Order,
     entry: Entry,
-    *,
-    payment_id: UUID | None = None,
-    refund_id: UUID | None = None,
+    of: EntryOf = NOTHING,
 ) -> None:
     """Enter a balanced entry in the ledger, in the transaction of what it records."""
     assert sum(amount for _, amount in entry) == 0  # noqa: S101 (rules make them balanced; this would be a bug)
@@ -276,8 +332,8 @@ async def insert_entry(
     await conn.execute(
         """
         INSERT INTO ledger_entries (organization_id, entry_id, line, account, amount_minor, currency, order_id,
-                                    payment_id, refund_id, event_id, session_id)
-        SELECT $1, $2, l.line, l.account, l.amount_minor, $6, $7, $8, $9, $10, $11
+                                    payment_id, refund_id, event_id, session_id, dispute_id)
+        SELECT $1, $2, l.line, l.account, l.amount_minor, $6, $7, $8, $9, $10, $11, $12
         FROM unnest($3::smallint[], $4::text[], $5::bigint[]) AS l(line, account, amount_minor)
         """,
         order.organization_id,
@@ -287,8 +343,9 @@ async def insert_entry(
         [amount for _, _, amount in rows],
         order.currency,
         order.order_id,
-        payment_id,
-        refund_id,
+        of.payment_id,
+        of.refund_id,
         order.event_id,
         order.session_id,
+        of.dispute_id,
     )

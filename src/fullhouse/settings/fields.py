@@ -163,8 +163,7 @@ class Settings(BaseModel):
     )
     simulated_payments: bool | None = Field(
         default=None,
-        description="'on' offers the simulated provider, which takes no money. "
-        "Default: on with the embedded database, else off.",
+        description="'on' offers a provider that takes no money. Default: on with the embedded database, else off.",
     )
     simulated_late_seconds: float = Field(
         default=20, ge=0, le=86_400, description="How late the simulated provider's late success comes."
@@ -185,6 +184,7 @@ class Settings(BaseModel):
         description="So many days after a session its buyers are erased: names, addresses, consents, documents. "
         "0: never by itself.",
     )
+    stripe_api: WebAddress = Field(default="https://api.stripe.com", description="Stripe; others are for tests.")
     drain_seconds: int = Field(
         default=0,
         ge=0,

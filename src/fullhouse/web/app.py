@@ -15,6 +15,7 @@ from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
+from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import Reservation
@@ -95,6 +96,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
+    api.state.keyring = Keyring(resources.pool, resources.clock, resources.secret_key)
     api.state.providers = open_providers(
         resources.pool,
         resources.make_id,
@@ -105,7 +107,10 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
             simulated_late_seconds=settings.simulated_late_seconds,
             attempt_seconds=settings.payment_attempt_seconds,
             margin_seconds=settings.payment_margin_seconds,
+            public_url=resources.public_url,
+            stripe_api=settings.stripe_api,
         ),
+        api.state.keyring,
     )
 
 
@@ -119,6 +124,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     await api.state.availability_board.close()
     await api.state.notifier.close()
     await api.state.limits.close()
+    await api.state.providers.close()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -29,6 +29,7 @@ QUEUE_MEASURED = gauge(
 DEAD_LETTERS = gauge("dead_letters_open", "Messages that failed for good and wait for a person, at most 100,000.")
 HELD_OVERDUE = gauge("reservations_overdue", "Reservations still held after their deadline, at most 100,000.")
 MAIL_PROBLEMS = gauge("mails_not_arrived", "Mails of the last day that did not arrive, by problem.", ["problem"])
+MONEY_CASES = gauge("money_cases_open", "Cases of money that wait for a person, at most 100,000.")
 DESKS_OPEN = gauge("desks_open", "Sessions whose stock this process keeps in memory.")
 DESKS_WAITING = gauge("desks_waiting", "Requests that wait for a desk of this process.")
 
@@ -84,7 +85,9 @@ class Gauges:
                         SELECT 1 FROM dead_letters WHERE resolved_at IS NULL LIMIT $1) AS dead) AS dead,
                     (SELECT count(*) FROM (
                         SELECT 1 FROM reservations
-                        WHERE status = 'held' AND expires_at < clock_timestamp() LIMIT $1) AS overdue) AS overdue
+                        WHERE status = 'held' AND expires_at < clock_timestamp() LIMIT $1) AS overdue) AS overdue,
+                    (SELECT count(*) FROM (
+                        SELECT 1 FROM money_cases WHERE closed_at IS NULL LIMIT $1) AS cases) AS money_cases
                 """,
                 COUNTED_MAX,
             )
@@ -132,3 +135,4 @@ def _set_depths(row: Record) -> None:
     OUTBOX_PARKED.set(row["parked"])
     DEAD_LETTERS.set(row["dead"])
     HELD_OVERDUE.set(row["overdue"])
+    MONEY_CASES.set(row["money_cases"])

@@ -19,6 +19,7 @@ from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
+from fullhouse.payments import provider_api as payment_providers_api
 from fullhouse.privacy import api as privacy_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
@@ -35,6 +36,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     orders_api.router,
     tickets_api.router,
     payments_api.router,
+    payment_providers_api.router,
     aftersales_api.router,
     admission_api.router,
     privacy_api.router,

@@ -14,6 +14,7 @@ from fullhouse.infra.resources import Resources
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.expire_attempts import expire_attempts
 from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.reconcile_days import reconcile_days
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.privacy.erase_buyer import erase_old_buyers, sweep_erased
 from fullhouse.reservations.block_stock import release_due_allocations
@@ -39,6 +40,7 @@ def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int, si
         Job("erase_old_buyers", 3600.0, lambda: erase_old_buyers(pool, mailroom, buyer_data_days), seconds_max=600.0),
         Job("rotate_signing_keys", 60.0, lambda: rotate_due_signing_keys(*key_parts, age_days_max=signing_key_days)),
         Job("prune_tokens", 3600.0, lambda: prune_tokens(pool)),
+        Job("reconcile_days", 60.0, lambda: reconcile_days(pool, make_id, providers), seconds_max=300.0),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),

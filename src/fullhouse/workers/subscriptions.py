@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from fullhouse.aftersales.follow_refund import follow_refund
 from fullhouse.core.message import Message
 from fullhouse.identity.mail.mail_account import AccountMailroom, mail_account
 from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.organizations.members.mail_invitation import mail_invitation
+from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
-from fullhouse.payments.settle_payment import apply_notice
 from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_order_news import News, mail_order_news
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
@@ -44,6 +45,10 @@ class Reactions:
     async def close_declined(self, conn: Connection, message: Message) -> None:
         """Give the stock back after the last declined try."""
         await close_declined_order(conn, self._resources.make_id, message)
+
+    async def follow_refund(self, conn: Connection, message: Message) -> None:
+        """Void what was paid back in the provider's own pages."""
+        await follow_refund(conn, self._resources.make_id, message)
 
     async def expire_orders(self, conn: Connection, message: Message) -> None:
         """End the orders that waited on holds which have ended."""
@@ -139,6 +144,7 @@ TABLE = (
         concurrency_max=1,
         seconds_max=120.0,
     ),
+    Line("aftersales.follow_refund", _types("refund.succeeded"), in_transaction=Reactions.follow_refund),
     Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets, together_max=20),
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
     Line(

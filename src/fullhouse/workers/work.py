@@ -25,6 +25,8 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
         simulated_late_seconds=settings.simulated_late_seconds,
         attempt_seconds=settings.payment_attempt_seconds,
         margin_seconds=settings.payment_margin_seconds,
+        public_url=resources.public_url,
+        stripe_api=settings.stripe_api,
     )
     providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
     jobs = jobs_of(resources, providers, settings.buyer_data_days, settings.signing_key_days)

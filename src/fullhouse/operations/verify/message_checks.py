@@ -105,7 +105,7 @@ MESSAGE_CHECKS = (
         "Ten minutes after a provider's notice was stored, it is applied.",
         """
         SELECT organization_id, notice_id, provider, provider_notice_id, payment_id, received_at FROM payment_notices
-        WHERE applied_at IS NULL
+        WHERE applied_at IS NULL AND payment_id IS NOT NULL
           AND received_at < clock_timestamp() - make_interval(secs => 600 * $1::float8)
         """,
         graced=True,

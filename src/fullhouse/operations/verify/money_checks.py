@@ -40,6 +40,26 @@ MONEY_CHECKS = (
     ),
     Check(
         3,
+        "money_case_is_closed",
+        "Nothing waits for a person where a provider's books and ours differ, or a refund has failed.",
+        """
+        SELECT organization_id, case_id, kind, provider, subject, order_id, payment_id, detail, opened_at
+        FROM money_cases WHERE closed_at IS NULL
+        """,
+    ),
+    Check(
+        3,
+        "refund_is_done_in_time",
+        "A refund is done, or has become a case, within three days of its request.",
+        """
+        SELECT organization_id, refund_id, order_id, payment_id, amount_minor, currency, attempts, last_error
+        FROM refunds WHERE status = 'requested'
+          AND requested_at < clock_timestamp() - make_interval(secs => 259200 * $1::float8)
+        """,
+        graced=True,
+    ),
+    Check(
+        3,
         "refunded_unit_is_not_live",
         "No unit is both refunded and live, and no ticket of a cancelled unit is valid.",
         """
@@ -65,9 +85,10 @@ MONEY_CHECKS = (
         "What the ledger says a provider took and gave back for a payment is what the payment and its refunds say.",
         """
         WITH entered AS (
-            SELECT organization_id, payment_id, sum(amount_minor) FILTER (WHERE amount_minor > 0) AS taken,
-                   -sum(amount_minor) FILTER (WHERE amount_minor < 0) AS given
-            FROM ledger_entries WHERE account LIKE 'provider:%' GROUP BY organization_id, payment_id
+            SELECT organization_id, payment_id, sum(amount_minor) FILTER (WHERE refund_id IS NULL) AS taken,
+                   -sum(amount_minor) FILTER (WHERE refund_id IS NOT NULL) AS given
+            FROM ledger_entries WHERE account LIKE 'provider:%' AND dispute_id IS NULL
+            GROUP BY organization_id, payment_id
         ), refunded AS (
             SELECT organization_id, payment_id, sum(amount_minor) AS given
             FROM refunds WHERE status = 'succeeded' GROUP BY organization_id, payment_id
@@ -89,6 +110,23 @@ MONEY_CHECKS = (
         FROM payments p JOIN refunds r USING (organization_id, payment_id)
         WHERE r.status <> 'failed'
         GROUP BY organization_id, payment_id, p.order_id, p.captured_minor HAVING sum(r.amount_minor) > p.captured_minor
+        """,
+    ),
+    Check(
+        7,
+        "ledger_has_each_dispute",
+        "What the ledger says stands in a dispute is what the dispute says; one that has ended leaves nothing there.",
+        """
+        WITH entered AS (
+            SELECT organization_id, dispute_id, sum(amount_minor) FILTER (WHERE account = 'disputes') AS standing,
+                   sum(amount_minor) FILTER (WHERE account = 'sales') AS lost
+            FROM ledger_entries WHERE dispute_id IS NOT NULL GROUP BY organization_id, dispute_id
+        )
+        SELECT organization_id, dispute_id, d.order_id, d.status, d.withdrawn_minor,
+               coalesce(e.standing, 0)::bigint AS standing_minor, coalesce(e.lost, 0)::bigint AS lost_minor
+        FROM disputes d FULL JOIN entered e USING (organization_id, dispute_id)
+        WHERE coalesce(e.standing, 0) <> CASE WHEN d.status = 'opened' THEN d.withdrawn_minor ELSE 0 END
+           OR coalesce(e.lost, 0) <> CASE WHEN d.status = 'lost' THEN d.withdrawn_minor ELSE 0 END
         """,
     ),
     Check(

@@ -1,6 +1,7 @@
 """The books of the simulated provider: what a real one would keep on its own machines. Only this folder reads them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
@@ -141,4 +142,33 @@ async def mark_notified(conn: Connection, organization_id: UUID, reference: str)
         """,
         organization_id,
         reference,
+    )
+
+
+async def charges_between(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[Record]:
+    """List the charges of a span of time that took money."""
+    return await conn.fetch(
+        """
+        SELECT * FROM simulated_charges
+        WHERE organization_id = $1 AND status = 'captured' AND created_at >= $2 AND created_at < $3
+        ORDER BY created_at, reference
+        """,
+        organization_id,
+        since,
+        until,
+    )
+
+
+async def refunds_between(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[Record]:
+    """List the refunds of a span of time, each with the payment of its charge."""
+    return await conn.fetch(
+        """
+        SELECT r.*, c.payment_id FROM simulated_refunds r
+        JOIN simulated_charges c ON c.organization_id = r.organization_id AND c.reference = r.charge_reference
+        WHERE r.organization_id = $1 AND r.created_at >= $2 AND r.created_at < $3
+        ORDER BY r.created_at, r.reference
+        """,
+        organization_id,
+        since,
+        until,
     )

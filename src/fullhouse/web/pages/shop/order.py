@@ -17,9 +17,9 @@ from fullhouse.infra.postgres import connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.queries import load_lines
 from fullhouse.orders.rules import Order, OrderAlreadyPaid, OrderNotPending
-from fullhouse.payments.api import ProvidersDep
 from fullhouse.payments.cancel_payment import abandon_order
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.provider_api import ProvidersDep
 from fullhouse.payments.providers.simulated import OUTCOMES, SIMULATED
 from fullhouse.payments.queries import load_payments, load_refunds
 from fullhouse.payments.rules import PaymentDeclined, PaymentOpen, ProviderUnavailable, ProviderUnknown

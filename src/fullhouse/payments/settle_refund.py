@@ -1,0 +1,112 @@
+"""Settling a refund: a provider's word of money that goes back becomes a state and an entry, in one transaction."""
+
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.outbox import append
+from fullhouse.infra.postgres import Connection
+from fullhouse.infra.telemetry import get_log
+from fullhouse.orders.mark_order_refunded import mark_order_refunded
+from fullhouse.orders.queries import load_order
+from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.payments.ledger import Account, refund_entry, refund_request_entry, refund_returned_entry
+from fullhouse.payments.messages import RefundFailed, RefundSucceeded
+from fullhouse.payments.money_cases import NewCase, end_case, open_case
+from fullhouse.payments.news import BY_HAND, RefundNews, settle_refund_status
+from fullhouse.payments.queries import load_payment, load_refunds
+from fullhouse.payments.rules import Payment, PaymentNotFound, Refund, RefundStatus
+from fullhouse.payments.writes import EntryOf, NewRefund, insert_entry, insert_refund, lock_order_money, record_refund
+
+_log = get_log("payments")
+
+
+async def settle_refund(
+    conn: Connection, make_id: MakeId, organization_id: UUID, payment_id: UUID, news: RefundNews
+) -> Refund | None:
+    """Apply what a provider says of a refund: from a notice, as an answer, or read in its books.
+
+    A refund that we did not ask for was made by hand in the provider's pages. It counts as the one of the same amount
+    that is waiting or has failed, if there is one, else it is entered as another. None: it was made by hand and came
+    to nothing. Takes the order's money lock. Raises ``PaymentNotFound``.
+    """
+    known = await load_payment(conn, organization_id, payment_id)
+    if known is None:
+        raise PaymentNotFound
+    await lock_order_money(conn, organization_id, known.order_id)
+    order = await load_order(conn, organization_id, known.order_id)
+    if order is None:
+        raise OrderNotFound
+    refunds = [one for one in await load_refunds(conn, organization_id, known.order_id) if one.payment_id == payment_id]
+    refund = find_refund(refunds, news)
+    if refund is None:
+        if news.status is RefundStatus.FAILED:
+            return None
+        refund = await _enter_by_hand(conn, make_id, order, known, news)
+    status = settle_refund_status(refund, news)
+    if status is refund.status and (refund.provider_reference or news.reference in refund.past_references):
+        return refund
+    settled = await record_refund(conn, refund, status, reference=news.reference, error=news.reason)
+    if status is not refund.status:
+        await _follow(conn, make_id, order, known, refund, settled)
+    return settled
+
+
+def find_refund(refunds: list[Refund], news: RefundNews) -> Refund | None:
+    """Find which refund of a payment news are about; None for one that we do not know yet. Pure."""
+    named = [one for one in refunds if news.reference in {one.provider_reference, *one.past_references}]
+    ours = [
+        one
+        for one in refunds
+        if news.refund_id is not None and one.refund_id == news.refund_id and one.provider_reference is None
+    ]
+    alike = [
+        one
+        for one in refunds
+        if one.status is not RefundStatus.SUCCEEDED
+        and one.provider_reference is None
+        and one.amount_minor == news.amount_minor
+        and news.refund_id is None
+        and news.status is not RefundStatus.FAILED
+    ]
+    return next(iter([*named, *ours, *alike]), None)
+
+
+async def _enter_by_hand(conn: Connection, make_id: MakeId, order: Order, payment: Payment, news: RefundNews) -> Refund:
+    new = NewRefund(make_id(), payment.payment_id, news.amount_minor, BY_HAND)
+    refund = await insert_refund(conn, order, new)
+    entry = refund_request_entry(Account.SALES, news.amount_minor)
+    await insert_entry(conn, make_id, order, entry, EntryOf(payment.payment_id, refund.refund_id))
+    _log.warning("refund_made_by_hand", refund_id=str(refund.refund_id), amount_minor=news.amount_minor)
+    return refund
+
+
+async def _follow(
+    conn: Connection, make_id: MakeId, order: Order, payment: Payment, before: Refund, now: Refund
+) -> None:
+    """Enter what a new state means in the ledger, and announce it. The order may then be refunded."""
+    of = EntryOf(payment.payment_id, now.refund_id)
+    if now.status is RefundStatus.SUCCEEDED:
+        await _end_order(conn, make_id, now)
+        await insert_entry(conn, make_id, order, refund_entry(payment.provider, now.amount_minor), of)
+        await end_case(conn, now.organization_id, "refund_failed", str(now.refund_id))
+        await append(conn, make_id, [RefundSucceeded(now)])
+    elif now.status is RefundStatus.FAILED:
+        _log.error("refund_failed", refund_id=str(now.refund_id), was=before.status.value)
+        if before.status is RefundStatus.SUCCEEDED:
+            await insert_entry(conn, make_id, order, refund_returned_entry(payment.provider, now.amount_minor), of)
+        await fail_case(conn, make_id, payment, now)
+        await append(conn, make_id, [RefundFailed(now)])
+
+
+async def fail_case(conn: Connection, make_id: MakeId, payment: Payment, refund: Refund) -> None:
+    """Raise the alarm: money that is owed to a buyer does not move until somebody looks at it."""
+    detail = f"{refund.amount_minor} in minor units did not go back: {refund.last_error or 'no reason was given'}."
+    new = NewCase("refund_failed", payment.provider, str(refund.refund_id), detail, payment)
+    await open_case(conn, make_id, refund.organization_id, new)
+
+
+async def _end_order(conn: Connection, make_id: MakeId, done: Refund) -> None:
+    """Mark an order refunded that only waited for the last of its money to go back."""
+    others = await load_refunds(conn, done.organization_id, done.order_id)
+    if all(other.status is RefundStatus.SUCCEEDED for other in others if other.refund_id != done.refund_id):
+        await mark_order_refunded(conn, make_id, done.organization_id, done.order_id)

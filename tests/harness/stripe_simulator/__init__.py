@@ -1,0 +1,1 @@
+"""A stateful simulator of the part of Stripe that the product speaks to, over HTTP, by Stripe's library."""

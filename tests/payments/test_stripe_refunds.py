@@ -1,0 +1,220 @@
+"""Refunds and disputes at Stripe: partial and whole, pending and failing, by hand, and what banks ask back."""
+
+from itertools import permutations
+
+import pytest
+from harness.stripe_sale import StripeSale
+
+from fullhouse.aftersales.follow_refund import follow_refund
+from fullhouse.aftersales.refund_order import refund_order
+from fullhouse.aftersales.rules import RefundWish
+from fullhouse.infra import system
+from fullhouse.infra.postgres import transaction
+from fullhouse.orders.rules import OrderStatus
+from fullhouse.payments.news import DisputeStatus
+from fullhouse.payments.queries import load_disputes
+from fullhouse.payments.rules import Payment, RefundStatus
+from fullhouse.payments.send_refunds import retry_refund
+
+
+async def paid(shop: StripeSale, form: str = "hosted_page") -> Payment:
+    order_id, payment = await shop.order_and_start(form)
+    shop.pay(payment)
+    await shop.deliver()
+    assert (await shop.sale.show(order_id)).status is OrderStatus.PAID
+    return await shop.sale.payment(payment.payment_id)
+
+
+async def refund(shop: StripeSale, payment: Payment, amount_minor: int | None = None) -> None:
+    async with transaction(shop.sale.pool, shop.organization_id) as conn:
+        wish = RefundWish(amount_minor=amount_minor)
+        await refund_order(conn, system.make_id, shop.organization_id, payment.order_id, wish)
+
+
+async def statuses(shop: StripeSale, payment: Payment) -> list[RefundStatus]:
+    return [one.status for one in await shop.sale.refunds(payment.order_id)]
+
+
+def refunds_at_stripe(shop: StripeSale) -> list[int]:
+    return [thing["amount"] for thing in shop.stripe.books.things.values() if thing["object"] == "refund"]
+
+
+@pytest.mark.parametrize("form", ["hosted_page", "payment_intent"])
+async def test_a_refund_in_parts_and_then_the_rest(shop_with_stripe: StripeSale, form: str) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop, form)
+    await refund(shop, payment, 1200)
+    assert await shop.send_refunds() == 1
+    await refund(shop, payment)
+    assert await shop.send_refunds() == 1
+    await shop.deliver()
+    assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED] * 2
+    assert refunds_at_stripe(shop) == [1200, 3800]
+    assert shop.stripe.books.taken_minor() == 0
+    assert await shop.sale.balances() == {}
+    assert len(await shop.sale.messages("refund.succeeded")) == 2
+
+
+@pytest.mark.parametrize("fault", ["answer_lost", "error_after", "error_before"])
+async def test_a_refund_whose_answer_is_lost_is_made_once(shop_with_stripe: StripeSale, fault: str) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    shop.stripe.faults = [(fault, "^/v1/refunds$")]
+    await refund(shop, payment)
+    for _ in range(3):
+        await shop.send_refunds()
+    assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
+    assert refunds_at_stripe(shop) == [5000]
+    assert await shop.sale.balances() == {}
+
+
+async def test_a_refund_that_stays_pending_is_asked_for_and_not_made_again(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    shop.stripe.books.refunds_end_as = "pending"
+    await refund(shop, payment)
+    for _ in range(3):
+        assert await shop.send_refunds() == 0
+    assert await statuses(shop, payment) == [RefundStatus.REQUESTED]
+    assert await shop.sale.balances() == {"provider:stripe": 5000, "refunds": -5000}
+    (reference,) = [one.provider_reference for one in await shop.sale.refunds(payment.order_id)]
+    shop.stripe.books.end_refund(reference or "", "succeeded")
+    assert await shop.send_refunds() == 1
+    await shop.deliver()
+    assert refunds_at_stripe(shop) == [5000]
+    assert await shop.sale.balances() == {}
+
+
+@pytest.mark.parametrize("told", ["asked", "noticed"])
+async def test_a_refund_that_fails_days_later_is_owed_again_and_can_be_sent_again(
+    shop_with_stripe: StripeSale, told: str
+) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    if told == "asked":
+        shop.stripe.books.refunds_end_as = "pending"
+    await refund(shop, payment)
+    await shop.send_refunds()
+    await shop.deliver()
+    (before,) = await shop.sale.refunds(payment.order_id)
+    shop.stripe.books.end_refund(before.provider_reference or "", "failed")
+    if told == "asked":
+        await shop.send_refunds()
+    await shop.deliver()
+    assert await statuses(shop, payment) == [RefundStatus.FAILED]
+    assert await shop.sale.balances() == {"provider:stripe": 5000, "refunds": -5000}
+    assert await cases(shop) == ["refund_failed"]
+    shop.stripe.books.refunds_end_as = "succeeded"
+    async with transaction(shop.sale.pool, shop.organization_id) as conn:
+        await retry_refund(conn, system.make_id, shop.organization_id, before.refund_id)
+    await shop.send_refunds()
+    # The news of the first try, once more: they are old.
+    await shop.receive(shop.stripe.books.events)
+    await shop.sale.work()
+    assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
+    assert await shop.sale.balances() == {}
+    assert await cases(shop) == []
+    assert shop.stripe.books.taken_minor() == 0
+
+
+async def cases(shop: StripeSale) -> list[str]:
+    rows = await shop.sale.pool.fetch(
+        "SELECT kind FROM money_cases WHERE organization_id = $1 AND closed_at IS NULL", shop.organization_id
+    )
+    return [row["kind"] for row in rows]
+
+
+async def test_news_of_a_refund_in_any_order_end_the_same(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    await refund(shop, payment)
+    await shop.send_refunds()
+    (one,) = await shop.sale.refunds(payment.order_id)
+    shop.stripe.books.end_refund(one.provider_reference or "", "failed")
+    events = [event for event in shop.stripe.books.events if event["type"].startswith("refund.")]
+    for number, order in enumerate(permutations(events)):
+        fresh = [{**event, "id": f"{event['id']}_{number}"} for event in order]
+        await shop.receive(fresh)
+        await shop.sale.work()
+        assert await statuses(shop, payment) == [RefundStatus.FAILED]
+        assert await shop.sale.balances() == {"provider:stripe": 5000, "refunds": -5000}
+
+
+@pytest.mark.parametrize("amount", [5000, 1000])
+async def test_a_refund_by_hand_is_entered_and_a_whole_one_voids_the_tickets(
+    shop_with_stripe: StripeSale, amount: int
+) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    shop.stripe.books.create_refund({"payment_intent": payment.capture_reference, "amount": amount})
+    await shop.deliver()
+    (entered,) = await shop.sale.refunds(payment.order_id)
+    assert (entered.status, entered.amount_minor, entered.reason) == (RefundStatus.SUCCEEDED, amount, "by_hand")
+    left = 5000 - amount
+    assert await shop.sale.balances() == ({"provider:stripe": left, "sales": -left} if left else {})
+    (message,) = await shop.sale.messages("refund.succeeded")
+    for _ in range(2):
+        async with transaction(shop.sale.pool, shop.organization_id) as conn:
+            await follow_refund(conn, system.make_id, message)
+    assert await shop.sale.live_units(payment.order_id) == (2 if left else 0)
+    assert await shop.sale.stock() == ((10, 0, 2, 0) if left else (10, 0, 0, 0))
+    assert len(await shop.sale.refunds(payment.order_id)) == 1
+
+
+async def test_a_failed_refund_that_is_made_by_hand_is_that_refund(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    await refund(shop, payment)
+    await shop.send_refunds()
+    assert await statuses(shop, payment) == [RefundStatus.FAILED]
+    shop.stripe.books.end_dispute(dispute["id"], "won")
+    shop.stripe.books.things[dispute["charge"]]["disputed"] = False
+    shop.stripe.books.create_refund({"payment_intent": payment.capture_reference})
+    await shop.deliver()
+    assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
+    assert await shop.sale.balances() == {}
+    assert await cases(shop) == []
+
+
+@pytest.mark.parametrize("end", ["won", "lost"])
+async def test_a_dispute_is_opened_and_ends(shop_with_stripe: StripeSale, end: str) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    await shop.deliver()
+    assert await shop.sale.balances() == {"disputes": 5000, "sales": -5000}
+    shop.stripe.books.end_dispute(dispute["id"], end)
+    events = [event for event in shop.stripe.books.events if event["type"].startswith("charge.dispute")]
+    for number, order in enumerate(permutations(events)):
+        await shop.receive([{**event, "id": f"{event['id']}_{number}"} for event in order])
+        await shop.sale.work()
+        async with transaction(shop.sale.pool, shop.organization_id) as conn:
+            (known,) = await load_disputes(conn, shop.organization_id, payment.order_id)
+        assert known.status is DisputeStatus(end)
+        kept = {"provider:stripe": 5000, "sales": -5000} if end == "won" else {}
+        assert await shop.sale.balances() == kept
+    told = await shop.sale.messages("dispute.opened", "dispute.won", "dispute.lost")
+    assert [message.type for message in told] == ["dispute.opened", f"dispute.{end}"]
+    assert await shop.sale.live_units(payment.order_id) == 2
+
+
+async def test_a_dispute_that_is_told_before_the_payment_waits_for_it(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    order_id, payment = await shop.order_and_start()
+    shop.pay(payment)
+    intent = shop.stripe.books.things[payment.provider_reference or ""]["payment_intent"]
+    shop.stripe.books.open_dispute(intent)
+    events = shop.stripe.books.events
+    disputes = [event for event in events if event["type"].startswith("charge.dispute")]
+    await shop.receive(disputes)
+    await shop.sale.work()
+    assert await shop.sale.balances() == {}
+    await shop.receive([event for event in events if event not in disputes])
+    await shop.sale.work()
+    assert (await shop.sale.show(order_id)).status is OrderStatus.PAID
+    assert await shop.sale.balances() == {"disputes": 5000, "sales": -5000}
+    waiting = await shop.sale.pool.fetchval(
+        "SELECT count(*) FROM payment_notices WHERE organization_id = $1 AND applied_at IS NULL", shop.organization_id
+    )
+    assert waiting == 0
