@@ -708,6 +708,7 @@ CREATE TABLE payments (
     provider_key text NOT NULL,
     provider_reference text,
     request jsonb NOT NULL DEFAULT '{}',
+    -- It may hold a secret of the provider's, so it goes when the attempt ends.
     next_step jsonb,
     reason text,
     captured_minor bigint NOT NULL DEFAULT 0 CHECK (captured_minor >= 0),

@@ -85,3 +85,6 @@ CREATE UNIQUE INDEX refunds_reference_once ON refunds (organization_id, payment_
     WHERE provider_reference IS NOT NULL;
 
 ALTER TABLE ledger_entries ADD COLUMN dispute_id uuid;
+
+-- It may hold a secret of the provider's, so it goes when the attempt ends.
+UPDATE payments SET next_step = NULL WHERE status <> 'started';

@@ -113,6 +113,10 @@ TABLE: dict[str, Row] = {
     "POST /orders/{order_id}/refunds": Row("manager", 409, {}),
     "POST /refunds/{refund_id}/retry": Row("manager", 409),
     "POST /payments/webhooks/{provider}": Row("anyone", 404, BAD),
+    "POST /payments/webhooks/{provider}/{organization_id}": Row("anyone", 404, BAD),
+    f"GET {_ORG}/payment-providers": Row("owner", 200),
+    f"PUT {_ORG}/payment-providers/{{provider}}": Row("owner", 422, BAD),
+    f"DELETE {_ORG}/payment-providers/{{provider}}": Row("owner", 404),
     "POST /tickets/validate": Row("scanner", 200, "scan", foreign=200),
     # webhooks
     f"GET {_ORG}/webhook-endpoints": Row("manager", 200),

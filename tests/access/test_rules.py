@@ -32,6 +32,7 @@ def test_what_owners_alone_may() -> None:
         "organization:write",
         "api_key:write",
         "audit:read",
+        "payment_provider:write",
         "privacy:write",
         "refund:unlimited",
     }

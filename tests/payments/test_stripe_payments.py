@@ -1,5 +1,6 @@
 """Paying with Stripe: what buyers, cards, networks and Stripe do to a payment, spoken over HTTP by Stripe's library."""
 
+import json
 from datetime import timedelta
 from itertools import permutations
 
@@ -46,6 +47,27 @@ async def test_a_buyer_pays(shop_with_stripe: StripeSale, form: str) -> None:
     assert shop.stripe.books.taken_minor() == 5000
     paid = await shop.sale.payment(payment.payment_id)
     assert (paid.status, paid.reason, paid.captured_minor) == (PaymentStatus.SUCCEEDED, None, 5000)
+
+
+@pytest.mark.parametrize("form", ["hosted_page", "payment_intent"])
+async def test_nothing_of_who_paid_is_kept_and_no_secret_once_the_attempt_has_ended(
+    shop_with_stripe: StripeSale, form: str
+) -> None:
+    shop = shop_with_stripe
+    _, payment = await shop.order_and_start(form)
+    shop.pay(payment, "insufficient_funds")
+    shop.pay(payment)
+    told = json.dumps(shop.stripe.books.events)
+    assert "canary-mail" in told
+    assert "_secret_" in told
+    await shop.deliver()
+    tables = ("payments", "payment_notices", "outbox")
+    for table in tables:
+        rows = await shop.sale.pool.fetch(
+            f"SELECT t::text AS row FROM {table} t WHERE organization_id = $1", shop.organization_id
+        )
+        assert table == "outbox" or rows
+        assert not [row["row"] for row in rows if any(word in row["row"] for word in ("anary", "+351", "_secret_"))]
 
 
 async def test_each_call_that_makes_something_carries_its_key_and_the_pinned_version(

@@ -68,10 +68,14 @@ async def insert_payment(conn: Connection, order: Order, new: NewPayment) -> Pay
 async def record_start(
     conn: Connection, organization_id: UUID, payment_id: UUID, reference: str, next_step: Mapping[str, Json]
 ) -> None:
-    """Write down what the provider answered to the call, unless an earlier answer was written down."""
+    """Write down what the provider answered to the call, unless an earlier answer was written down.
+
+    What the buyer does next may hold a secret of the provider's; it is kept while the attempt is open, and no longer.
+    """
     await conn.execute(
         """
-        UPDATE payments SET provider_reference = coalesce(provider_reference, $3), next_step = $4
+        UPDATE payments SET provider_reference = coalesce(provider_reference, $3),
+            next_step = CASE WHEN status = 'started' THEN $4::jsonb END
         WHERE organization_id = $1 AND payment_id = $2 AND next_step IS NULL
         """,
         organization_id,
@@ -86,6 +90,7 @@ async def record_settlement(conn: Connection, payment: Payment, settlement: Sett
     row = await conn.fetchrow(
         """
         UPDATE payments SET status = $3, captured_minor = $4,
+            next_step = CASE WHEN $3 = 'started' THEN next_step END,
             reason = CASE WHEN $3 <> 'succeeded' THEN coalesce($5, reason) END,
             provider_reference = coalesce(provider_reference, $6), capture_reference = coalesce(capture_reference, $7),
             ended_at = coalesce(ended_at, clock_timestamp())

@@ -22,6 +22,8 @@ DECLINES = {
     "processing_error": ("processing_error", "processing_error"),
     "authentication_failed": ("payment_intent_authentication_failure", None),
 }
+BUYER = {"email": "kanarienvogel@canary-mail.example", "name": "Quetzal Kanarienvogel", "phone": "+351 555 0199"}
+"""Who paid, as Stripe writes it into what it tells: nothing of it is to be kept."""
 Thing = dict[str, Any]
 
 
@@ -91,6 +93,7 @@ class Books:
             status="requires_payment_method",
             last_payment_error=None,
             latest_charge=None,
+            receipt_email=BUYER["email"],
         )
         intent["client_secret"] = f"{intent['id']}_secret_{len(self.things)}"
         return intent
@@ -137,12 +140,13 @@ class Books:
         elif card == "good":
             self._capture(intent)
             if intent is not thing:
-                thing.update(status="complete", payment_status="paid")
+                thing.update(status="complete", payment_status="paid", customer_details=dict(BUYER))
                 self.tell("checkout.session.completed", thing)
         else:
             code, decline_code = DECLINES[card]
             intent["status"] = "requires_payment_method"
             intent["last_payment_error"] = {"code": code, "decline_code": decline_code, "type": "card_error"}
+            intent["last_payment_error"]["payment_method"] = {"billing_details": dict(BUYER)}
             self.tell("payment_intent.payment_failed", intent)
         return thing
 

@@ -1,4 +1,7 @@
-"""What Stripe's objects say, in our words. Pure: it reads JSON, wherever it came from."""
+"""What Stripe's objects say, in our words. Pure: it reads JSON, wherever it came from.
+
+Of a notice nothing is kept but what is read here: no name, no address, no secret of an intent.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +37,20 @@ EVENTS = (
     "charge.dispute.funds_reinstated",
 )
 """What an endpoint at Stripe has to be subscribed to."""
+
+_KEPT = (
+    "id",
+    "object",
+    "status",
+    "payment_status",
+    "amount",
+    "amount_total",
+    "amount_received",
+    "currency",
+    "reason",
+    "failure_reason",
+)
+"""What is kept of the object that a notice shows, beside whose it is, why a card was declined and what was taken."""
 
 _REASONS: Mapping[str, str] = {
     "insufficient_funds": "insufficient_funds",
@@ -168,11 +185,25 @@ def notice_in(event: Body, organization_id: UUID | None) -> Notice | None:
     if kind not in EVENTS or uuid_in(thing, ORGANIZATION_KEY) not in {None, organization_id}:
         return None
     if payment_id is not None:
-        return Notice(str(event["id"]), payment_id, event)
+        return Notice(str(event["id"]), payment_id, kept_of(event))
     intent = reference_of(thing.get("payment_intent"))
     if intent is None or kind.startswith("checkout."):
         return None
-    return Notice(str(event["id"]), None, event, intent)
+    return Notice(str(event["id"]), None, kept_of(event), intent)
+
+
+def kept_of(event: Body) -> dict[str, Any]:
+    """Write an event anew with what ``news_in`` reads, and nothing of who paid."""
+    thing: Body = event["data"]["object"]
+    kept = {name: thing[name] for name in _KEPT if name in thing}
+    if "payment_intent" in thing:
+        kept["payment_intent"] = reference_of(thing["payment_intent"])
+    if error := thing.get("last_payment_error"):
+        kept["last_payment_error"] = {name: error.get(name) for name in ("code", "decline_code")}
+    if taken := thing.get("balance_transactions"):
+        kept["balance_transactions"] = [{"amount": one.get("amount")} for one in taken]
+    ours = {name: text for name, text in (thing.get("metadata") or {}).items() if name.startswith("fullhouse_")}
+    return {"id": event["id"], "type": event["type"], "data": {"object": kept | {"metadata": ours}}}
 
 
 def told_by(charges: Sequence[Body], refunds: Sequence[Body], disputes: Sequence[Body]) -> list[Told]:
