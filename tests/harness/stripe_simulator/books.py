@@ -145,8 +145,9 @@ class Books:
         else:
             code, decline_code = DECLINES[card]
             intent["status"] = "requires_payment_method"
-            intent["last_payment_error"] = {"code": code, "decline_code": decline_code, "type": "card_error"}
-            intent["last_payment_error"]["payment_method"] = {"billing_details": dict(BUYER)}
+            whose = {"billing_details": dict(BUYER)}
+            error: Thing = {"code": code, "decline_code": decline_code, "type": "card_error", "payment_method": whose}
+            intent["last_payment_error"] = error
             self.tell("payment_intent.payment_failed", intent)
         return thing
 
