@@ -17,6 +17,7 @@ Body = Mapping[str, Any]
 PAYMENT_KEY = "fullhouse_payment_id"
 ORGANIZATION_KEY = "fullhouse_organization_id"
 REFUND_KEY = "fullhouse_refund_id"
+_KEYS = (PAYMENT_KEY, ORGANIZATION_KEY, REFUND_KEY)
 """What we write into Stripe's metadata, and find again."""
 
 EVENTS = (
@@ -202,7 +203,7 @@ def kept_of(event: Body) -> dict[str, Any]:
         kept["last_payment_error"] = {name: error.get(name) for name in ("code", "decline_code")}
     if taken := thing.get("balance_transactions"):
         kept["balance_transactions"] = [{"amount": one.get("amount")} for one in taken]
-    ours = {name: text for name, text in (thing.get("metadata") or {}).items() if name.startswith("fullhouse_")}
+    ours = {name: str(found) for name in _KEYS if (found := uuid_in(thing, name))}
     return {"id": event["id"], "type": event["type"], "data": {"object": kept | {"metadata": ours}}}
 
 
