@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= 2
-AWAY ?= 10
+AWAY ?= 60
 NAMES ?=
 SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test services services-stop chaos check format lock env access-table translations messages chart security clean help
+.PHONY: run test services services-stop chaos bench-messages check format lock env access-table translations messages chart security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -31,8 +31,14 @@ services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback f
 services-stop:  ## Stop them
 	@deploy/services/all stop $(NAMES)
 
-chaos: $(VENV)/.dev-installed  ## Kill servers under load and keep them away (AWAY=60 for a minute); some minutes
+chaos: $(VENV)/.dev-installed  ## Kill servers under load and keep them away for a minute (AWAY=10 for less); half an hour
 	@FULLHOUSE_TEST_AWAY_SECONDS=$(AWAY) $(BIN)/pytest -m chaos $(ARGS) $(TESTS)
+
+bench-messages: $(VENV)/.dev-installed  ## Measure messages: brokers that `make services` started, relay, webhooks, traces
+	@$(BIN)/python benchmarks/brokers.py
+	@$(BIN)/python benchmarks/relay.py
+	@$(BIN)/python benchmarks/webhooks.py
+	@$(BIN)/python benchmarks/traces.py
 
 check: $(VENV)/.dev-installed  ## Check style, types, layers, sizes and words
 	$(BIN)/ruff check $(SOURCES)

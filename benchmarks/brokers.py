@@ -1,43 +1,54 @@
 """How fast messages leave through each broker, beside a bare client of that broker in the same run.
 
-``python benchmarks/brokers.py URL… [--count 5000] [--rate 200]``, where a URL is what FULLHOUSE_BROKER_URL takes;
-``make services`` starts servers and leaves their URLs in ``.data/services/``. It starts a PostgreSQL of its own, and
-prints messages a second of a bare client (batches of the relay's size, confirmed), of the broker's ``publish`` and of
-the whole relay, the ratios, and the lag from commit to the broker's confirmation under a steady load. On a
-machine that is busy with other things, trust the ratios.
+``python benchmarks/brokers.py [URL…] [--count 2048] [--rate 50] [--seconds 5]``, where a URL is what
+FULLHOUSE_BROKER_URL takes; without one, ``postgres`` and what ``make services`` has started. It starts a PostgreSQL of
+its own, and prints a table of docs/reference/speed-of-messages.md: messages a second of a bare client (batches of the
+relay's size, confirmed), of the broker's ``publish``, of the whole relay, and of a consumer that takes and
+acknowledges, the best of two turns each; the lag from commit to the broker's confirmation under a steady load, and its
+99th percentile beside the time that the bare client needs for one message at the same rate. On a machine that is busy
+with other things, trust the ratios.
 """
 
 import argparse
 import asyncio
-import json
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import logging
+import statistics
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-import aio_pika
-from aiobotocore.session import get_session
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from bare_clients import BARE, Body, Send
 from yarl import URL
 
 from fullhouse.core.message import Message
 from fullhouse.infra import outbox, outbox_leases
 from fullhouse.infra.brokers import open_broker
-from fullhouse.infra.brokers.cloud_events import to_cloud_event
+from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.relay_outbox import BATCH_COUNT_MAX, Relay
 
 ORGANIZATION = uuid4()
 KEYS = [uuid4() for _ in range(500)]
-SECONDS = 5
+QUEUE = "bench"
+TAKEN_TOGETHER = 64
+TURNS = 2
+NAMES = {
+    "postgres": "PostgreSQL",
+    "amqp": "RabbitMQ, quorum queue",
+    "kafka": "Kafka, acks=all",
+    "sqs": "SQS FIFO, ministack",
+}
+HEAD = """\
+| broker | bare client | `publish` | relay | relay / bare | consumer | lag p50 | lag p99 | bare p99 | lag / bare |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -57,134 +68,109 @@ class ThingPaid:
         return {**ids, "total_minor": 2500, "currency": "EUR", "reason": None}
 
 
-def batches(count: int) -> list[list[Message]]:
-    made = [
-        Message(ORGANIZATION, uuid4(), "thing.paid", 1, key, ThingPaid(key).data(), None, "2031-01-01T00:00:00Z")  # pyright: ignore[reportArgumentType]
-        for key in (KEYS[number % len(KEYS)] for number in range(count))
-    ]
-    return [made[start : start + BATCH_COUNT_MAX] for start in range(0, count, BATCH_COUNT_MAX)]
+def message(key: UUID) -> Message:
+    data: Any = ThingPaid(key).data()
+    return Message(ORGANIZATION, uuid4(), "thing.paid", 1, key, data, None, "2031-01-01T00:00:00Z")
 
 
-async def bare_rabbitmq(url: str, work: Sequence[Sequence[Message]]) -> float:
-    """Publish bodies that are there already to a quorum queue of its own, and wait for each batch's confirms."""
-    async with await aio_pika.connect(str(URL(url).without_query_params("prefix"))) as connection:
-        channel = await connection.channel()
-        queue = await channel.declare_queue(f"bare-{uuid4()}", durable=True, arguments={"x-queue-type": "quorum"})
-        exchange = channel.default_exchange
-        bodies = [[json.dumps(to_cloud_event(message)).encode() for message in batch] for batch in work]
-        began = time.perf_counter()
-        for batch in bodies:
-            envelopes = [aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT) for body in batch]
-            await asyncio.gather(*(exchange.publish(envelope, queue.name) for envelope in envelopes))
-        seconds = time.perf_counter() - began
-        await queue.delete(if_unused=False, if_empty=False)
-    return seconds
+def messages(count: int) -> list[Message]:
+    return [message(KEYS[number % len(KEYS)]) for number in range(count)]
 
 
-async def bare_kafka(url: str, work: Sequence[Sequence[Message]]) -> float:
-    """Send bodies that are there already to a topic of its own, acknowledged by all copies."""
-    topic = f"bare{uuid4().hex}"
-    place = URL(url)
-    bodies = [[(json.dumps(to_cloud_event(one)).encode(), str(one.key).encode()) for one in batch] for batch in work]
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=f"{place.host}:{place.port}")
-    await admin.start()
-    await admin.create_topics([NewTopic(topic, 12, 1)])
-    async with AIOKafkaProducer(
-        bootstrap_servers=f"{place.host}:{place.port}", acks="all", enable_idempotence=True, max_batch_size=131_072
-    ) as producer:
-        began = time.perf_counter()
-        for batch in bodies:
-            await asyncio.gather(*[await producer.send(topic, body, key=key) for body, key in batch])
-        seconds = time.perf_counter() - began
-    await admin.delete_topics([topic])
-    await admin.close()
-    return seconds
+@dataclass
+class Run:
+    """One measurement: the servers, and how much to measure."""
+
+    pool: Pool
+    database_url: str
+    count: int
+    rate: int
+    seconds: float
+
+    async def speed(self, work: Callable[[], Awaitable[object]]) -> float:
+        """Return messages a second."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await work()
+        return self.count / (clock() - began)
+
+    async def at_rate(self, act: Callable[[], Awaitable[object]]) -> None:
+        """Act again and again at the rate, for so many seconds."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for number in range(int(self.rate * self.seconds)):
+            await act()
+            await asyncio.sleep(max(0.0, began + (number + 1) / self.rate - clock()))
 
 
-async def bare_sqs(url: str, work: Sequence[Sequence[Message]]) -> float:
-    """Send bodies that are there already to a FIFO queue of its own, ten a request, eight requests at once."""
-    query, region = URL(url).query, URL(url).host
-    session = get_session()
-    async with session.create_client(
-        "sqs",
-        region_name=region,
-        endpoint_url=query["endpoint"],
-        aws_access_key_id=query["access_key_id"],
-        aws_secret_access_key=query["secret_access_key"],
-    ) as client:
-        sqs: Any = client
-        made = await sqs.create_queue(QueueName=f"bare{uuid4().hex}.fifo", Attributes={"FifoQueue": "true"})
-        sent = [message for batch in work for message in batch]
-        requests = [
-            [
-                {
-                    "Id": str(number),
-                    "MessageBody": json.dumps(to_cloud_event(one)),
-                    "MessageGroupId": str(one.key),
-                    "MessageDeduplicationId": str(one.message_id),
-                }
-                for number, one in enumerate(sent[first : first + 10])
-            ]
-            for first in range(0, len(sent), 10)
-        ]
-        began = time.perf_counter()
-        for first in range(0, len(requests), 8):
-            await asyncio.gather(
-                *(
-                    sqs.send_message_batch(QueueUrl=made["QueueUrl"], Entries=some)
-                    for some in requests[first : first + 8]
-                )
-            )
-        seconds = time.perf_counter() - began
-        await sqs.delete_queue(QueueUrl=made["QueueUrl"])
-    return seconds
+async def measure(run: Run, url: str) -> str:
+    """Measure one broker; return its row of the table."""
+    scheme = "amqp" if url.startswith("amqps") else url.partition(":")[0]
+    async with BARE[scheme](url, run.pool) as send, opened(run, url) as broker:
+        relay = Relay(run.pool, broker, make_id, randomness)
+        await send([Body(one) for one in messages(BATCH_COUNT_MAX)])
+        turns = [await turn(run, send, broker, relay) for _ in range(TURNS)]
+        bare, published, consumed, relayed = (max(speeds) for speeds in zip(*turns, strict=True))
+        bare_lags = await lags_of(run, send)
+        await run.pool.execute("TRUNCATE outbox, broker_messages")
+        p50, p99 = await lag(run, relay)
+    bare_p99 = statistics.quantiles(bare_lags, n=100)[98] * 1000
+    return (
+        f"| {NAMES[scheme]} | {bare:,.0f}/s | {published:,.0f}/s | {relayed:,.0f}/s | {relayed / bare:.2f} "
+        f"| {consumed:,.0f}/s | {p50:.0f} ms | {p99:.0f} ms | {bare_p99:.0f} ms | {p99 / bare_p99:.1f} |"
+    )
 
 
-async def bare_postgres(pool: Pool, work: Sequence[Sequence[Message]]) -> float:
-    """Insert bodies that are there already, in the same batches, and do nothing else."""
-    bodies: list[list[Any]] = [[to_cloud_event(message) for message in batch] for batch in work]
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
-        began = time.perf_counter()
-        for batch in bodies:
-            await conn.execute(
-                """
-                INSERT INTO broker_messages (queue, organization_id, message_id, key, body)
-                SELECT 'bare', $1, m.id, m.id, m.body FROM unnest($2::uuid[], $3::jsonb[]) AS m(id, body)
-                """,
-                ORGANIZATION,
-                [uuid4() for _ in batch],
-                batch,
-            )
-        return time.perf_counter() - began
+async def turn(run: Run, send: Send, broker: Broker, relay: Relay) -> tuple[float, float, float, float]:
+    """Send as many messages each way; return the four speeds."""
+    work = messages(run.count)
+    bodies = [Body(one) for one in messages(run.count)]
+    bare = await run.speed(lambda: in_batches(send, bodies))
+    published = await run.speed(lambda: in_batches(broker.publish, work))
+    consumed = await run.speed(lambda: take(broker, run.count))
+    await fill(run.pool, run.count)
+    relayed = await run.speed(lambda: send_all(relay, run.count))
+    await take(broker, run.count)
+    return bare, published, consumed, relayed
 
 
-Bare = Callable[[str, Sequence[Sequence[Message]]], Awaitable[float]]
-BARE: dict[str, Bare] = {"amqp": bare_rabbitmq, "amqps": bare_rabbitmq, "kafka": bare_kafka, "sqs": bare_sqs}
+async def send_all(relay: Relay, count: int) -> None:
+    """Send what there is; one call of the relay takes half of the partitions."""
+    for _ in range(100):
+        count -= await relay.send_due()
+        if count <= 0:
+            return
+    raise RuntimeError("the relay does not come to an end")
 
 
-async def measure(url: str, pool: Pool, database_url: str, count: int, rate: int) -> None:
-    scheme = url.partition(":")[0]
-    own = url if scheme == "postgres" else str(URL(url).update_query(prefix=f"bench{uuid4().hex[:8]}"))
-    broker = open_broker(own, pool=pool, database_url=database_url, make_id=make_id)
-    await broker.declare({"bench": {"thing.paid"}})
-    await broker.publish(batches(1)[0])
-    work, bare = batches(count), 0.0
-    if scheme in BARE or scheme == "postgres":
-        bare = count / await (BARE[scheme](url, work) if scheme in BARE else bare_postgres(pool, work))
-        print(f"{scheme}: bare client {bare:.0f} messages/s")
-    began = time.perf_counter()
-    for batch in work:
-        await broker.publish(batch)
-    speeds = {"publish": count / (time.perf_counter() - began)}
-    await fill(pool, count)
-    began = time.perf_counter()
-    await Relay(pool, broker, make_id, randomness).send_due()
-    speeds["relay"] = count / (time.perf_counter() - began)
-    for name, speed in speeds.items():
-        print(f"{scheme}: {name} {speed:.0f} messages/s" + (f", {speed / bare:.2f} of the bare client" if bare else ""))
-    await pool.execute("TRUNCATE outbox, broker_messages")
-    await lag(scheme, Relay(pool, broker, make_id, randomness), pool, database_url, rate)
+@asynccontextmanager
+async def opened(run: Run, url: str) -> AsyncGenerator[Broker]:
+    """Open the product's broker on an installation of its own, warm: everything is made and has been used once."""
+    await run.pool.execute("TRUNCATE outbox, broker_messages")
+    own = url if url == "postgres" else str(URL(url).update_query(prefix=f"bench{uuid4().hex[:8]}"))
+    broker = open_broker(own, pool=run.pool, database_url=run.database_url, make_id=make_id)
+    await broker.declare({QUEUE: {"thing.paid"}})
+    await broker.publish(messages(BATCH_COUNT_MAX))
+    await take(broker, BATCH_COUNT_MAX)
+    yield broker
     await broker.close()
+
+
+async def in_batches(send: Callable[[Sequence[Any]], Awaitable[object]], work: Sequence[Any]) -> None:
+    for first in range(0, len(work), BATCH_COUNT_MAX):
+        await send(work[first : first + BATCH_COUNT_MAX])
+
+
+async def take(broker: Broker, count: int) -> None:
+    """Receive and acknowledge that many messages; whoever takes longer than a minute is given up."""
+    async with asyncio.timeout(60):
+        while count > 0:
+            deliveries = await broker.receive(QUEUE, count_max=TAKEN_TOGETHER, lease_seconds=60)
+            if deliveries:
+                await broker.acknowledge(deliveries)
+                count -= len(deliveries)
+            else:
+                await broker.wait(QUEUE, 0.1)
 
 
 async def fill(pool: Pool, count: int) -> None:
@@ -194,45 +180,71 @@ async def fill(pool: Pool, count: int) -> None:
             await outbox.append(conn, make_id, facts)
 
 
-async def lag(scheme: str, relay: Relay, pool: Pool, database_url: str, rate: int) -> None:
-    """Commit at a steady rate beside a running relay; a message is published when the relay marks it as sent."""
-    stop = asyncio.Event()
-    listener, notifier = Listener(database_url, OUTBOX_CHANNEL), Notifier(database_url)
-    relaying = asyncio.create_task(relay.run_until(stop, listener))
+async def lags_of(run: Run, send: Send) -> list[float]:
+    """Send one message at a time at the rate; return how long each took to be safe."""
     clock = asyncio.get_running_loop().time
-    began = clock()
-    for number in range(rate * SECONDS):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    found: list[float] = []
+
+    async def one() -> None:
+        body = Body(message(uuid4()))
+        began = clock()
+        await send([body])
+        found.append(clock() - began)
+
+    await run.at_rate(one)
+    return found
+
+
+async def lag(run: Run, relay: Relay) -> tuple[float, float]:
+    """Commit at the rate beside a running relay; return p50 and p99 in milliseconds.
+
+    A message counts as published when the relay marks it as sent, which is a statement after the confirmation.
+    """
+    stop = asyncio.Event()
+    listener, notifier = Listener(run.database_url, OUTBOX_CHANNEL), Notifier(run.database_url)
+    relaying = asyncio.create_task(relay.run_until(stop, listener))
+
+    async def commit() -> None:
+        async with transaction(run.pool, EVERY_ORGANIZATION) as conn:
             await outbox.append(conn, make_id, [ThingPaid(uuid4())])
         notifier.wake()
-        await asyncio.sleep(max(0.0, began + (number + 1) / rate - clock()))
-    actual = rate * SECONDS / (clock() - began)
+
+    await run.at_rate(commit)
     await asyncio.sleep(1)
     stop.set()
     notifier.wake()
     await relaying
     await notifier.close()
     await listener.close()
-    p50, p99, worst = await pool.fetchval(
+    lags: Any = await run.pool.fetchval(
         """
-        SELECT percentile_cont(ARRAY[0.5, 0.99, 1]) WITHIN GROUP (
+        SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
             ORDER BY extract(epoch FROM sent_at - occurred_at)::float8 * 1000) FROM outbox
         """
     )
-    print(f"{scheme}: lag at {actual:.0f}/s: p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {worst:.1f} ms")
+    return lags[0], lags[1]
 
 
-async def main(urls: Sequence[str], count: int, rate: int) -> None:
-    with TemporaryDirectory() as folder:
-        server = postgres.start(Path(folder) / "postgres", {})
+def services() -> list[str]:
+    """Return the URLs of what ``make services`` has started."""
+    folder = Path(".data/services")
+    files = [folder / f"{name}.url" for name in ("rabbitmq", "kafka", "sqs")]
+    return [file.read_text().strip() for file in files if file.is_file()]
+
+
+async def main(given: argparse.Namespace) -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with TemporaryDirectory(prefix="brokers-") as folder:
+        server = postgres.start(Path(folder) / "postgres")
         try:
             await migrate(server.url)
-            pool: Any = await open_pool(server.url, size_max=10)
+            pool = await open_pool(server.url, size_max=10)
             async with transaction(pool, EVERY_ORGANIZATION) as conn:
                 await outbox_leases.prepare_leases(conn)
-            for url in urls:
-                await pool.execute("TRUNCATE outbox, broker_messages")
-                await measure(url, pool, server.url, count, rate)
+            run = Run(pool, server.url, given.count, given.rate, given.seconds)
+            print(HEAD)
+            for url in given.urls or ["postgres", *services()]:
+                print(await measure(run, url), flush=True)
             await pool.close()
         finally:
             server.stop()
@@ -240,8 +252,8 @@ async def main(urls: Sequence[str], count: int, rate: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("urls", nargs="+")
-    parser.add_argument("--count", type=int, default=5_000)
-    parser.add_argument("--rate", type=int, default=200)
-    given = parser.parse_args()
-    asyncio.run(main(given.urls, given.count, given.rate))
+    parser.add_argument("urls", nargs="*")
+    parser.add_argument("--count", type=int, default=2_048)
+    parser.add_argument("--rate", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    asyncio.run(main(parser.parse_args()))

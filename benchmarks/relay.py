@@ -1,7 +1,8 @@
 """How fast the relay and the consumers are through Postgres, beside a bare client in the same run.
 
-``python benchmarks/relay.py [--count 20000] [--rate 500]`` starts a PostgreSQL of its own (durable, as the product runs
-it) and prints messages a second and processor time: of a bare client that inserts the same bodies in batches of the
+``python benchmarks/relay.py [--count 10000] [--rate 200]`` starts a PostgreSQL of its own (durable, as the product runs
+it) and prints messages a second, processor time of this process and of PostgreSQL for each, and how many that would be
+if two cores did nothing else: of a bare client that inserts the same bodies in batches of the
 same size, and of the relay; of a bare client that runs the transaction of a reaction on as many connections; of a
 consumer whose effect is one row, each message in a transaction of its own and many together, its log written as the
 product writes it; of all the way from the outbox through relay and consumer, in one process as ``fullhouse worker`` is;
@@ -13,11 +14,11 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
 import uvloop
@@ -43,6 +44,9 @@ HANDS = 16
 HANDS_TOGETHER = 4
 TOGETHER = 64
 ORGANIZATION = uuid4()
+HEAD = """\
+| work | messages/s | ours | PostgreSQL's | two cores' bound |
+|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -85,17 +89,18 @@ class Bench:
         await self.pool.execute("TRUNCATE outbox, broker_messages, inbox")
 
     async def timed(self, name: str, work: Callable[[], Awaitable[int]]) -> float:
-        """Run the work, print its speed, and return messages a second."""
+        """Run the work, print its row, and return messages a second."""
         began, own, theirs = time.perf_counter(), time.process_time(), processor_seconds(self.server_pid)
         count = await work()
         seconds = time.perf_counter() - began
         own, theirs = time.process_time() - own, processor_seconds(self.server_pid) - theirs
-        speed = count / seconds
+        bound = min(count / own, 2 * count / (own + theirs))
         print(
-            f"{name:28} {speed:8.0f} messages/s   {1e6 * own / count:5.0f} µs of our processor a message,"
-            f" {1e6 * theirs / count:5.0f} µs of PostgreSQL's"
+            f"| {name} | {count / seconds:,.0f}/s | {1e6 * own / count:.0f} µs | {1e6 * theirs / count:.0f} µs "
+            f"| {bound:,.0f}/s |",
+            flush=True,
         )
-        return speed
+        return count / seconds
 
 
 def processor_seconds(pid: int) -> float:
@@ -148,32 +153,55 @@ async def relay_all(bench: Bench, relays: int) -> int:
     raise RuntimeError("the relay does not come to an end")
 
 
-def consumer_of(bench: Bench, count: int, stop: asyncio.Event, *, together: int, effect: bool = True) -> Consumer:
+Effect = Literal["none", "each", "together"]
+"""Nothing but the inbox row; a row of each message's own statement; the rows of all messages in one statement."""
+
+
+def consumer_of(bench: Bench, count: int, stop: asyncio.Event, *, together: int, effect: Effect = "each") -> Consumer:
     """Make a consumer that stops when it has reacted to that many."""
     done = 0
 
-    async def react(conn: Connection, message: Message) -> None:
+    def note(more: int) -> None:
         nonlocal done
-        if effect:
-            await conn.execute("INSERT INTO effects (message_id) VALUES ($1)", message.message_id)
-        done += 1
+        done += more
         if done >= count:
             stop.set()
 
-    hands = HANDS if together == 1 else HANDS_TOGETHER
+    async def react(conn: Connection, message: Message) -> None:
+        if effect == "each":
+            await conn.execute("INSERT INTO effects (message_id) VALUES ($1)", message.message_id)
+        note(1)
+
+    async def react_to_all(conn: Connection, messages: Sequence[Message]) -> None:
+        ids = [message.message_id for message in messages]
+        await conn.execute("INSERT INTO effects (message_id) SELECT unnest($1::uuid[])", ids)
+        note(len(messages))
+
     subscription = Subscription(
-        QUEUE, frozenset({"thing.paid"}), in_transaction=react, concurrency_max=hands, together_max=together
+        QUEUE,
+        frozenset({"thing.paid"}),
+        in_transaction=None if effect == "together" else react,
+        in_transaction_together=react_to_all if effect == "together" else None,
+        concurrency_max=HANDS if together == 1 else HANDS_TOGETHER,
+        together_max=together,
     )
     return Consumer(bench.pool, bench.broker, subscription, Notifier(""), randomness)
 
 
-async def consume_all(bench: Bench, count: int, *, together: int) -> int:
+async def consume_all(bench: Bench, count: int, *, together: int, effect: Effect = "each") -> int:
     stop = asyncio.Event()
-    await consumer_of(bench, count, stop, together=together).run_until(stop)
+    await consumer_of(bench, count, stop, together=together, effect=effect).run_until(stop)
     return count
 
 
-async def go_through(bench: Bench, count: int, *, effect: bool) -> int:
+THROUGH: Mapping[str, Effect] = {
+    "relay and reaction, an inbox row alone": "none",
+    "relay and reaction, one statement for the rows of all": "together",
+    "relay and reaction, a statement for the row of each": "each",
+}
+
+
+async def go_through(bench: Bench, count: int, *, effect: Effect) -> int:
     """Relay what the outbox holds and react to it, at the same time."""
     stop = asyncio.Event()
     listener = Listener(bench.url, OUTBOX_CHANNEL)
@@ -229,26 +257,31 @@ async def lag(bench: Bench, rate: int, seconds: int) -> None:
 
 
 async def one_round(bench: Bench, count: int) -> None:
+    """Print the table."""
+    print(HEAD)
     await bench.empty()
-    baseline = await bench.timed("bare client", lambda: bare(bench, count))
-    speeds: dict[str, float] = {}
+    await bench.timed("bare client: rows of the queue", lambda: bare(bench, count))
     for relays in (1, 2):
         await bench.empty()
         await bench.fill(count)
-        name = f"relay ({relays} at once)"
-        speeds[name] = await bench.timed(name, lambda relays=relays: relay_all(bench, relays))
-    shares = [f"{name} {speed / baseline:.2f}" for name, speed in speeds.items()]
+        name = "relay" if relays == 1 else "two relays in one process"
+        await bench.timed(name, lambda relays=relays: relay_all(bench, relays))
     some = count // 4
-    baseline = await bench.timed("bare reactions", lambda: bare_reactions(bench, some))
-    speed = await bench.timed("consumer, one by one", lambda: consume_all(bench, some, together=1))
-    shares.append(f"consumer {speed / baseline:.2f}")
-    speed = await bench.timed("consumer, together", lambda: consume_all(bench, count - some - HANDS, together=TOGETHER))
-    shares.append(f"together {speed / baseline:.2f}")
-    for name, effect in (("through, one row each", True), ("through, nothing but inbox", False)):
+    await bench.timed("bare client: an inbox row and an effect", lambda: bare_reactions(bench, some))
+    await bench.timed("a reaction in its own transaction", lambda: consume_all(bench, some, together=1))
+    left = count - some - HANDS
+    await bench.timed(
+        f"reactions, {TOGETHER} in a transaction, a statement each",
+        lambda: consume_all(bench, left // 2, together=TOGETHER),
+    )
+    await bench.timed(
+        f"reactions, {TOGETHER} in a transaction, one statement for all",
+        lambda: consume_all(bench, left // 2 - TOGETHER * HANDS_TOGETHER, together=TOGETHER, effect="together"),
+    )
+    for name, effect in THROUGH.items():
         await bench.empty()
         await bench.fill(count)
         await bench.timed(name, lambda effect=effect: go_through(bench, count, effect=effect))
-    print("as a share of the bare client: " + ", ".join(shares))
 
 
 async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
@@ -260,20 +293,19 @@ async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     async with connection(pool, EVERY_ORGANIZATION) as conn:
         await outbox_leases.prepare_leases(conn)
         await conn.execute("CREATE TABLE effects (message_id uuid PRIMARY KEY)")
-    for number in range(options.rounds):
-        print(f"round {number + 1}")
+    for _ in range(options.rounds):
         await one_round(bench, options.count)
     await bench.empty()
-    await lag(bench, options.rate, 10)
+    await lag(bench, options.rate, 5)
     await broker.close()
     await pool.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--rate", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     configure_logging(stream=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the end)
     with TemporaryDirectory(prefix="relay-", dir=".data" if Path(".data").is_dir() else None) as folder:
