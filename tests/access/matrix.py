@@ -77,6 +77,7 @@ TABLE: dict[str, Row] = {
     "GET /events/{event_id}": Row("viewers", 200),
     "GET /sessions/{session_id}": Row("viewers", 200),
     "GET /sessions/{session_id}/availability": Row("viewers", 200),
+    "GET /sessions/{session_id}/stream": Row("anyone", 200),
     "GET /seat-maps/{seat_map_id}": Row("anyone", 404),
     f"POST {_ORG}/seat-maps": Row("manager", 422, BAD),
     f"GET {_ORG}/events": Row("box_office", 200),

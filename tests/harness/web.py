@@ -44,7 +44,13 @@ def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> 
 @asynccontextmanager
 async def running_app(resources: Resources, **settings: object) -> AsyncGenerator[Edge]:
     """Make the app and run its start and its end, as a server does."""
-    defaults = {"simulated_payments": True, "rate_limits": False, "sign_in_unverified": True}
+    # Streams end at once, so that who asks for everything is not kept by one.
+    defaults = {
+        "simulated_payments": True,
+        "rate_limits": False,
+        "sign_in_unverified": True,
+        "stream_seconds_max": 0.02,
+    }
     app = create_app(resources, Settings.model_validate({**defaults, **settings}))
     async with app.api.router.lifespan_context(app.api):
         yield app

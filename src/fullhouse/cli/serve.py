@@ -107,6 +107,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
         asking.cancel()
         app.traffic.draining = True
         await asyncio.wait({serving}, timeout=settings.drain_seconds)
+        await app.api.state.streams.close()
         server.should_exit = True
         await serving
 

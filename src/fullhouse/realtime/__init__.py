@@ -1,1 +1,1 @@
-"""Live availability for browsers."""
+"""Live availability for browsers: a snapshot of a session, then what changes, as Server-Sent Events."""

@@ -132,6 +132,18 @@ class Settings(BaseModel):
     connections_max: int = Field(
         default=10_000, ge=10, le=1_000_000, description="Connections that one process of the API takes at most."
     )
+    stream_connections_max: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="How many of them may follow the changes of sessions; the rest is kept for those who buy.",
+    )
+    stream_connections_by_address_max: int = Field(
+        default=200, ge=1, le=1_000_000, description="How many of those one address (IPv6: a /64) may have."
+    )
+    stream_seconds_max: float = Field(
+        default=600, ge=0.01, le=86_400, description="How long one of them lasts at most; its client connects again."
+    )
     body_bytes_max: int = Field(
         default=262_144, ge=1_024, le=100_000_000, description="The largest body of a request, seat maps aside."
     )

@@ -17,6 +17,8 @@ from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
 from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
+from fullhouse.realtime.rules import StreamLimits
+from fullhouse.realtime.streams import Streams
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.shield import Shield
@@ -89,10 +91,13 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
     api.state.availability_board = board
+    streams = Streams(resources.pool, resources.valkey, resources.clock, resources.randomness, _stream_limits(settings))
+    api.state.streams = streams
 
     def note_held(stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
         shield.note_held(stock, terms, held)
         board.note_held(stock, terms, held)
+        streams.announcer.note_held(stock, terms, held)
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
@@ -114,11 +119,20 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     )
 
 
+def _stream_limits(settings: Settings) -> StreamLimits:
+    return StreamLimits(
+        connections_max=settings.stream_connections_max,
+        by_address_max=settings.stream_connections_by_address_max if settings.rate_limits else None,
+        seconds_max=settings.stream_seconds_max,
+    )
+
+
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     """Close the parts of this process when the last request in flight has been answered."""
     yield
     await api.state.box_office.close()
+    await api.state.streams.close()
     api.state.accounts.means.close()
     await api.state.shield.close()
     await api.state.availability_board.close()

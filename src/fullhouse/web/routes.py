@@ -21,6 +21,7 @@ from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
 from fullhouse.payments import provider_api as payment_providers_api
 from fullhouse.privacy import api as privacy_api
+from fullhouse.realtime import api as realtime_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
@@ -32,6 +33,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     audit_log_api.router,
     seating_api.router,
     catalogue_api.router,
+    realtime_api.router,
     reservations_api.router,
     orders_api.router,
     tickets_api.router,

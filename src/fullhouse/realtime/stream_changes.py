@@ -1,0 +1,108 @@
+"""One stream: an answer that goes on until its client leaves, its time is over, or the process stops."""
+
+import asyncio
+from contextlib import suppress
+from uuid import UUID
+
+from starlette.types import Message, Receive, Scope, Send
+
+from fullhouse.realtime.changes import encode_retry
+from fullhouse.realtime.channel import Channel
+from fullhouse.realtime.rules import read_position
+from fullhouse.realtime.streams import Streams
+
+RETRY_MS_MIN, RETRY_MS_MORE = 1_000, 4_000
+"""Clients connect again after one to five seconds, each after another time."""
+LIFETIME_SHARE_MIN = 0.75
+"""The shortest stream lasts this share of the longest, so that they do not all end together."""
+
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+async def stream_changes(streams: Streams, session_id: UUID, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a session as it is, or what changed since the client's last event, and then every change.
+
+    Raises ``SessionNotFound``, ``TooManyStreams`` and ``TooManyStreamsFromAddress`` before anything was sent.
+    """
+    client = scope.get("client")
+    with streams.admitted("unknown" if client is None else client[0]):
+        follower = await streams.follow(session_id)
+        position = read_position(_last_event_id(scope))
+        if position is not None:
+            await follower.reach(position)
+        await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
+        if scope.get("fullhouse.method") == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        watcher = _Watcher(follower.channel, send)
+        seconds = streams.limits.seconds_max * (LIFETIME_SHARE_MIN + (1 - LIFETIME_SHARE_MIN) * streams.share())
+        retry = encode_retry(RETRY_MS_MIN + round(RETRY_MS_MORE * streams.share()))
+        leaving = asyncio.create_task(watcher.stop_when_gone(receive), name=f"watcher of {session_id}")
+        ending = asyncio.get_running_loop().call_later(seconds, watcher.stop)
+        try:
+            await watcher.send_all(retry, position)
+        finally:
+            ending.cancel()
+            leaving.cancel()
+            await asyncio.wait({leaving})
+
+
+class _Watcher:
+    """Who reads one stream. Nothing is kept for it but the number of the last event that it was sent."""
+
+    def __init__(self, channel: Channel, send: Send) -> None:
+        self._channel = channel
+        self._send = send
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_over = False
+        self._is_gone = False
+
+    def stop(self) -> None:
+        """End the stream."""
+        self._is_over = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def stop_when_gone(self, receive: Receive) -> None:
+        """End the stream when its client has left."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        self.stop()
+
+    async def send_all(self, retry: bytes, position: int | None) -> None:
+        """Send what is to be known first, then each event, until the end."""
+        channel = self._channel
+        channel.watcher_count += 1
+        try:
+            number, opening = channel.number, channel.opening(position)
+            await self._send(_body(retry + opening))
+            while not (self._is_over or channel.ended):
+                news = channel.after(number)
+                if news:
+                    number = channel.number
+                    await self._send(_body(news))
+                else:
+                    self._waiter = channel.wait()
+                    await self._waiter
+            if not self._is_gone:
+                with suppress(OSError):
+                    await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            channel.watcher_count -= 1
+            channel.idle_since = asyncio.get_running_loop().time()
+
+
+def _body(data: bytes) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+def _last_event_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"last-event-id":
+            return str(value, "latin-1")
+    return None
