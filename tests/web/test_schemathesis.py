@@ -101,7 +101,8 @@ def configuration(ids: dict[str, list[str]], credentials: dict[str, str]) -> str
 
 @pytest.fixture
 def environment(database_url: str, valkey_url: str, tmp_path: Path) -> dict[str, str]:
-    return settings_of(database_url, valkey_url, tmp_path, log_format="json", rate_limits="off", stream_seconds_max="0.05")
+    for_all = {"rate_limits": "off", "stream_seconds_max": "0.05"}
+    return settings_of(database_url, valkey_url, tmp_path, log_format="json", **for_all)
 
 
 @pytest.fixture
