@@ -2,6 +2,10 @@
 
 Currencies of three decimals are taken by Stripe only in tens of the minor unit. What has no such form is refused:
 nothing is rounded.
+
+Stripe's page of currencies names UGX twice: in its list of those without decimals, and among its special cases, where
+5 UGX are written as 500, as for ISK. The special case is the newer and the more exact one, and is what we follow. HUF
+and TWD are special for payouts alone: charges of them have two decimals, as in ISO 4217.
 """
 
 from fullhouse.core.money import currency_exponent

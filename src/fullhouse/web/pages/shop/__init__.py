@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from fullhouse.web.pages import assets
-from fullhouse.web.pages.shop import events, order, order_tickets, session
+from fullhouse.web.pages.shop import events, order, order_tickets, pay, return_page, session
 
-ROUTERS: Sequence[APIRouter] = (events.router, session.router, order.router, order_tickets.router, assets.router)
+ROUTERS: Sequence[APIRouter] = (
+    events.router,
+    session.router,
+    order.router,
+    pay.router,
+    return_page.router,
+    order_tickets.router,
+    assets.router,
+)
 """The routes of the shop, for the app to include at the root."""

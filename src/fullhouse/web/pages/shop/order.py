@@ -7,36 +7,31 @@ stand.
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from fullhouse.access.http import public
 from fullhouse.catalogue.queries import load_now
-from fullhouse.core.errors import DomainError
 from fullhouse.infra.http import ResourcesDep
-from fullhouse.infra.postgres import connection, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.queries import load_lines
 from fullhouse.orders.rules import Order, OrderAlreadyPaid, OrderNotPending
 from fullhouse.payments.cancel_payment import abandon_order
-from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.provider_api import ProvidersDep
-from fullhouse.payments.providers.simulated import OUTCOMES, SIMULATED
 from fullhouse.payments.queries import load_payments, load_refunds
-from fullhouse.payments.rules import PaymentDeclined, PaymentOpen, ProviderUnavailable, ProviderUnknown
-from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.payments.rules import PaymentOpen, ProviderUnavailable
 from fullhouse.reservations.queries import load_reservation
-from fullhouse.reservations.rules import ReservationExpired
 from fullhouse.tickets.load_sale import load_sale
-from fullhouse.web.pages.form import FormUnreadable, count_in, read_form
+from fullhouse.web.pages.form import count_in
 from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.origin import check_origin
 from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
 from fullhouse.web.pages.route import PageRoute
-from fullhouse.web.pages.shop.open_order import open_order
+from fullhouse.web.pages.shop.open_order import lead_back, open_order, order_path
 from fullhouse.web.pages.shop.order_view import (
     OrderFacts,
     declined_of,
     heading_of,
+    onward_of,
     order_card,
     refresh_of,
     refund_text,
@@ -45,9 +40,7 @@ from fullhouse.web.pages.shop.order_view import (
     time_left,
 )
 from fullhouse.web.pages.shop.refusals import explain_code
-from fullhouse.web.pages.shop.simulated import payment_endings
-
-_SAID_BY_THE_PAGE = (PaymentOpen, PaymentDeclined, OrderAlreadyPaid, OrderNotPending, ReservationExpired)
+from fullhouse.web.pages.shop.ways import ways_to_pay
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
 
@@ -65,50 +58,21 @@ async def get_order_page(
     values = {
         "state": state,
         "heading": heading_of(state, speak),
-        "order": order_card(facts, _path(order, secret), speak),
+        "order": order_card(facts, order_path(order, secret), speak),
         "notice": explain_code(speak, request.query_params.get("notice", "")),
         "refresh": refresh_of(state, count_in(request.query_params, "looked") or 0),
         "attempts": len(facts.payments),
         "held_until": until,
         "time_left": left,
-        "declined": declined_of(facts),
-        "endings": payment_endings(speak) if SIMULATED in providers.by_name else [],
+        "declined": declined_of(facts, speak),
+        "onward": onward_of(facts, now="go" in request.query_params),
+        "returned": "returned" in request.query_params,
+        "ways": ways_to_pay(await providers.offered_to(order.organization_id), speak) if state == "pending" else [],
         "refund_text": refund_text(facts.refunds, order.currency, speak),
         "had_tickets": bool(facts.sale.tickets),
         "tickets": ticket_rows(facts.sale, resources.secret_key, speak) if state == "paid" else [],
     }
     return render_page(request, "order.html", values, headers=PRIVATE_HEADERS)
-
-
-@router.post("/orders/{order_id}/{secret}/pay")
-async def post_pay(
-    request: Request, order_id: UUID, secret: str, resources: ResourcesDep, providers: ProvidersDep
-) -> Response:
-    """Start a payment. A form that was made before the latest one only shows how things stand."""
-    order = await open_order(resources.pool, order_id, secret)
-    check_origin(request, resources.public_url, secret_in_path=True)
-    fields = await read_form(request)
-    if fields.get("outcome") not in OUTCOMES:
-        raise FormUnreadable
-    async with connection(resources.pool, order.organization_id) as conn:
-        attempts = await load_payments(conn, order.organization_id, order.order_id)
-    if count_in(fields, "attempts") != len(attempts):
-        return _back(order, secret)
-    wish = PaymentRequest(order.organization_id, order.order_id, SIMULATED, {"outcome": fields["outcome"]})
-    try:
-        payment = await start_payment(resources.pool, resources.make_id, providers, wish)
-    except _SAID_BY_THE_PAGE:
-        return _back(order, secret)
-    except (ProviderUnknown, ProviderUnavailable) as refused:
-        return _back(order, secret, refused)
-    await deliver_simulated_notices(
-        resources.pool,
-        resources.make_id,
-        providers,
-        organization_id=order.organization_id,
-        payment_id=payment.payment_id,
-    )
-    return _back(order, secret)
 
 
 @router.post("/orders/{order_id}/{secret}/cancel")
@@ -121,10 +85,10 @@ async def post_cancel_page(
     try:
         await abandon_order(resources.pool, resources.make_id, providers, order.organization_id, order.order_id)
     except (OrderAlreadyPaid, OrderNotPending):
-        return _back(order, secret)
+        return lead_back(order, secret)
     except (PaymentOpen, ProviderUnavailable) as refused:
-        return _back(order, secret, refused)
-    return _back(order, secret)
+        return lead_back(order, secret, refused)
+    return lead_back(order, secret)
 
 
 async def _load(resources: Resources, order: Order) -> OrderFacts:
@@ -140,13 +104,3 @@ async def _load(resources: Resources, order: Order) -> OrderFacts:
             refunds=await load_refunds(conn, *ids),
             now=await load_now(conn),
         )
-
-
-def _path(order: Order, secret: str) -> str:
-    return f"/orders/{order.order_id}/{secret}"
-
-
-def _back(order: Order, secret: str, refused: DomainError | None = None) -> Response:
-    """Lead back to the page. What it cannot know by itself travels as a code in the address."""
-    query = f"?notice={refused.code}" if refused else ""
-    return RedirectResponse(_path(order, secret) + query, 303, headers=dict(PRIVATE_HEADERS))

@@ -13,6 +13,7 @@ from fullhouse.tickets.code import code_of
 from fullhouse.tickets.describe_tickets import area_of, section_of, ticket_type_of
 from fullhouse.tickets.load_sale import Sale
 from fullhouse.tickets.rules import reference_of
+from fullhouse.web.pages.shop.declines import explain_decline, last_decline
 
 LOOKS_MAX = 150
 """After so many looks a page that was left open stops asking."""
@@ -52,6 +53,16 @@ class Declined:
     """The last payment was declined, and another may be tried."""
 
     tries_left: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """The provider's page on which an open payment goes on. ``now``: the buyer is sent there at once."""
+
+    url: str
+    until: datetime
+    now: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +155,20 @@ def refresh_of(state: str, looked: int) -> Refresh | None:
     return Refresh(SECONDS_FIRST if looked < FIRST_LOOKS else SECONDS_LATER, f"looked={looked + 1}")
 
 
-def declined_of(facts: OrderFacts) -> Declined | None:
-    """Say that the last payment was declined, where the next one may be tried."""
-    return Declined(facts.tries_left) if count_declined(facts.payments) else None
+def declined_of(facts: OrderFacts, speak: Translator) -> Declined | None:
+    """Say that the last try was declined, and what the buyer can do."""
+    last = last_decline(facts.payments)
+    return Declined(facts.tries_left, explain_decline(last.reason, speak)) if last else None
+
+
+def onward_of(facts: OrderFacts, *, now: bool) -> Onward | None:
+    """Say where the payment goes on, if it does so on a page of the provider."""
+    running = open_payment(facts.payments)
+    step = (running.next_step if running else None) or {}
+    url = str(step.get("url", ""))
+    if running is None or step.get("type") != "redirect" or not url.startswith("https://"):
+        return None
+    return Onward(url, running.deadline_at, now)
 
 
 def time_left(facts: OrderFacts, speak: Translator) -> tuple[str, str]:
