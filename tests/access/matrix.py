@@ -118,6 +118,8 @@ TABLE: dict[str, Row] = {
     f"GET {_ORG}/payment-providers": Row("owner", 200),
     f"PUT {_ORG}/payment-providers/{{provider}}": Row("owner", 422, BAD),
     f"DELETE {_ORG}/payment-providers/{{provider}}": Row("owner", 404),
+    f"GET {_ORG}/money-cases": Row("manager", 200),
+    f"POST {_ORG}/money-cases/{{case_id}}/resolve": Row("manager", 422, BAD),
     "POST /tickets/validate": Row("scanner", 200, "scan", foreign=200),
     # webhooks
     f"GET {_ORG}/webhook-endpoints": Row("manager", 200),

@@ -33,6 +33,7 @@ ORGANIZATION = "/organizations/{organization_id}"
 INVITATIONS = f"{ORGANIZATION}/invitations"
 HOOKS = f"{ORGANIZATION}/webhook-endpoints"
 HOOK = HOOKS + "/{endpoint_id}"
+CASES = f"{ORGANIZATION}/money-cases"
 KEYS = f"{ORGANIZATION}/payment-providers/{{provider}}"
 
 
@@ -73,6 +74,17 @@ class Organizer:
 
 
 Way = Callable[[Organizer], Awaitable[httpx.Response]]
+
+
+async def resolve_money_case(by: Organizer) -> httpx.Response:
+    case_id = make_id()
+    await by.shop.sale.pool.execute(
+        "INSERT INTO money_cases (organization_id, case_id, kind, provider, subject, detail)"
+        " VALUES ($1, $2, 'capture_unknown', 'stripe', 'pi_1', 'A test.')",
+        by.organization_id,
+        case_id,
+    )
+    return await by.call("POST", f"{CASES}/{case_id}/resolve", {"resolution": "none_of_ours"})
 
 
 async def set_keys(by: Organizer) -> httpx.Response:
@@ -167,6 +179,7 @@ WAYS: Mapping[str, tuple[str, Way]] = {
     ),
     f"PUT {KEYS}": ("provider_keys.set", set_keys),
     f"DELETE {KEYS}": ("provider_keys.remove", remove_keys),
+    f"POST {CASES}/{{case_id}}/resolve": ("money_case.resolve", resolve_money_case),
     f"DELETE {ORGANIZATION}/api-keys/{{api_key_id}}": ("api_key.revoke", delete_api_key),
     f"POST {ORGANIZATION}/seat-maps": (
         "seat_map.publish",

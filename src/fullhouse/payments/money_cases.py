@@ -1,16 +1,22 @@
 """Cases of money: where a provider's books and ours differ, and nothing but a person can put it right."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
+from fullhouse.core.errors import NotFound
 from fullhouse.core.ids import MakeId
+from fullhouse.core.json import Json
+from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.infra.telemetry import counter, get_log
 from fullhouse.payments.rules import Payment
 
 CaseKind = Literal["capture_missing", "refund_missing", "capture_unknown", "amount_differs", "refund_failed"]
+
+Resolution = Literal["put_right_at_provider", "paid_back_otherwise", "none_of_ours", "written_off"]
+"""How a person put a case right: the words that the audit log keeps."""
 
 CASES_OPENED = counter("money_cases_opened", "Cases of money that only a person can put right, by kind.", ["kind"])
 _log = get_log("payments")
@@ -40,6 +46,13 @@ class MoneyCase:
     detail: str
     opened_at: datetime
     closed_at: datetime | None
+
+
+class MoneyCaseNotFound(NotFound):
+    """The organization has no such case."""
+
+    code = "money_case_not_found"
+    title = "There is no such case."
 
 
 async def open_case(conn: Connection, make_id: MakeId, organization_id: UUID, new: NewCase) -> bool:
@@ -75,26 +88,49 @@ async def end_case(conn: Connection, organization_id: UUID, kind: CaseKind, subj
     )
 
 
-async def close_case(conn: Connection, organization_id: UUID, case_id: UUID) -> MoneyCase | None:
-    """Close a case that a person has dealt with. None where there is no such case; repeating is safe."""
+async def resolve_case(conn: Connection, organization_id: UUID, case_id: UUID, resolution: Resolution) -> MoneyCase:
+    """Close a case that a person has dealt with, and enter in the audit log how.
+
+    One that is closed stays as it is: repeating is safe. Raises ``MoneyCaseNotFound``.
+    """
     row = await conn.fetchrow(
         """
-        UPDATE money_cases SET closed_at = coalesce(closed_at, clock_timestamp())
-        WHERE organization_id = $1 AND case_id = $2 RETURNING *
+        UPDATE money_cases SET closed_at = clock_timestamp()
+        WHERE organization_id = $1 AND case_id = $2 AND closed_at IS NULL RETURNING *
         """,
         organization_id,
         case_id,
     )
-    return _case(row) if row else None
+    if row is not None:
+        details: dict[str, Json] = {"kind": row["kind"], "provider": row["provider"], "resolution": resolution}
+        await record(conn, organization_id, Act("money_case.resolve", "money_case", case_id, details))
+        return _case(row)
+    row = await conn.fetchrow(
+        "SELECT * FROM money_cases WHERE organization_id = $1 AND case_id = $2", organization_id, case_id
+    )
+    if row is None:
+        raise MoneyCaseNotFound
+    return _case(row)
 
 
-async def list_open_cases(conn: Connection, organization_id: UUID, count_max: int) -> list[MoneyCase]:
-    """List the open cases of an organization, oldest first."""
+async def list_cases(
+    conn: Connection,
+    organization_id: UUID,
+    *,
+    is_open: bool = True,
+    after: tuple[datetime, UUID] | None = None,
+    count_max: int = 100,
+) -> list[MoneyCase]:
+    """List the cases of an organization that are open, or that are closed, the oldest first."""
     rows = await conn.fetch(
         """
-        SELECT * FROM money_cases WHERE organization_id = $1 AND closed_at IS NULL ORDER BY opened_at, case_id LIMIT $2
+        SELECT * FROM money_cases
+        WHERE organization_id = $1 AND (closed_at IS NULL) = $2 AND (opened_at, case_id) > ($3, $4)
+        ORDER BY opened_at, case_id LIMIT $5
         """,
         organization_id,
+        is_open,
+        *(after or (datetime.min.replace(tzinfo=UTC), UUID(int=0))),
         count_max,
     )
     return [_case(row) for row in rows]

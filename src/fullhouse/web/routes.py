@@ -19,6 +19,7 @@ from fullhouse.aftersales import api as aftersales_api
 from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
+from fullhouse.payments import cases_api as money_cases_api
 from fullhouse.payments import provider_api as payment_providers_api
 from fullhouse.privacy import api as privacy_api
 from fullhouse.realtime import api as realtime_api
@@ -39,6 +40,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     tickets_api.router,
     payments_api.router,
     payment_providers_api.router,
+    money_cases_api.router,
     aftersales_api.router,
     admission_api.router,
     privacy_api.router,
