@@ -31,7 +31,7 @@ from fullhouse.reservations.messages import (
     ReservationReleased,
     ReservationSold,
 )
-from fullhouse.tickets.messages import TicketIssued, TicketVoided
+from fullhouse.tickets.messages import OrderLinksRequested, TicketIssued, TicketVoided
 from fullhouse.webhooks.messages import WebhookTested
 from fullhouse.webhooks.rules import MESSAGE_TYPES
 
@@ -53,6 +53,7 @@ FACTS: tuple[type[Fact], ...] = (
     OrderExpired,
     OrderPaidUnseated,
     OrderRefunded,
+    OrderLinksRequested,
     PaymentSucceeded,
     PaymentDeclinedFact,
     PaymentCancelled,

@@ -75,6 +75,8 @@ TABLE: dict[str, Row] = {
     # what is on sale
     "GET /events": Row("anyone", 200),
     "GET /events/{event_id}": Row("viewers", 200),
+    "GET /events/{event_id}/form": Row("viewers", 200),
+    "PUT /events/{event_id}/form": Row("manager", 200, {}),
     "GET /sessions/{session_id}": Row("viewers", 200),
     "GET /sessions/{session_id}/availability": Row("viewers", 200),
     "GET /sessions/{session_id}/stream": Row("anyone", 200),
@@ -100,6 +102,8 @@ TABLE: dict[str, Row] = {
     "DELETE /reservations/{reservation_id}": Row("holder", 409, secret="Reservation"),
     "POST /reservations/{reservation_id}/extend": Row("holder", 409, secret="Reservation"),
     "POST /orders": Row("anyone", 422, BAD),
+    "POST /orders/links": Row("anyone", 422, BAD),
+    "GET /me/orders": Row("users", 200),
     "GET /orders/{order_id}": Row("box_office", 200, secret="Order"),
     "GET /orders/{order_id}/ticket": Row("box_office", 200, secret="Order"),
     "GET /orders/{order_id}/tickets": Row("box_office", 200, secret="Order"),

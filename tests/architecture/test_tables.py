@@ -29,6 +29,7 @@ ACROSS_ORGANIZATIONS = {
     "infra/directory.py": "it finds the organization of an id",
     "infra/outbox_parked.py": "an operator looks through what is parked, whosever it is",
     "infra/outbox_leases.py": "a relay sends the messages of all",
+    "orders/queries.py:find_orders_of_email": "finds whose orders are of an address; each is read inside its own",
     "operations/verify/": "an operator checks the promises for all at once",
     "privacy/queries.py:find_unswept": "finds whose documents are left; each is then swept inside its organization",
     "payments/day_writes.py:drop_strangers": "drops what is known to be nobody's, whoever it was sent to",

@@ -198,6 +198,7 @@ WAYS: Mapping[str, tuple[str, Way]] = {
         lambda by: by.call("POST", f"{ORGANIZATION}/buyers/erase", {"email": "nobody@example.org"}),
     ),
     "POST /events": ("event.publish", lambda by: by.call("POST", "/events", simple_event(by))),
+    "PUT /events/{event_id}/form": ("event.ask", lambda by: on_event(by, "PUT", "/form", {})),
     "PATCH /events/{event_id}": ("event.update", lambda by: on_event(by, "PATCH", "", {"name": "B"})),
     "DELETE /events/{event_id}": ("event.delete", lambda by: on_event(by, "DELETE", "")),
     "POST /events/{event_id}/publish": ("event.publish", lambda by: on_event(by, "POST", "/publish")),

@@ -1,5 +1,6 @@
 """Organizations: made by who is signed in, listed with one's role, changed by owners."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -88,3 +89,33 @@ async def test_nobody_locks_themselves_out_with_a_second_factor(client: httpx.As
     # It counts at once where it was decided.
     assert (await client.get(path, headers=person.bearer)).json()["code"] == "second_factor_required"
     assert (await client.get(path, headers=having.bearer)).json()["second_factor_required"] is True
+
+
+async def test_a_repeat_with_its_key_makes_one_organization(client: httpx.AsyncClient, people: People) -> None:
+    person, other = await people.sign_in(), await people.sign_in()
+    headers = person.bearer | {"Idempotency-Key": "one house"}
+    body = {"name": "Teatro Aurora"}
+    answers = await asyncio.gather(*(client.post(URL, headers=headers, json=body) for _ in range(4)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    again = await client.post(URL, headers=headers, json=body)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+    assert {answer.json()["id"] for answer in answers if answer.status_code == 201} == {again.json()["id"]}
+    reused = await client.post(URL, headers=headers, json={"name": "Teatro Novo"})
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    theirs = await client.post(URL, headers=other.bearer | {"Idempotency-Key": "one house"}, json=body)
+    assert theirs.json()["id"] != again.json()["id"]
+    listed = (await client.get(URL, headers=person.bearer)).json()["items"]
+    assert [one["id"] for one in listed] == [again.json()["id"]]
+
+
+async def test_a_key_opens_no_way_past_the_limit(
+    client: httpx.AsyncClient, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fullhouse.access.api.organizations.ORGANIZATIONS_OWNED_MAX", 1)
+    person = await people.sign_in()
+    headers = person.bearer | {"Idempotency-Key": "the first"}
+    made = await client.post(URL, headers=headers, json={"name": "A"})
+    for _ in range(2):
+        answer = await client.post(URL, headers=person.bearer | {"Idempotency-Key": "more"}, json={"name": "B"})
+        assert answer.status_code == 409
+    assert (await client.post(URL, headers=headers, json={"name": "A"})).json() == made.json()

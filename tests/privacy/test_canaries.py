@@ -29,7 +29,7 @@ from fullhouse.tickets.mail_tickets import open_mailroom
 EMAIL = "kanarienvogel.q7x@canary-mail.example"
 NAME = "Quetzal Kanarienvogel-Zyx"
 CANARIES = ("kanarienvogel", "canary-mail")
-KNOWN = {"order_contacts"}
+KNOWN = {"order_contacts", "order_holders", "order_answers"}
 """The tables in which a buyer stands."""
 
 
@@ -93,7 +93,20 @@ def files_with_canaries(folder: Path) -> list[str]:
 
 async def sell_to_canary(shop: Shop, pool: Any) -> dict[str, Any]:
     """Let the buyer do all that leaves traces: good requests, refused ones, repeats, a payment, mails."""
-    who = {"email": EMAIL, "name": NAME, "consents": [{"purpose": "newsletter", "text_version": "2026-1"}]}
+    form = {
+        "holders": "required",
+        "questions": [{"key": "club", "text": "Which club?"}, {"key": "diet", "text": "A diet?", "scope": "ticket"}],
+        "consents": [{"purpose": "newsletter", "text": "Write to me."}],
+    }
+    path = f"/events/{shop.sale.made.event_id}/form"
+    assert (await shop.client.put(path, json=form, headers=await shop.member("manager"))).status_code == 200
+    who = {
+        "email": EMAIL,
+        "name": NAME,
+        "holders": [{"name": f"Kanarienvogel {n}", "answers": {"diet": "kanarienvogel seed"}} for n in range(2)],
+        "answers": {"club": "Os Kanarienvogel"},
+        "consents": [{"purpose": "newsletter", "text_version": "1"}],
+    }
     held = await shop.reserve(2)
     headers = {
         "Authorization": f"Reservation {held['token']}",
@@ -137,7 +150,13 @@ async def test_canaries_stand_where_they_belong_and_after_erasing_nowhere(
     export = await shop.client.post(f"{organization}/buyers/export", json={"email": EMAIL.upper()}, headers=owner)
     (found,) = export.json()["orders"]
     assert (found["email"], found["name"], found["status"]) == (EMAIL, NAME, "paid")
-    assert [consent["purpose"] for consent in found["consents"]] == ["newsletter"]
+    assert [(one["purpose"], one["text"]) for one in found["consents"]] == [("newsletter", "Write to me.")]
+    assert [one["name"] for one in found["holders"]] == ["Kanarienvogel 0", "Kanarienvogel 1"]
+    assert [(one["question"], one["line_number"]) for one in found["answers"]] == [
+        ("club", None),
+        ("diet", 1),
+        ("diet", 1),
+    ]
     assert [len(found[part]) for part in ("lines", "payments", "refunds", "tickets", "mails")] == [1, 2, 1, 2, 1]
     assert found["documents"][0]["content_type"] == "application/pdf"
 

@@ -33,7 +33,8 @@ def outcome(status: int | None = None, trouble: Trouble | None = None) -> Outcom
 
 def test_every_message_can_be_chosen_but_the_internal_ones() -> None:
     types = {fact.type for fact in FACTS}
-    assert types - MESSAGE_TYPES == {"account.mail_requested", "member.invited", "payment.notice_received"}
+    internal = {"account.mail_requested", "member.invited", "order.links_requested", "payment.notice_received"}
+    assert types - MESSAGE_TYPES == internal
     assert types >= MESSAGE_TYPES
 
 

@@ -1,6 +1,7 @@
 """Writing events and sessions. The row of the event is the lock for all of its sessions' terms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from fullhouse.events.queries import event_from
@@ -164,6 +165,24 @@ async def delete_sessions(conn: Connection, organization_id: UUID, ids: Sequence
 async def delete_event(conn: Connection, organization_id: UUID, event_id: UUID) -> None:
     """Delete an event that has no sessions left."""
     await conn.execute("DELETE FROM events WHERE organization_id = $1 AND event_id = $2", organization_id, event_id)
+
+
+async def insert_form(
+    conn: Connection, organization_id: UUID, event_id: UUID, version: int, form: Mapping[str, Any]
+) -> None:
+    """Add a version of what an event asks. The event is locked by the caller."""
+    await conn.execute(
+        """
+        INSERT INTO event_forms (organization_id, event_id, version_number, holders, questions, consents)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        organization_id,
+        event_id,
+        version,
+        form["holders"],
+        form["questions"],
+        form["consents"],
+    )
 
 
 async def _put_session_row(conn: Connection, terms: SessionTerms) -> None:

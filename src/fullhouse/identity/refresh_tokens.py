@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from fullhouse.core.secrets import hash_secret
+from fullhouse.core.secrets import hash_secret, same_hash
 from fullhouse.identity.give_tokens import give_tokens
 from fullhouse.identity.means import Means
 from fullhouse.identity.rules import Client, RefreshRefused, SignInTokens
@@ -67,12 +67,12 @@ async def _exchange(
         else secret_for_retry(means.server_key, text, idempotency_key)
     )
     following_text = write_refresh_token(means.server_key, following, secret)
-    if token.generation == locked.generation and hash_secret(text) == locked.token_hash:
+    if token.generation == locked.generation and same_hash(text, locked.token_hash):
         expires_at = await note_refresh(conn, token.family_id, hash_secret(following_text), means.lifetimes)
         return (token.family_id, following_text, expires_at), False
     is_retry = (
         following.generation == locked.generation
-        and hash_secret(following_text) == locked.token_hash
+        and same_hash(following_text, locked.token_hash)
         and locked.now - locked.refreshed_at <= timedelta(seconds=RETRY_SECONDS_MAX)
     )
     return ((token.family_id, following_text, locked.expires_at), True) if is_retry else None

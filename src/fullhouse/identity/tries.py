@@ -49,6 +49,9 @@ REGISTRATION = Budget("register-network", 20, 10.0, 600.0, 3_600)
 MAIL = Budget("mail", 10, 60.0, 3_600.0, 21_600)
 """Mails to one address that somebody asked for without having signed in."""
 
+ORDER_LINKS = Budget("order-links-network", 20, 10.0, 600.0, 3_600)
+"""Links to orders that one network address asked for, for whatever mail addresses."""
+
 SECOND_FACTOR = Budget("second-factor", 5, 5.0, 300.0, 3_600)
 """Codes of one account. Whoever comes here has the password already."""
 

@@ -2,7 +2,7 @@
 
 What is kept, and how long: a message after it was sent, so that one can look back; an inbox row, longer than any
 repeat of its message can take; the answer of an idempotency key, longer than any client retries; the
-addresses from which organizers worked, half a year.
+addresses from which organizers worked, as long as a setting says.
 """
 
 from typing import LiteralString
@@ -13,7 +13,6 @@ SENT_DAYS = 7
 INBOX_DAYS = 30
 IDEMPOTENCY_DAYS = 3
 DEAD_LETTER_DAYS = 90
-AUDIT_ORIGIN_DAYS = 180
 
 BATCH_COUNT = 5_000
 BATCHES_MAX = 20
@@ -76,8 +75,10 @@ async def prune_dead_letters(pool: Pool) -> int:
     )
 
 
-async def prune_audit_origins(pool: Pool) -> int:
-    """Erase from where old entries of the audit log came; the entries stay. Return how many."""
+async def prune_audit_origins(pool: Pool, days: int) -> int:
+    """Erase from where old entries of the audit log came; the entries stay. Return how many; 0 days is never."""
+    if not days:
+        return 0
     return await _delete(
         pool,
         """
@@ -86,7 +87,7 @@ async def prune_audit_origins(pool: Pool) -> int:
             WHERE occurred_at < clock_timestamp() - make_interval(days => $1) LIMIT $2
         )
         """,
-        AUDIT_ORIGIN_DAYS,
+        days,
     )
 
 

@@ -11,6 +11,7 @@ from fullhouse.access.http import anyone_with
 from fullhouse.access.rules import CredentialMissing
 from fullhouse.core.errors import DomainError
 from fullhouse.core.secrets import derive_key, derive_secret
+from fullhouse.events.form.rules import ANSWER_LENGTH_MAX, QUESTIONS_MAX
 from fullhouse.infra.http import (
     ApiModel,
     Email,
@@ -30,6 +31,7 @@ from fullhouse.infra.languages import language_or_default, negotiate
 from fullhouse.infra.postgres import Connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer, order_answer
+from fullhouse.orders.persons.rules import Given, Holder
 from fullhouse.orders.place_order import OrderRequest, place_order
 from fullhouse.orders.reserve_for_order import ShortWish, find_seller, reserve_for_order
 from fullhouse.orders.rules import Consent, OrderExists, check_contact
@@ -45,6 +47,20 @@ class ConsentBody(ApiModel):
 
     purpose: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$")]
     text_version: Annotated[str, Field(pattern=r"^[!-~]{1,50}$")]
+
+
+Answers = Annotated[
+    dict[Annotated[str, Field(max_length=50)], Annotated[str, Field(max_length=ANSWER_LENGTH_MAX)]],
+    Field(max_length=QUESTIONS_MAX, description="By the keys of the questions that the event asks."),
+]
+
+
+class HolderBody(ApiModel):
+    """Who one ticket is for: of the type that is named, or else the next of any."""
+
+    name: Line = ""
+    ticket_type_id: UUID | None = None
+    answers: Answers = Field(default_factory=dict[str, str])
 
 
 class PlaceOrder(ApiModel):
@@ -63,7 +79,10 @@ class PlaceOrder(ApiModel):
     language: Annotated[
         str | None, Field(pattern="^[A-Za-z]{2}([-_][A-Za-z]{2})?$", description="Else by `Accept-Language`.")
     ] = None
-
+    holders: Annotated[
+        tuple[HolderBody, ...], Field(max_length=1000, description="One for each ticket, in the order of the lines.")
+    ] = ()
+    answers: Answers = Field(default_factory=dict[str, str])
     consents: Annotated[
         tuple[ConsentBody, ...], Field(max_length=20, description="What the buyer agreed to, as they were asked.")
     ] = ()
@@ -82,6 +101,15 @@ class PlaceOrder(ApiModel):
         if self.ticket_type_id is not None and not is_short:
             raise ValueError("ticket_type_id goes with session_id or event_id")
         return self
+
+    @property
+    def given(self) -> Given:
+        """What is given of people, besides who buys."""
+        return Given(
+            tuple(Holder(one.name, one.answers, one.ticket_type_id) for one in self.holders),
+            self.answers,
+            tuple(Consent(one.purpose, one.text_version) for one in self.consents),
+        )
 
     @property
     def reservation(self) -> UUID | None:
@@ -126,7 +154,7 @@ class _Counter:
 async def _order_at_once(counter: _Counter, key: str | None) -> PlacedOrderAnswer:
     """Reserve, then order. A repeat takes up where the first ended, since one key follows from the other."""
     body, pool = counter.body, counter.resources.pool
-    wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0)
+    wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0, body.given)
     organization_id = await find_seller(pool, wish)
     claim = claim_for(organization_id, f"orders:{body.session_id or body.event_id}", key, body)
     async with transaction(pool, organization_id) as conn:
@@ -160,8 +188,7 @@ async def _order(
             raise IdempotencyInFlight
         reservation = placed.reservation
         ids = (reservation.organization_id, reservation.reservation_id)
-        consents = tuple(Consent(one.purpose, one.text_version) for one in body.consents)
-        request = OrderRequest(*ids, placed.token, contact, counter.language, consents)
+        request = OrderRequest(*ids, placed.token, contact, counter.language, body.given)
         done = await place_order(conn, resources.make_id, order_key, request)
         return order_answer(done.order, done.lines, None, done.expires_at)
 

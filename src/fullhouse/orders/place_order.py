@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import derive_secret, hash_secret, same_hash
+from fullhouse.events.form.queries import load_form
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionStatus, SessionTerms
 from fullhouse.infra.directory import register
@@ -13,9 +14,10 @@ from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection, constraint_errors
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
+from fullhouse.orders.persons.keep_given import keep_given
+from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given, check_given
 from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
 from fullhouse.orders.rules import (
-    Consent,
     Contact,
     LimitPerBuyer,
     Order,
@@ -26,7 +28,7 @@ from fullhouse.orders.rules import (
     lines_of,
     total_of,
 )
-from fullhouse.orders.writes import NewOrder, insert_consents, insert_contact, insert_order, lock_buyer, replace_lines
+from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, lock_buyer, replace_lines
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.reservations.rules import (
@@ -49,7 +51,7 @@ class OrderRequest:
     token: str
     contact: Contact
     language: str
-    consents: tuple[Consent, ...] = ()
+    given: Given = NOTHING_GIVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,15 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
     ``order_key`` is the server's key for order secrets: the buyer's secret is ``derive_secret(order_key, id)``.
     An order of zero total is sold and paid in this transaction. Announces ``order.placed``. Raises
     ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``,
-    ``LimitPerBuyer``.
+    ``LimitPerBuyer``, and ``Invalid`` and ``FormChanged`` for what is given beside.
     """
     _, secret = read_token(request.token)
     known = await load_reservation(conn, request.organization_id, request.reservation_id)
     if known is None or not same_hash(secret, known.token_hash):
         raise ReservationNotFound
     terms = await _terms(conn, known)
+    form = await load_form(conn, known.organization_id, terms.event_id)
+    check_given(form, request.given, [(item.ticket_type_id, item.quantity) for item in known.items])
     buyer = buyer_of(request.contact.email)
     if terms.per_buyer_max is not None:
         # Before the stock is locked: whoever waits for the same buyer holds up nobody else.
@@ -100,8 +104,7 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
     await register(conn, "order", known.organization_id, [order_id])
     email_hash = hash_email(order_key, request.contact.email)
     await insert_contact(conn, known.organization_id, order_id, request.contact, email_hash)
-    if request.consents:
-        await insert_consents(conn, known.organization_id, order_id, request.consents)
+    await keep_given(conn, order_id, known, request.given)
     await replace_lines(conn, known.organization_id, order_id, lines)
     await append(conn, make_id, [OrderPlaced(order)])
     if order.total_minor == 0:

@@ -26,6 +26,22 @@ async def find_order_of_reservation(conn: Connection, organization_id: UUID, res
     return order_id
 
 
+async def find_orders_of_email(
+    conn: Connection, email_hash: bytes, *, before: UUID | None, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Find orders of a mail address in all organizations, as ids of organization and order, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT organization_id, order_id FROM order_emails
+        WHERE email_hash = $1 AND ($2::uuid IS NULL OR order_id < $2) ORDER BY order_id DESC LIMIT $3
+        """,
+        email_hash,
+        before,
+        limit,
+    )
+    return [(row["organization_id"], row["order_id"]) for row in rows]
+
+
 async def load_lines(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[OrderLine, ...]:
     """Load an order's lines by number."""
     rows = await conn.fetch(

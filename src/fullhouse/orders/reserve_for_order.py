@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from fullhouse.events.form.queries import load_form
 from fullhouse.events.queries import load_event, load_terms, load_terms_of_event
 from fullhouse.events.rules import EventNotFound, EventStatus, SessionTerms
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Pool, connection
+from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given, check_given
 from fullhouse.orders.rules import choice_needed
 from fullhouse.reservations.place_reservation import BoxOffice, Placed
 from fullhouse.reservations.rules import ItemRequest, NotOnSale, SessionNotFound
@@ -23,6 +25,7 @@ class ShortWish:
     event_id: UUID | None
     ticket_type_id: UUID | None
     quantity: int
+    given: Given = NOTHING_GIVEN
 
 
 async def find_seller(pool: Pool, wish: ShortWish) -> UUID:
@@ -45,11 +48,14 @@ async def reserve_for_order(
     """Reserve for an order that is placed next, under a key derived from the order's own.
 
     Raises ``ChoiceNeeded`` where something was left out of which there are several, ``SessionNotFound``,
-    ``EventNotFound``, and the refusals of ``place_reservation``.
+    ``EventNotFound``, and the refusals of ``check_given`` and ``place_reservation``.
     """
     async with connection(pool, organization_id) as conn:
         terms = await _session(conn, organization_id, wish)
+        form = await load_form(conn, organization_id, terms.event_id)
     item = ItemRequest(_ticket_type(terms, wish), quantity=wish.quantity)
+    # Before anything is held: what is refused for its fields will be sent again.
+    check_given(form, wish.given, [(item.ticket_type_id, wish.quantity)])
     if claim is None:
         return await office.place_reservation(terms.session_id, (item,))
     return await office.place_reservation(terms.session_id, (item,), _derived(claim.key), claim.fingerprint)

@@ -71,10 +71,14 @@ async def insert_contact(
 
 
 async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
-    """Erase who bought: contacts, consents, and the hashes that lead from an address to an order."""
+    """Erase who bought: contacts, holders, answers, consents, and the hashes that lead from an address to an order."""
     await conn.execute(
         """
-        WITH agreed AS (
+        WITH held AS (
+            DELETE FROM order_holders WHERE organization_id = $1 AND order_id = ANY ($2)
+        ), answered AS (
+            DELETE FROM order_answers WHERE organization_id = $1 AND order_id = ANY ($2)
+        ), agreed AS (
             DELETE FROM order_consents WHERE organization_id = $1 AND order_id = ANY ($2)
         ), findable AS (
             DELETE FROM order_emails WHERE organization_id = $1 AND order_id = ANY ($2)
@@ -97,6 +101,41 @@ async def insert_consents(conn: Connection, organization_id: UUID, order_id: UUI
         order_id,
         [consent.purpose for consent in given],
         [consent.text_version for consent in given],
+    )
+
+
+async def insert_holders(
+    conn: Connection, organization_id: UUID, order_id: UUID, named: Sequence[tuple[int, int, str]]
+) -> None:
+    """Write who tickets are for: line, number and name of each."""
+    await conn.execute(
+        """
+        INSERT INTO order_holders (organization_id, order_id, line_number, number, name)
+        SELECT $1, $2, * FROM unnest($3::smallint[], $4::smallint[], $5::text[])
+        """,
+        organization_id,
+        order_id,
+        [line_number for line_number, _, _ in named],
+        [number for _, number, _ in named],
+        [name for _, _, name in named],
+    )
+
+
+async def insert_answers(
+    conn: Connection, organization_id: UUID, order_id: UUID, answers: Sequence[tuple[int, int, str, str]]
+) -> None:
+    """Write what was answered: line, number, question and answer."""
+    await conn.execute(
+        """
+        INSERT INTO order_answers (organization_id, order_id, line_number, number, question, answer)
+        SELECT $1, $2, * FROM unnest($3::smallint[], $4::smallint[], $5::text[], $6::text[])
+        """,
+        organization_id,
+        order_id,
+        [line_number for line_number, _, _, _ in answers],
+        [number for _, number, _, _ in answers],
+        [question for _, _, question, _ in answers],
+        [answer for _, _, _, answer in answers],
     )
 
 

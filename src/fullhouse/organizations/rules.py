@@ -140,7 +140,7 @@ class InvitationOver(Conflict):
 
 
 class AddressUnverified(Forbidden):
-    """Invitations are accepted by who has proved to own the address."""
+    """Invitations are accepted, and one's orders listed, by who has proved to own the address."""
 
     code = "email_unverified"
     title = "Verify your mail address first."

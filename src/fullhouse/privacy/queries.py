@@ -37,8 +37,22 @@ async def gather_orders(conn: Connection, organization_id: UUID, order_ids: Sequ
             'total_minor', o.total_minor, 'currency', o.currency,
             'event', e.name, 'session', s.name, 'starts_at', s.starts_at,
             'consents', (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                    'purpose', a.purpose, 'text_version', a.text_version, 'given_at', a.given_at)), '[]')
+                    'purpose', a.purpose, 'text_version', a.text_version, 'given_at', a.given_at,
+                    'text', (SELECT shown ->> 'text'
+                        FROM event_forms f CROSS JOIN LATERAL jsonb_array_elements(f.consents) shown
+                        WHERE f.organization_id = $1 AND f.event_id = o.event_id AND shown ->> 'purpose' = a.purpose
+                          AND shown ->> 'text_version' = a.text_version
+                        ORDER BY f.version_number LIMIT 1))), '[]')
                 FROM order_consents a WHERE a.organization_id = $1 AND a.order_id = o.order_id),
+            'holders', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                    'line_number', h.line_number, 'number', h.number, 'name', h.name)
+                    ORDER BY h.line_number, h.number), '[]')
+                FROM order_holders h WHERE h.organization_id = $1 AND h.order_id = o.order_id),
+            'answers', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                    'line_number', nullif(w.line_number, 0), 'number', nullif(w.number, 0),
+                    'question', w.question, 'answer', w.answer)
+                    ORDER BY w.line_number, w.number, w.question), '[]')
+                FROM order_answers w WHERE w.organization_id = $1 AND w.order_id = o.order_id),
             'lines', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'description', l.description, 'quantity', l.quantity, 'price_minor', l.price_minor,
                     'seats', l.seat_labels) ORDER BY l.line_number), '[]')

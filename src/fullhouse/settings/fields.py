@@ -197,6 +197,13 @@ class Settings(BaseModel):
         "0: never by itself.",
     )
     stripe_api: WebAddress = Field(default="https://api.stripe.com", description="Stripe; others are for tests.")
+    audit_origin_days: int = Field(
+        default=180,
+        ge=0,
+        le=36_500,
+        description="After so many days the audit log forgets from which address and with which program somebody "
+        "acted; who did what stays. 0: never.",
+    )
     drain_seconds: int = Field(
         default=0,
         ge=0,

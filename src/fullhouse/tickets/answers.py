@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fullhouse.infra.http import ApiModel, Instant
 from fullhouse.orders.answers import OrderAnswer, SeatAnswer
+from fullhouse.orders.persons.rules import Answer
 from fullhouse.orders.rules import Unit
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.describe_tickets import area_of, section_of, ticket_type_of
@@ -55,11 +56,32 @@ class MailAnswer(ApiModel):
     problem: MailProblemAnswer | None
 
 
+class GivenAnswer(ApiModel):
+    """An answer to a question of the event: of one ticket, or of the order where line and number are null."""
+
+    line_number: int | None
+    number: int | None
+    question: str
+    answer: str
+
+
 class OrderWithTickets(OrderAnswer):
     """An order, with its tickets as soon as they exist, and the mails that were sent about it."""
 
     tickets: list[TicketAnswer]
     mails: list[MailAnswer]
+    answers: list[GivenAnswer]
+    """What was asked and answered; empty where it was erased."""
+
+
+def given_answer(answer: Answer) -> GivenAnswer:
+    """Show an answer."""
+    return GivenAnswer(
+        line_number=answer.line_number or None,
+        number=answer.number or None,
+        question=answer.question,
+        answer=answer.answer,
+    )
 
 
 def mail_answer(mail: Mail) -> MailAnswer:
@@ -71,7 +93,7 @@ def mail_answer(mail: Mail) -> MailAnswer:
         "at": mail.problem_at,
     }
     problem = MailProblemAnswer.model_validate(found) if found else None
-    return MailAnswer(kind=mail.kind, sent_at=mail.sent_at, problem=problem)
+    return MailAnswer(kind=mail.kind.partition(":")[0], sent_at=mail.sent_at, problem=problem)
 
 
 def ticket_answer(sale: Sale, server_key: bytes, ticket: Ticket, unit: Unit) -> TicketAnswer:
@@ -92,7 +114,7 @@ def ticket_answer(sale: Sale, server_key: bytes, ticket: Ticket, unit: Unit) -> 
         section=section_of(sale, unit) or None,
         seat=SeatAnswer(key=unit.seat.key, label=unit.seat.label) if unit.seat else None,
         area=area_of(sale, unit) or None,
-        holder=sale.contact.name if sale.contact else None,
+        holder=sale.holder_of(unit),
         price_minor=unit.price_minor,
         currency=sale.order.currency,
         code=code_of(server_key, ticket) if ticket.status is TicketStatus.VALID else None,

@@ -16,10 +16,18 @@ from fullhouse.infra.postgres import Pool, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import order_answer
 from fullhouse.orders.find_order import find_order
+from fullhouse.orders.persons.queries import load_answers
 from fullhouse.orders.queries import load_lines
 from fullhouse.orders.rules import Order, OrderNotFound
 from fullhouse.reservations.queries import load_reservation
-from fullhouse.tickets.answers import OrderWithTickets, TicketAnswer, mail_answer, ticket_answer, ticket_answers
+from fullhouse.tickets.answers import (
+    OrderWithTickets,
+    TicketAnswer,
+    given_answer,
+    mail_answer,
+    ticket_answer,
+    ticket_answers,
+)
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.queries import load_mails, load_ticket
@@ -48,9 +56,15 @@ async def get_order(order_id: UUID, asker: AskerDep, resources: ResourcesDep) ->
         lines = await load_lines(conn, order.organization_id, order_id)
         reservation = await load_reservation(conn, order.organization_id, order.reservation_id)
         mails = await load_mails(conn, order.organization_id, order_id)
+        given = await load_answers(conn, order.organization_id, order_id)
     answer = order_answer(sale.order, lines, sale.contact, reservation.expires_at if reservation else None)
     tickets = ticket_answers(sale, resources.secret_key)
-    return OrderWithTickets(**dict(answer), tickets=tickets, mails=[mail_answer(mail) for mail in mails])
+    return OrderWithTickets(
+        **dict(answer),
+        tickets=tickets,
+        mails=[mail_answer(mail) for mail in mails],
+        answers=[given_answer(one) for one in given],
+    )
 
 
 @router.get("/orders/{order_id}/tickets", responses=problems(404))

@@ -65,7 +65,7 @@ def _face(sale: Sale, server_key: bytes, pair: tuple[Ticket, Unit], number: str)
         place=_place_of(sale, unit, speak),
         ticket_type=ticket_type_of(sale, unit),
         price=speak.money(unit.price_minor, sale.order.currency),
-        holder=sale.contact.name if sale.contact else "",
+        holder=sale.holder_of(unit) or "",
         number=number,
         code=code_of(server_key, ticket),
     )

@@ -1,11 +1,13 @@
 """Gathering all that is printed on the tickets of one order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.persons.queries import UnitKey, load_holders
 from fullhouse.orders.queries import load_contact, load_order, load_units
 from fullhouse.orders.rules import Contact, Order, OrderNotFound, Unit
 from fullhouse.organizations.queries import load_organization
@@ -29,11 +31,18 @@ class Sale:
     seat_map: SeatMap | None
     tickets: tuple[tuple[Ticket, Unit], ...]
     """All tickets with their units, by order line and generation."""
+    holders: Mapping[UnitKey, str]
+    """The names that the buyer gave for single tickets, by line and number of the unit."""
 
     @property
     def valid(self) -> list[tuple[Ticket, Unit]]:
         """Those that the door would let in."""
         return [pair for pair in self.tickets if pair[0].status is TicketStatus.VALID]
+
+    def holder_of(self, unit: Unit) -> str | None:
+        """Name who a ticket is for: the holder, or else the buyer. None where both were erased."""
+        named = self.holders.get((unit.line_number, unit.number))
+        return named or (self.contact.name if self.contact else None)
 
 
 async def load_sale(conn: Connection, organization_id: UUID, order_id: UUID) -> Sale:
@@ -54,4 +63,5 @@ async def load_sale(conn: Connection, organization_id: UUID, order_id: UUID) -> 
     tickets = await load_tickets(conn, organization_id, order_id)
     by_line = sorted(tickets, key=lambda ticket: (places[ticket.unit_id], ticket.generation))
     pairs = tuple((ticket, units[places[ticket.unit_id]]) for ticket in by_line)
-    return Sale(organization, order, contact, terms, seat_map, pairs)
+    holders = await load_holders(conn, organization_id, order_id)
+    return Sale(organization, order, contact, terms, seat_map, pairs, holders)

@@ -6,6 +6,7 @@ from typing import ClassVar, TypedDict
 from uuid import UUID
 
 from fullhouse.core.message import Id
+from fullhouse.identity.messages import NOBODYS_ID
 from fullhouse.tickets.rules import Ticket
 
 
@@ -63,6 +64,37 @@ class TicketIssued(TicketFact):
     """The tickets exist and are valid; documents and mail follow."""
 
     type: ClassVar[str] = "ticket.issued"
+
+
+class LinksData(TypedDict):
+    """Where the address is found."""
+
+    request_id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLinksRequested:
+    """Somebody wants the links to the orders of an address; whether it has any, the worker finds out."""
+
+    request_id: UUID
+
+    type: ClassVar[str] = "order.links_requested"
+    version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = False
+
+    @property
+    def organization_id(self) -> UUID:
+        """Nobody's: an address may have orders of several."""
+        return NOBODYS_ID
+
+    @property
+    def key(self) -> UUID:
+        """Requests need no order among themselves."""
+        return self.request_id
+
+    def data(self) -> LinksData:
+        """Name the row."""
+        return {"request_id": str(self.request_id)}
 
 
 class TicketVoided(TicketFact):

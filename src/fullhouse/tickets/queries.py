@@ -1,9 +1,12 @@
 """Reading tickets, their keys, and what was rendered and mailed."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.tickets.rules import Mail, Ticket, TicketKey, TicketStatus
+from fullhouse.orders.rules import OrderStatus
+from fullhouse.tickets.rules import LinkRequest, Mail, OrderSummary, Ticket, TicketKey, TicketStatus
 
 
 async def load_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Ticket, ...]:
@@ -91,6 +94,35 @@ async def load_mails(conn: Connection, organization_id: UUID, order_id: UUID) ->
         order_id,
     )
     return tuple(Mail(**dict(row)) for row in rows)
+
+
+async def load_summaries(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> list[OrderSummary]:
+    """Load what a list says of orders of one organization; an order whose buyer was erased meanwhile is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT o.organization_id, g.name AS organization, o.order_id, o.status, o.total_minor, o.currency, o.placed_at,
+               o.event_id, e.name AS event, e.location, o.session_id, s.name AS session, s.starts_at, s.time_zone,
+               (SELECT count(*) FROM tickets t
+                WHERE t.organization_id = $1 AND t.order_id = o.order_id AND t.status = 'valid') AS ticket_count
+        FROM orders o
+        JOIN order_contacts c USING (organization_id, order_id)
+        JOIN organizations g USING (organization_id)
+        JOIN sessions s USING (organization_id, session_id)
+        JOIN events e ON e.organization_id = o.organization_id AND e.event_id = o.event_id
+        WHERE o.organization_id = $1 AND o.order_id = ANY ($2)
+        """,
+        organization_id,
+        order_ids,
+    )
+    return [replace(OrderSummary(**dict(row)), status=OrderStatus(row["status"])) for row in rows]
+
+
+async def load_link_request(conn: Connection, request_id: UUID) -> LinkRequest | None:
+    """Load who wants links to their orders, or None once they were sent."""
+    row = await conn.fetchrow(
+        "SELECT request_id, email, language, created_at FROM link_requests WHERE request_id = $1", request_id
+    )
+    return LinkRequest(**dict(row)) if row else None
 
 
 def ticket_of(row: Record) -> Ticket:

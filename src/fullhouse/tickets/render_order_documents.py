@@ -50,10 +50,13 @@ async def render_sale(
     key = f"{organization_id}/orders/{order_id}/tickets-{document_digest(document)}.pdf"
     try:
         data = await object_store.get(key)
+        is_stored = True
     except ObjectMissing:
         data = await asyncio.to_thread(render_pdf, document)
-        await object_store.put(key, data, PDF_TYPE)
-    # Noted each time: whoever stored it may have died before this.
+        is_stored = False
+    # Noted before it is stored, each time: nothing is ever stored that erasing the buyer would not find.
     async with transaction(pool, organization_id) as conn:
         await note_document(conn, StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
+    if not is_stored:
+        await object_store.put(key, data, PDF_TYPE)
     return Rendered(key, data)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, NotFound
+from fullhouse.orders.rules import OrderStatus
 
 PDF_TYPE = "application/pdf"
 
@@ -90,6 +91,38 @@ class Document:
     labels: Mapping[str, str]
     tickets: tuple[TicketFace, ...]
     issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSummary:
+    """What a list of orders says of one; ``event`` and ``session`` are their names."""
+
+    organization_id: UUID
+    organization: str
+    order_id: UUID
+    status: OrderStatus
+    total_minor: int
+    currency: str
+    placed_at: datetime
+    event_id: UUID
+    event: str
+    location: str
+    session_id: UUID
+    session: str
+    starts_at: datetime
+    time_zone: str
+    ticket_count: int
+    """Of those that the door would let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """Somebody wants the links to the orders of an address mailed there."""
+
+    request_id: UUID
+    email: str
+    language: str
+    created_at: datetime
 
 
 class TicketNotFound(NotFound):

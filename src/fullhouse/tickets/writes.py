@@ -165,3 +165,23 @@ async def note_problem(conn: Connection, organization_id: UUID, order_id: UUID, 
         feedback.is_permanent,
         feedback.reason,
     )
+
+
+async def insert_link_request(conn: Connection, request_id: UUID, email: str, language: str) -> None:
+    """Enter that links are wanted."""
+    await conn.execute(
+        "INSERT INTO link_requests (request_id, email, language) VALUES ($1, $2, $3)", request_id, email, language
+    )
+
+
+async def delete_link_request(conn: Connection, request_id: UUID) -> None:
+    """Forget a request, with its address."""
+    await conn.execute("DELETE FROM link_requests WHERE request_id = $1", request_id)
+
+
+async def delete_old_link_requests(conn: Connection, days: int) -> int:
+    """Forget requests that could not be served. Returns how many."""
+    tag = await conn.execute(
+        "DELETE FROM link_requests WHERE created_at < clock_timestamp() - make_interval(days => $1)", days
+    )
+    return int(tag.split()[-1])

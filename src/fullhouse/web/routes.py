@@ -26,6 +26,7 @@ from fullhouse.realtime import api as realtime_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
+from fullhouse.tickets.of_buyer import api as buyers_api
 from fullhouse.webhooks import api as webhooks_api
 
 API_ROUTERS: Sequence[APIRouter] = (
@@ -38,6 +39,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     reservations_api.router,
     orders_api.router,
     tickets_api.router,
+    buyers_api.router,
     payments_api.router,
     payment_providers_api.router,
     money_cases_api.router,

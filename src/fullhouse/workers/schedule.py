@@ -1,5 +1,7 @@
 """What runs when: the one table of jobs. Each does what is due, may be cut short, and may run beside itself."""
 
+from dataclasses import dataclass
+
 from fullhouse.identity.tokens.prune_tokens import prune_tokens
 from fullhouse.identity.tokens.rotate_signing_keys import rotate_due_signing_keys
 from fullhouse.infra.audit_chain import link_audit_log
@@ -21,14 +23,25 @@ from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.prune_stock_changes import prune_stock_changes
 from fullhouse.tickets.mail_tickets import open_mailroom
+from fullhouse.tickets.of_buyer.request_links import prune_link_requests
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.workers.run_schedule import Job
 
 
-def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int, signing_key_days: int) -> tuple[Job, ...]:
+@dataclass(frozen=True, slots=True)
+class KeptDays:
+    """How many days what is personal, or secret, is kept."""
+
+    buyer_data_days: int
+    audit_origin_days: int
+    signing_key_days: int
+
+
+def jobs_of(resources: Resources, providers: Providers, kept: KeptDays) -> tuple[Job, ...]:
     """Return the table, with each job bound to the parts that it needs."""
     pool, make_id, mailroom = resources.pool, resources.make_id, open_mailroom(resources)
-    key_parts = pool, resources.secret_key, resources.randomness
+    key_parts, key_days = (pool, resources.secret_key, resources.randomness), kept.signing_key_days
+    buyer_days = kept.buyer_data_days
     return (
         Job("deliver_simulated_notices", 0.2, lambda: deliver_simulated_notices(pool, make_id, providers)),
         Job("expire_reservations", 1.0, lambda: expire_reservations(pool, make_id)),
@@ -37,15 +50,21 @@ def jobs_of(resources: Resources, providers: Providers, buyer_data_days: int, si
         Job("expire_attempts", 5.0, lambda: expire_attempts(pool, make_id, providers), seconds_max=120.0),
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
         Job("sweep_erased", 60.0, lambda: sweep_erased(pool, mailroom)),
-        Job("erase_old_buyers", 3600.0, lambda: erase_old_buyers(pool, mailroom, buyer_data_days), seconds_max=600.0),
-        Job("rotate_signing_keys", 60.0, lambda: rotate_due_signing_keys(*key_parts, age_days_max=signing_key_days)),
+        Job(
+            "erase_old_buyers",
+            3600.0,
+            lambda: erase_old_buyers(pool, mailroom, buyer_days),
+            seconds_max=600.0,
+        ),
+        Job("rotate_signing_keys", 60.0, lambda: rotate_due_signing_keys(*key_parts, age_days_max=key_days)),
         Job("prune_tokens", 3600.0, lambda: prune_tokens(pool)),
         Job("reconcile_days", 60.0, lambda: reconcile_days(pool, make_id, providers), seconds_max=300.0),
+        Job("prune_link_requests", 3600.0, lambda: prune_link_requests(pool)),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
         Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
-        Job("prune_audit_origins", 3600.0, lambda: prune_audit_origins(pool)),
+        Job("prune_audit_origins", 3600.0, lambda: prune_audit_origins(pool, kept.audit_origin_days)),
         Job("prune_dead_letters", 3600.0, lambda: prune_dead_letters(pool)),
         Job("prune_deliveries", 3600.0, lambda: prune_deliveries(pool)),
     )

@@ -19,6 +19,8 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_order_news import News, mail_order_news
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
+from fullhouse.tickets.messages import OrderLinksRequested
+from fullhouse.tickets.of_buyer.mail_links import mail_links
 from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.rules import MESSAGE_TYPES
@@ -82,7 +84,10 @@ class Reactions:
         await enqueue_deliveries(conn, self._resources.make_id, messages)
 
     async def tell_buyer(self, message: Message) -> None:
-        """Mail the buyer of an order that ended without tickets, where it is not by their own wish."""
+        """Mail the buyer of an order that ended without tickets, where it is not by their own wish; or their links."""
+        if message.type == OrderLinksRequested.type:
+            await mail_links(self._resources.pool, self._mailroom, UUID(str(message.data["request_id"])))
+            return
         news = NEWS.get((message.type, str(message.data.get("reason")))) or NEWS.get((message.type, ""))
         if news is not None:
             await mail_order_news(
@@ -149,7 +154,7 @@ TABLE = (
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
     Line(
         "tickets.tell_buyer",
-        _types("order.cancelled", "order.paid_unseated", "order.refunded"),
+        _types("order.cancelled", "order.paid_unseated", "order.refunded", OrderLinksRequested.type),
         outside=Reactions.tell_buyer,
     ),
     Line("identity.mail", _types("account.mail_requested"), outside=Reactions.mail_account),

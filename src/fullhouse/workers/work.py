@@ -7,7 +7,7 @@ from fullhouse.infra.resources import Resources
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.settings import Settings
 from fullhouse.workers.run import Work
-from fullhouse.workers.schedule import jobs_of
+from fullhouse.workers.schedule import KeptDays, jobs_of
 from fullhouse.workers.subscriptions import subscriptions_of
 
 
@@ -29,5 +29,6 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
         stripe_api=settings.stripe_api,
     )
     providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
-    jobs = jobs_of(resources, providers, settings.buyer_data_days, settings.signing_key_days)
+    kept = KeptDays(settings.buyer_data_days, settings.audit_origin_days, settings.signing_key_days)
+    jobs = jobs_of(resources, providers, kept)
     return Work(subscriptions_of(resources, providers), jobs)

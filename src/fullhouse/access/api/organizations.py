@@ -4,29 +4,35 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from fullhouse.access.http import MembersDep, SignedIn, requires, signed_in
 from fullhouse.access.rules import Grant, SecondFactorRequired
 from fullhouse.core.actor import ActorKind
 from fullhouse.core.money import AMOUNT_MINOR_MAX
+from fullhouse.identity.messages import NOBODYS_ID
 from fullhouse.infra.http import (
     ApiModel,
     Cursor,
     Email,
     Flag,
+    IdempotencyKey,
     Limit,
     Name,
     Page,
     ResourcesDep,
     Whole,
+    claim_for,
     decode_cursor,
     encode_cursor,
+    idempotent,
     problems,
 )
+from fullhouse.infra.idempotency import Claim, begin, keep
 from fullhouse.infra.languages import language_or_default, language_tag
-from fullhouse.infra.postgres import OfUser, connection, transaction
+from fullhouse.infra.postgres import Connection, OfUser, connection, transaction
+from fullhouse.infra.resources import Resources
 from fullhouse.organizations.create_organization import create_organization
 from fullhouse.organizations.members.queries import count_owned, list_own_organizations
 from fullhouse.organizations.queries import load_organization
@@ -90,18 +96,44 @@ class OwnOrganizationAnswer(OrganizationAnswer):
 @router.post("/organizations", status_code=201, responses=problems(409))
 async def post_organization(
     body: NewOrganizationBody,
+    response: Response,
     user: Annotated[SignedIn, signed_in()],
     resources: ResourcesDep,
+    key: IdempotencyKey = None,
 ) -> OwnOrganizationAnswer:
-    """Make an organization and become its owner. A repeat makes another."""
-    async with connection(resources.pool, OfUser(user.user_id)) as conn:
-        if await count_owned(conn, user.user_id) >= ORGANIZATIONS_OWNED_MAX:
-            raise TooManyOrganizations(organizations_max=ORGANIZATIONS_OWNED_MAX)
+    """Make an organization and become its owner. A repeat makes another, unless it has the same `Idempotency-Key`."""
+    scope = f"organizations:{user.user_id}"
+    organization_id = await _choose_id(resources, claim_for(NOBODYS_ID, scope, key, body))
+    async with connection(resources.pool, organization_id) as conn:
+        is_made = await load_organization(conn, organization_id) is not None
+    if not is_made:
+        async with connection(resources.pool, OfUser(user.user_id)) as conn:
+            if await count_owned(conn, user.user_id) >= ORGANIZATIONS_OWNED_MAX:
+                raise TooManyOrganizations(organizations_max=ORGANIZATIONS_OWNED_MAX)
     new = NewOrganization(body.name, body.contact_email or user.email, language_or_default(body.language))
-    organization_id = resources.make_id()
-    async with transaction(resources.pool, organization_id) as conn:
+
+    async def effect(conn: Connection) -> OwnOrganizationAnswer:
         made = await create_organization(conn, lambda: organization_id, resources.clock, new, user.user_id)
-    return OwnOrganizationAnswer(**_answer(made).model_dump(), role=Role.OWNER)
+        return OwnOrganizationAnswer(**_answer(made).model_dump(), role=Role.OWNER)
+
+    claim = claim_for(organization_id, scope, key, body)
+    return await idempotent(resources.pool, organization_id, response, claim, effect, model=OwnOrganizationAnswer)
+
+
+async def _choose_id(resources: Resources, claim: Claim | None) -> UUID:
+    """Choose the id of an organization to be; the same again for the same key, which knows no organization yet.
+
+    Nothing else is done by it: making the organization is guarded by the key a second time.
+    """
+    if claim is None:
+        return resources.make_id()
+    async with transaction(resources.pool, NOBODYS_ID) as conn:
+        kept = await begin(conn, claim)
+        if kept is not None:
+            return UUID(kept.answer["id"])
+        organization_id = resources.make_id()
+        await keep(conn, claim, 201, {"id": str(organization_id)})
+    return organization_id
 
 
 @router.get("/organizations")

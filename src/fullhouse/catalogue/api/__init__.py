@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from fullhouse.catalogue.api import allocations, events, reads, sessions
+from fullhouse.catalogue.api import allocations, events, forms, reads, sessions
 
 router = APIRouter()
-for _part in (reads, events, sessions, allocations):
+for _part in (reads, events, forms, sessions, allocations):
     # The routes themselves, and not a router inside a router: each is asked who may call it.
     router.routes.extend(_part.router.routes)

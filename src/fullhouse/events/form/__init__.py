@@ -1,0 +1,1 @@
+"""What an event asks of its buyers: names on tickets, questions, and what they agree to."""

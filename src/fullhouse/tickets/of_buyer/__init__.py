@@ -1,0 +1,1 @@
+"""What buyers find again: their orders in all organizations, and links to them by mail."""
