@@ -17,13 +17,16 @@ from fullhouse.operations.verify import verify
 BUYERS = 40
 
 
-async def _ask_until_answered(url: list[str], body: dict[str, Any], key: str) -> httpx.Response:
+async def _ask_until_answered(
+    client: httpx.AsyncClient, url: list[str], body: dict[str, Any], key: str
+) -> httpx.Response:
     """Send one request with one key until it has an answer, whoever dies meanwhile."""
     async with asyncio.timeout(90):
         while True:
             try:
-                async with httpx.AsyncClient(base_url=url[0], timeout=20) as client:
-                    answer = await client.post("/api/v1/reservations", json=body, headers={"Idempotency-Key": key})
+                answer = await client.post(
+                    f"{url[0]}/api/v1/reservations", json=body, headers={"Idempotency-Key": key}
+                )
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
@@ -40,13 +43,14 @@ async def _buy_while_the_api_dies(
     async def buyer(number: int) -> list[httpx.Response]:
         answers: list[httpx.Response] = []
         for turn in range(12):
-            answers.append(await _ask_until_answered(address, body, f"buyer-{number}-{turn}"))
+            answers.append(await _ask_until_answered(client, address, body, f"buyer-{number}-{turn}"))
             counted[0] += 1
             if counted[0] == BUYERS * 2:
                 kills.set()
         return answers
 
-    return [answer for some in await asyncio.gather(*map(buyer, range(BUYERS))) for answer in some]
+    async with httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_connections=BUYERS)) as client:
+        return [answer for some in await asyncio.gather(*map(buyer, range(BUYERS))) for answer in some]
 
 
 async def test_holds_survive_the_death_of_the_api_and_retries_hold_once(

@@ -10,7 +10,7 @@ import pytest
 
 from fullhouse.operations.crowd import HABITS
 
-BUYERS = 260
+BUYERS = 130
 
 
 @pytest.mark.timeout(400)
