@@ -25,6 +25,7 @@ COMMANDS = {
     "seat-map": "fullhouse.cli.seat_map:seat_map",
     "demo": "fullhouse.cli.demo:demo",
     "verify": "fullhouse.cli.verify:verify",
+    "bench": "fullhouse.cli.bench:bench",
     "privacy": "fullhouse.cli.privacy:privacy",
     "dead-letters": "fullhouse.cli.dead_letters:dead_letters",
     "create-admin": "fullhouse.cli.database:create_admin",

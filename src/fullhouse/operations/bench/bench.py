@@ -1,0 +1,153 @@
+"""What every scenario works with: the house, the limits of the run, and the clients' own log of promises."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.operations.bench.figures import Figure
+from fullhouse.operations.bench.house import HOST, House
+from fullhouse.operations.bench.limits import bare_handler, guarded_statement
+from fullhouse.operations.bench.load import Judge, MakeRequest, closed_loop
+from fullhouse.operations.bench.stock import Organizer, make_organizer, put_on_sale
+from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
+from fullhouse.operations.verify import verify
+
+CREATED: Final = 201
+_ID_MARK: Final = b'"id":"'
+_ID_LENGTH: Final = 36
+_WAITS: Final = frozenset({"message_is_sent"})
+"""Checks that only say that the worker has more to do."""
+
+Advance = Callable[[str], None]
+"""Told of each step, for the progress bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often: ``seconds`` for each load, ``rounds`` of limit and subject by turns."""
+
+    seconds: float = 5.0
+    warm_up_seconds: float = 2.0
+    rounds: int = 3
+    connections: int = 128
+    share_of_capacity: float = 0.7
+    """At what part of the closed loop's rate latency is measured."""
+    rows_before: int = 1_000_000
+    """How many old orders, tickets and messages ``growth`` lays into the tables."""
+    folder: Path = Path(".data/bench")
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run of one or more scenarios on one house."""
+
+    plan: Plan
+    house: House
+    organizer: Organizer
+    advance: Advance
+
+    async def wires(self, count: int | None = None) -> Sequence[Wire]:
+        """Open connections to the API."""
+        return await open_wires(HOST, self.house.port, count or self.plan.connections)
+
+    @asynccontextmanager
+    async def connected(self, count: int | None = None) -> AsyncGenerator[Sequence[Wire]]:
+        """Open connections to the API for a block."""
+        wires = await self.wires(count)
+        try:
+            yield wires
+        finally:
+            for wire in wires:
+                wire.close()
+
+    async def bare(self, body: bytes) -> float:
+        """Return what the bare handler answers a second, over as many connections."""
+        self.advance("bare handler")
+        async with bare_handler(HOST) as port:
+            wires = await open_wires(HOST, port, self.plan.connections)
+            data = request("POST", "/api/v1/reservations", (("idempotency-key", "bench"),), body)
+            rate, _ = await closed_loop(wires, self.plan.seconds, lambda _: data, by_status)
+            for wire in wires:
+                wire.close()
+        return rate
+
+    async def pgbench(self) -> float:
+        """Return what pgbench does a second with one guarded statement on one hot row."""
+        self.advance("pgbench")
+        on_sale = await put_on_sale(self.house.database, self.organizer)
+        ids = (on_sale.organization_id, on_sale.session_id)
+        folder = self.house.folder
+        return await guarded_statement(
+            self.house.database_url, self.house.database, ids, folder, int(self.plan.seconds)
+        )
+
+    async def capacity(self, make_request: MakeRequest, judge: Judge, *, seconds: float | None = None) -> float:
+        """Return what the API answers a second to as many callers as there are connections, after a warm-up."""
+        self.advance("closed loop")
+        async with self.connected() as wires:
+            rate, _ = await closed_loop(wires, seconds or self.plan.seconds, make_request, judge)
+        return rate
+
+
+@asynccontextmanager
+async def open_bench(plan: Plan, house: House, advance: Advance) -> AsyncGenerator[Bench]:
+    """Prepare a run on a house."""
+    yield Bench(plan, house, await make_organizer(house.database), advance)
+
+
+@dataclass(slots=True)
+class Log:
+    """What the clients were promised, in their own words: the ids of things that the API said it made."""
+
+    acknowledged: list[bytes] = field(default_factory=list[bytes])
+
+    def judge(self, _number: int, answer: Answer) -> str:
+        """Name an outcome by its status, and note the id of what was made."""
+        if answer.status == CREATED:
+            at = answer.body.find(_ID_MARK) + len(_ID_MARK)
+            self.acknowledged.append(answer.body[at : at + _ID_LENGTH])
+            return "accepted"
+        return outcome_of(answer)
+
+    async def lost(self, pool: Pool, *, live: Sequence[str] = ("held", "sold")) -> list[str]:
+        """Return a complaint for each promise that is not kept: a reservation that is not there, or twice there."""
+        ids = [UUID(text.decode()) for text in self.acknowledged]
+        complaints: list[str] = []
+        if len(set(ids)) != len(ids):
+            complaints.append(f"{len(ids) - len(set(ids))} reservations were promised twice")
+        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            found = await conn.fetchval(
+                "SELECT count(*) FROM reservations WHERE reservation_id = ANY($1) AND status = ANY($2)", ids, live
+            )
+        if found != len(set(ids)):
+            complaints.append(f"{len(set(ids)) - found} reservations were promised and are not there")
+        return complaints
+
+
+def by_status(_number: int, answer: Answer) -> str:
+    """Name an outcome by its status."""
+    return outcome_of(answer)
+
+
+def outcome_of(answer: Answer) -> str:
+    """Say in a word how a request ended."""
+    if answer.status == LOST:
+        return "connection lost"
+    if answer.status < 400:
+        return "accepted"
+    return {409: "refused", 429: "told to wait", 503: "told to wait"}.get(answer.status, f"status {answer.status}")
+
+
+async def broken_promises(house: House) -> list[str]:
+    """Check every promise on the house's database; return what is broken in words."""
+    findings = await verify(house.database)
+    return [f"{found.check}: {found.row_count} rows" for found in findings if found.check not in _WAITS]
+
+
+def figure(name: str, unit: str, values: Sequence[float]) -> Figure:
+    """Make a figure of the values of all rounds."""
+    return Figure(name, unit, tuple(values))

@@ -1,0 +1,155 @@
+"""Load on a server: at a rate that waits for nobody, and as much as so many callers can ask for.
+
+A generator that waits for an answer before it asks again hides every stall, since nobody arrives while the server
+stands still. So latency is told from the first kind alone, and counts from the moment when a request was due.
+"""
+
+import asyncio
+import time
+from array import array
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from fullhouse.operations.bench.figures import Load, percentiles
+from fullhouse.operations.bench.wire import Answer, Wire
+
+TICK_SECONDS = 0.001
+DRAIN_SECONDS_MAX = 10.0
+NOT_ANSWERED = "not answered"
+
+MakeRequest = Callable[[int], bytes]
+Judge = Callable[[int, Answer], str]
+"""Names the outcome of a request by its number and answer; may note it in the client's own log."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """What came back so far."""
+
+    latencies: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+    seconds: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter[int]))
+
+
+class OpenLoop:
+    """One load at a fixed rate over given connections."""
+
+    def __init__(self, wires: Sequence[Wire], make_request: MakeRequest, judge: Judge) -> None:
+        """Use open connections, whose number bounds what is under way at once."""
+        self._free = deque(wires)
+        self._make_request = make_request
+        self._judge = judge
+        self._record = _Record()
+        self._waiting: deque[tuple[int, float]] = deque()
+        self._under_way = 0
+        self._began = 0.0
+
+    async def run(self, name: str, rate: float, seconds: float) -> Load:
+        """Send ``rate`` requests a second for so many seconds, then wait for the last answers."""
+        self._began = time.monotonic()
+        total = int(rate * seconds)
+        number = 0
+        while number < total:
+            due = min(total, int((time.monotonic() - self._began) * rate) + 1)
+            for each in range(number, due):
+                self._waiting.append((each, self._began + each / rate))
+            number = due
+            self._send()
+            await asyncio.sleep(TICK_SECONDS)
+        until = time.monotonic() + DRAIN_SECONDS_MAX
+        while (self._under_way or self._waiting) and time.monotonic() < until:
+            self._send()
+            await asyncio.sleep(TICK_SECONDS)
+        return self._tell(name, rate, seconds)
+
+    def _send(self) -> None:
+        while self._waiting and self._free:
+            wire = self._free.popleft()
+            if wire.is_open:
+                number, due = self._waiting.popleft()
+                self._ask(wire, number, due)
+            else:
+                self._reopen(wire)
+
+    def _ask(self, wire: Wire, number: int, due: float) -> None:
+        self._under_way += 1
+
+        def done(answer: Answer) -> None:
+            self._under_way -= 1
+            now = time.monotonic()
+            outcome = self._judge(number, answer)
+            self._record.latencies[outcome].append((now - due) * 1_000)
+            self._record.seconds[outcome][int(now - self._began)] += 1
+            if self._waiting and wire.is_open:
+                self._ask(wire, *self._waiting.popleft())
+            else:
+                self._free.append(wire)
+
+        wire.ask(self._make_request(number), done)
+
+    def _reopen(self, wire: Wire) -> None:
+        async def connect() -> None:
+            try:
+                await wire.open()
+            except OSError:
+                await asyncio.sleep(0.05)
+            self._free.append(wire)
+
+        task = asyncio.ensure_future(connect())
+        _connecting.add(task)
+        task.add_done_callback(_connecting.discard)
+
+    def _tell(self, name: str, rate: float, seconds: float) -> Load:
+        counts = {outcome: len(values) for outcome, values in self._record.latencies.items()}
+        missing = self._under_way + len(self._waiting)
+        if missing:
+            counts[NOT_ANSWERED] = missing
+        length = 1 + max((max(seen) for seen in self._record.seconds.values()), default=0)
+        return Load(
+            name,
+            rate,
+            seconds,
+            counts,
+            {outcome: percentiles(sorted(values)) for outcome, values in self._record.latencies.items()},
+            {
+                outcome: tuple(seen[second] for second in range(length))
+                for outcome, seen in self._record.seconds.items()
+            },
+        )
+
+
+_connecting: set[asyncio.Future[None]] = set()
+"""Connections being made; the event loop alone would let them be collected."""
+
+
+async def closed_loop(
+    wires: Sequence[Wire], seconds: float, make_request: MakeRequest, judge: Judge
+) -> tuple[float, Counter[str]]:
+    """Ask over every connection again as soon as it has answered; return answers a second, and their outcomes."""
+    outcomes: Counter[str] = Counter()
+    numbers = iter(range(1 << 62))
+    began = time.monotonic()
+    until = began + seconds
+    finished = asyncio.Event()
+    running = len(wires)
+
+    def start(wire: Wire) -> None:
+        number = next(numbers)
+
+        def done(answer: Answer) -> None:
+            nonlocal running
+            outcomes[judge(number, answer)] += 1
+            if wire.is_open and time.monotonic() < until:
+                start(wire)
+                return
+            running -= 1
+            if not running:
+                finished.set()
+
+        wire.ask(make_request(number), done)
+
+    for wire in wires:
+        await wire.open()
+        start(wire)
+    await finished.wait()
+    return outcomes.total() / (time.monotonic() - began), outcomes

@@ -1,0 +1,1 @@
+"""The scenarios of ``fullhouse bench``, one file for those of a kind."""

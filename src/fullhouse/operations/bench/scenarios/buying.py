@@ -1,0 +1,219 @@
+"""Buying to the end: holds that come back, paying, whole purchases up to the mail, and the door."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, LiteralString, TypeVar
+
+from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.operations.bench.bench import Bench, broken_promises, by_status, figure
+from fullhouse.operations.bench.figures import Section
+from fullhouse.operations.bench.load import closed_loop
+from fullhouse.operations.bench.stock import PER_ORDER_MAX, OnSale, put_on_sale
+from fullhouse.operations.bench.visits import Placed, codes, give_back, hold, order, pay, visit_again
+from fullhouse.operations.bench.wire import Wire, request
+
+DROPPED_OF_TEN: Final = 9
+CHURN_CAPACITY: Final = 500
+ISSUED_SECONDS_MAX: Final = 120.0
+MAILED_SECONDS_MAX: Final = 300.0
+TICKETS_TO_SCAN: Final = 4_000
+VISITORS: Final = 64
+T = TypeVar("T")
+PURCHASES_A_SECOND: Final = 900.0
+MAILS_A_SECOND: Final = 150.0
+SCANS_A_SECOND: Final = 4_000.0
+
+_PAID: Final = "SELECT count(*) FROM orders WHERE organization_id = $1 AND session_id = $2 AND status = 'paid'"
+_ISSUED: Final = """
+    SELECT count(*) FROM orders WHERE organization_id = $1 AND session_id = $2 AND EXISTS (
+        SELECT FROM tickets
+        WHERE tickets.organization_id = orders.organization_id AND tickets.order_id = orders.order_id
+    )
+"""
+_MAILED: Final = """
+    SELECT count(*) FROM mail_deliveries JOIN orders USING (organization_id, order_id)
+    WHERE organization_id = $1 AND session_id = $2
+"""
+
+
+async def churn(bench: Bench) -> Section:
+    """Nine of ten holds are given back, and the stock is sold again and again."""
+    section = Section("churn", f"{CHURN_CAPACITY} places; nine of ten holds are given back and sold again.")
+    rates: list[float] = []
+    for turn in range(bench.plan.rounds):
+        bench.advance("holds that come back")
+        on_sale = await put_on_sale(bench.house.database, bench.organizer, capacity=CHURN_CAPACITY)
+        held = 0
+
+        async def visit(wire: Wire, number: int, on_sale: OnSale = on_sale, turn: int = turn) -> None:
+            nonlocal held
+            kept = await hold(wire, on_sale, f"churn-{turn}-{number}", {"quantity": 1})
+            if kept is None:
+                return
+            held += 1
+            if number % 10 < DROPPED_OF_TEN:
+                await give_back(wire, kept)
+
+        async with bench.connected(VISITORS) as wires:
+            _, took = await visit_again(wires, bench.plan.seconds, visit)
+        rates.append(held / took)
+    section.figures.append(figure("holds, nine of ten given back", "/s", rates))
+    section.broken += await broken_promises(bench.house)
+    return section
+
+
+async def pay_orders(bench: Bench) -> Section:
+    """Orders that wait for their payment are all paid at once."""
+    section = Section("pay", "Orders are placed first; then all are paid at once, until the last one is settled.")
+    rates: list[float] = []
+    for turn in range(bench.plan.rounds):
+        on_sale = await put_on_sale(bench.house.database, bench.organizer)
+        async with bench.connected(VISITORS) as wires:
+            bench.advance("placing orders")
+            placed = await _place(wires, on_sale, bench.plan.seconds, f"pay-{turn}")
+            bench.advance("paying them")
+            began = time.monotonic()
+            await _for_each(wires, placed, pay)
+        await _until(bench.house.database, on_sale, _PAID, len(placed), ISSUED_SECONDS_MAX)
+        rates.append(len(placed) / (time.monotonic() - began))
+    section.figures.append(figure("orders paid and settled", "/s", rates))
+    section.broken += await broken_promises(bench.house)
+    return section
+
+
+async def purchase(bench: Bench) -> Section:
+    """Whole purchases: hold, order, pay, tickets issued, rendered and mailed."""
+    section = Section("purchase", "Whole purchases over HTTP: hold, order, pay; then tickets issued, rendered, mailed.")
+    issued, mailed = list[float](), list[float]()
+    for turn in range(bench.plan.rounds):
+        bench.advance("purchases")
+        on_sale = await put_on_sale(bench.house.database, bench.organizer)
+
+        async def visit(wire: Wire, number: int, on_sale: OnSale = on_sale, turn: int = turn) -> None:
+            kept = await hold(wire, on_sale, f"purchase-{turn}-{number}", {"quantity": 1})
+            if kept is not None:
+                await pay(wire, await order(wire, kept))
+
+        began = time.monotonic()
+        async with bench.connected(VISITORS) as wires:
+            done, _ = await visit_again(wires, bench.plan.seconds, visit)
+        await _until(bench.house.database, on_sale, _ISSUED, done, ISSUED_SECONDS_MAX)
+        issued.append(done / (time.monotonic() - began))
+        bench.advance("mails")
+        await _until(bench.house.database, on_sale, _MAILED, done, MAILED_SECONDS_MAX)
+        mailed.append(done / (time.monotonic() - began))
+    section.figures += [
+        figure("purchases up to issued", "/s", issued),
+        figure("purchases up to mailed", "/s", mailed),
+    ]
+    section.notes += [
+        f"To reach: {PURCHASES_A_SECOND:,.0f} a second up to issued, {MAILS_A_SECOND:,.0f} rendered and mailed."
+    ]
+    section.broken += await broken_promises(bench.house)
+    return section
+
+
+async def scan(bench: Bench) -> Section:
+    """Scan every ticket at the door, and then again."""
+    section = Section("scan", f"{TICKETS_TO_SCAN:,} tickets at the door, each scanned once and then again.")
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+    texts = await _tickets(bench, on_sale)
+    headers = (("authorization", f"Bearer {bench.organizer.scanner_key}"),)
+    scans = [
+        request(
+            "POST",
+            "/api/v1/tickets/validate",
+            headers,
+            json.dumps({"code": text, "session_id": str(on_sale.session_id)}).encode(),
+        )
+        for text in texts
+    ]
+    rates: list[float] = []
+    for _ in range(bench.plan.rounds):
+        bench.advance("scans")
+        async with bench.connected() as wires:
+            rate, outcomes = await closed_loop(
+                wires, bench.plan.seconds, lambda number: scans[number % len(scans)], by_status
+            )
+        rates.append(rate)
+        if set(outcomes) != {"accepted"}:
+            section.broken.append(f"scans ended otherwise: {dict(outcomes)}")
+    section.figures.append(figure("scans", "/s", rates))
+    section.notes.append(f"To reach: {SCANS_A_SECOND:,.0f} a second.")
+    section.broken += await _admitted_once(bench.house.database, on_sale) + await broken_promises(bench.house)
+    return section
+
+
+async def _place(wires: Sequence[Wire], on_sale: OnSale, seconds: float, run: str) -> list[Placed]:
+    placed: list[Placed] = []
+
+    async def visit(wire: Wire, number: int) -> None:
+        kept = await hold(wire, on_sale, f"{run}-{number}", {"quantity": 1})
+        if kept is not None:
+            placed.append(await order(wire, kept))
+
+    await visit_again(wires, seconds, visit)
+    return placed
+
+
+async def _tickets(bench: Bench, on_sale: OnSale) -> list[str]:
+    """Sell tickets in large orders, and return their codes."""
+    placed: list[Placed] = []
+    async with bench.connected(VISITORS) as wires:
+        bench.advance("selling tickets")
+
+        async def buy(wire: Wire, number: int) -> None:
+            kept = await hold(wire, on_sale, f"scan-{number}", {"quantity": PER_ORDER_MAX})
+            assert kept is not None  # noqa: S101 (there is stock for millions)
+            placed.append(await order(wire, kept))
+            await pay(wire, placed[-1])
+
+        await _for_each(wires, range(TICKETS_TO_SCAN // PER_ORDER_MAX), buy)
+        await _until(bench.house.database, on_sale, _ISSUED, len(placed), ISSUED_SECONDS_MAX)
+        texts: list[str] = []
+
+        async def read(wire: Wire, one: Placed) -> None:
+            texts.extend(await codes(wire, one))
+
+        await _for_each(wires, placed, read)
+    return texts
+
+
+async def _for_each(wires: Sequence[Wire], things: Iterable[T], act: Callable[[Wire, T], Awaitable[None]]) -> None:
+    """Do something with each thing, one at a time over each connection."""
+    waiting = iter(things)
+
+    async def work(wire: Wire) -> None:
+        for thing in waiting:
+            await act(wire, thing)
+
+    await asyncio.gather(*map(work, wires))
+
+
+async def _until(pool: Pool, on_sale: OnSale, query: LiteralString, wanted: int, seconds_max: float) -> None:
+    async with asyncio.timeout(seconds_max):
+        while await _count(pool, on_sale, query) < wanted:  # noqa: ASYNC110 (a database says nothing by itself)
+            await asyncio.sleep(0.2)
+
+
+async def _count(pool: Pool, on_sale: OnSale, query: LiteralString) -> int:
+    async with transaction(pool, on_sale.organization_id) as conn:
+        found: int = await conn.fetchval(query, on_sale.organization_id, on_sale.session_id)
+    return found
+
+
+async def _admitted_once(pool: Pool, on_sale: OnSale) -> list[str]:
+    async with transaction(pool, on_sale.organization_id) as conn:
+        twice = await conn.fetchval(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM admissions WHERE organization_id = $1 AND session_id = $2 AND direction = 'in'
+                GROUP BY unit_id HAVING count(*) > 1
+            ) AS again
+            """,
+            on_sale.organization_id,
+            on_sale.session_id,
+        )
+    return [f"{twice} tickets were admitted twice"] if twice else []

@@ -1,0 +1,123 @@
+"""Selling at once: general admission, chosen seats, best available, stock that comes back, and nothing left."""
+
+from collections.abc import Callable
+from itertools import count
+
+from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
+from fullhouse.operations.bench.figures import Section, ratio
+from fullhouse.operations.bench.holds import each_hold, hold_body, same_hold
+from fullhouse.operations.bench.load import MakeRequest, OpenLoop, closed_loop
+from fullhouse.operations.bench.stock import OnSale, put_on_sale
+
+SEATS = 20_000
+OF_BARE = 0.5
+OF_PGBENCH = 7.0
+REFUSALS_OF_BARE = 0.7
+_runs = count()
+
+
+async def onsale(bench: Bench) -> Section:
+    """General admission: everyone asks for one ticket of the same kind."""
+    section = Section("onsale", "One hot session with general admission; each hold is durable before it is answered.")
+    bare, single, holds = list[float](), list[float](), list[float]()
+    log = Log()
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+    body = hold_body(on_sale, {"quantity": 1})
+    await bench.capacity(same_hold(body, _run()), log.judge, seconds=bench.plan.warm_up_seconds)
+    for _ in range(bench.plan.rounds):
+        bare.append(await bench.bare(body))
+        single.append(await bench.pgbench())
+        holds.append(await bench.capacity(same_hold(body, _run()), log.judge))
+    limit, statements, sold = (
+        figure("bare handler", "/s", bare),
+        figure("pgbench, one guarded statement, 64 clients", "/s", single),
+        figure("durable holds over HTTP", "/s", holds),
+    )
+    section.figures += [limit, statements, sold]
+    section.ratios += [
+        ratio("durable holds over HTTP, over the bare handler", sold, limit, OF_BARE),
+        ratio("durable holds over HTTP, over pgbench's guarded statement", sold, statements, OF_PGBENCH),
+    ]
+    await _open_loop(bench, section, same_hold(body, _run()), log, sold.median)
+    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    return section
+
+
+async def seats(bench: Bench) -> Section:
+    """Chosen seats: everyone points at a pair, and many at the same one."""
+    section = Section(
+        "seats", f"Chosen pairs of {SEATS:,} seats; half of the buyers point at taken ones, as people do."
+    )
+    log, rates = Log(), list[float]()
+    for _ in range(bench.plan.rounds):
+        on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=SEATS)
+        rates.append(await _until_full(bench, each_hold(_pairs_of(on_sale), _run()), log, SEATS))
+    section.figures.append(figure("attempts at chosen pairs", "/s", rates))
+    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    return section
+
+
+async def best_available(bench: Bench) -> Section:
+    """Best available: everyone asks for the best two seats that are left, until none are."""
+    section = Section("best-available", f"The best pair of {SEATS:,} seats, again and again, until the room is full.")
+    log, rates = Log(), list[float]()
+    for _ in range(bench.plan.rounds):
+        on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=SEATS)
+        body = hold_body(on_sale, {"best_available": 2})
+        rates.append(await _until_full(bench, same_hold(body, _run()), log, SEATS))
+    section.figures.append(figure("best pairs", "/s", rates))
+    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    return section
+
+
+async def sold_out(bench: Bench) -> Section:
+    """Nothing left: what it costs to say so."""
+    section = Section("sold-out", "A session whose stock is gone; everyone still asks for it.")
+    bare, refusals = list[float](), list[float]()
+    on_sale = await put_on_sale(bench.house.database, bench.organizer, capacity=1)
+    body = hold_body(on_sale, {"quantity": 1})
+    await bench.capacity(same_hold(body, _run()), by_status, seconds=bench.plan.warm_up_seconds)
+    for _ in range(bench.plan.rounds):
+        bare.append(await bench.bare(body))
+        refusals.append(await bench.capacity(same_hold(body, _run()), by_status))
+    limit, refused = figure("bare handler", "/s", bare), figure("refusals of a sold-out session", "/s", refusals)
+    section.figures += [limit, refused]
+    section.ratios.append(
+        ratio("refusals of a sold-out session over the bare handler", refused, limit, REFUSALS_OF_BARE)
+    )
+    await _open_loop(bench, section, same_hold(body, _run()), Log(), refused.median)
+    section.broken += await broken_promises(bench.house)
+    return section
+
+
+async def _open_loop(bench: Bench, section: Section, make_request: MakeRequest, log: Log, capacity: float) -> None:
+    """Add a load at a part of what the machine can do, which is where latency can be told."""
+    bench.advance("open loop")
+    rate = capacity * bench.plan.share_of_capacity
+    async with bench.connected() as wires:
+        load = OpenLoop(wires, make_request, log.judge)
+        name = f"{section.name} at {bench.plan.share_of_capacity:.0%} of the closed loop"
+        section.loads.append(await load.run(name, rate, bench.plan.seconds))
+
+
+async def _until_full(bench: Bench, make_request: MakeRequest, log: Log, places: int) -> float:
+    """Return attempts a second for as long as the measurement lasts; a room may be full before."""
+    bench.advance(f"{places:,} places")
+    async with bench.connected() as wires:
+        rate, _ = await closed_loop(wires, min(bench.plan.seconds, 3.0), make_request, log.judge)
+    return rate
+
+
+def _pairs_of(on_sale: OnSale) -> Callable[[int], bytes]:
+    keys = on_sale.seat_keys
+
+    def body(number: int) -> bytes:
+        # A walk over the room that meets each pair, and every second time one that was asked for before.
+        at = (number if number % 2 else number * 7919) * 2 % (len(keys) - 1)
+        return hold_body(on_sale, {"seats": [keys[at], keys[at + 1]]})
+
+    return body
+
+
+def _run() -> str:
+    return f"run{next(_runs)}"

@@ -1,0 +1,178 @@
+"""Trouble: more load than the machine can take, and parts that are killed while everybody buys."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from typing import Final
+
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection
+from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
+from fullhouse.operations.bench.figures import Load, Section
+from fullhouse.operations.bench.holds import hold_body, same_hold
+from fullhouse.operations.bench.load import OpenLoop
+from fullhouse.operations.bench.stock import put_on_sale
+from fullhouse.operations.bench.wire import Answer, request
+
+OVERLOADS: Final = (1.0, 2.0, 4.0)
+SLOWED: Final = 10.0
+_SLOW: Final = "ALTER SYSTEM SET commit_delay = 20000"
+"""Microseconds."""
+CONNECTIONS: Final = 2_000
+GOODPUT_SHARE: Final = 0.8
+ACCEPTED_P99_MS: Final = 1_000.0
+REFUSED_P99_MS: Final = 50.0
+BESIDE_PER_SECOND: Final = 20.0
+CALM_SHARE: Final = 0.3
+NORMAL_SECONDS: Final = 5.0
+RECOVERY_SECONDS_MAX: Final = 5.0
+LOAD_WHILE_KILLED: Final = 0.5
+
+
+async def overload(bench: Bench) -> Section:
+    """One, two and four times what the machine can do, and ten times with slow commits."""
+    section = Section(
+        "overload", "More requests than the machine can take; health checks and the door go on beside it."
+    )
+    log = Log()
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+    body = hold_body(on_sale, {"quantity": 1})
+    await bench.capacity(same_hold(body, "overload-warm"), log.judge, seconds=bench.plan.warm_up_seconds)
+    best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
+    section.figures.append(figure("what the machine can do", "/s", [best]))
+    for times in OVERLOADS:
+        section.loads += await _overload(bench, log, body, best * times, f"{times:g} times")
+        section.notes.append(_says(section.loads[-2], best))
+    await _slow_commits(bench, slow=True)
+    try:
+        slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
+        section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
+        section.loads += await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
+        section.notes.append(_says(section.loads[-2], slow))
+    finally:
+        await _slow_commits(bench, slow=False)
+    memory = sum(bench.house.resident_bytes(" api ").values()) / 1e6
+    section.figures.append(figure("memory of the API afterwards", " MB", [memory]))
+    async with bench.connected() as wires:
+        await asyncio.sleep(NORMAL_SECONDS)
+        calm = OpenLoop(wires, same_hold(body, "overload-calm"), log.judge)
+        section.loads.append(await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds))
+    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    return section
+
+
+async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> list[Load]:
+    """Offer a load, with health checks beside it; return both."""
+    bench.advance(name)
+    async with bench.connected(CONNECTIONS) as wires, bench.connected(8) as others:
+        health = request("GET", "/healthz")
+        crowd = OpenLoop(wires, same_hold(body, f"overload-{name.replace(' ', '')}"), log.judge)
+        beside = OpenLoop(others, lambda _: health, by_status)
+        return list(
+            await asyncio.gather(
+                crowd.run(name, rate, bench.plan.seconds),
+                beside.run(f"{name}: health checks", BESIDE_PER_SECOND, bench.plan.seconds),
+            )
+        )
+
+
+def _says(load: Load, best: float) -> str:
+    good = load.rate("accepted") / best
+    accepted, refused = load.percentile("accepted", 99.0), load.percentile("told to wait", 99.0)
+    return (
+        f"{load.name}: goodput {good:.0%} of the best (to reach {GOODPUT_SHARE:.0%}), p99 of what was accepted "
+        f"{accepted:,.0f} ms (at most {ACCEPTED_P99_MS:,.0f}), of refusals {refused:,.0f} ms (at most "
+        f"{REFUSED_P99_MS:,.0f})"
+    )
+
+
+async def _slow_commits(bench: Bench, *, slow: bool) -> None:
+    """Let the server wait before each flush of its log, as on a slow disk; or no more."""
+    async with connection(bench.house.database, EVERY_ORGANIZATION) as conn:
+        await conn.execute("ALTER SYSTEM SET commit_siblings = 0")
+        await conn.execute(_SLOW if slow else "ALTER SYSTEM RESET commit_delay")
+        await conn.execute("SELECT pg_reload_conf()")
+
+
+async def recovery(bench: Bench) -> Section:
+    """Kill -9 of each part in full load: nothing that was promised is lost, and selling goes on soon."""
+    section = Section(
+        "recovery", "kill -9 in full load; the clients' own log is compared with what is there afterwards."
+    )
+    house = bench.house
+    kills: dict[str, Callable[[], Awaitable[None]]] = {
+        "PostgreSQL": lambda: _kill([house.postgres_pid]),
+        "Valkey": lambda: _kill(house.pids("valkey-server")),
+        "one API process": lambda: _kill(house.pids(" api ")[:1]),
+        "everything": lambda: _kill_and_start(bench),
+    }
+    for name, kill in kills.items():
+        bench.advance(f"kill -9: {name}")
+        took = await _sell_through(bench, section, name, kill)
+        section.figures.append(figure(f"first sale after the death of {name}", " s", [took]))
+        if took > RECOVERY_SECONDS_MAX:
+            section.notes.append(f"{name}: selling went on after {took:.1f} s; to reach {RECOVERY_SECONDS_MAX:g} s")
+    section.broken += await broken_promises(house)
+    return section
+
+
+async def _sell_through(bench: Bench, section: Section, name: str, kill: Callable[[], Awaitable[None]]) -> float:
+    """Sell, kill in the middle, sell on; return the seconds from the kill to the first sale after it."""
+    log, sales = Log(), list[float]()
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+    body = hold_body(on_sale, {"quantity": 1})
+    best = await bench.capacity(same_hold(body, f"calm-{name[:3]}"), log.judge, seconds=bench.plan.warm_up_seconds)
+
+    def judge(number: int, answer: Answer) -> str:
+        outcome = log.judge(number, answer)
+        if outcome == "accepted":
+            sales.append(time.monotonic())
+        return outcome
+
+    killed_at = 0.0
+
+    async def strike() -> None:
+        nonlocal killed_at
+        await asyncio.sleep(bench.plan.seconds / 3)
+        killed_at = time.monotonic()
+        await kill()
+
+    async with bench.connected() as wires:
+        crowd = OpenLoop(wires, same_hold(body, f"kill-{name[:3]}"), judge)
+        load, _ = await asyncio.gather(
+            crowd.run(f"kill -9: {name}", best * LOAD_WHILE_KILLED, bench.plan.seconds + RECOVERY_SECONDS_MAX), strike()
+        )
+    section.loads.append(load)
+    await bench.house.ready()
+    section.broken += [f"{name}: {complaint}" for complaint in await log.lost(bench.house.database)]
+    after = _gap_end(sales, killed_at)
+    return after - killed_at if after else float("inf")
+
+
+def _gap_end(sales: Sequence[float], killed_at: float) -> float | None:
+    """Return when selling went on: the end of the longest pause after the kill began."""
+    times = [killed_at, *(at for at in sales if at > killed_at)]
+    pauses = [(after - before, after) for before, after in pairwise(times)]
+    return max(pauses)[1] if pauses else None
+
+
+async def _kill(pids: Sequence[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+async def _kill_and_start(bench: Bench) -> None:
+    """Kill the whole house, the program that watches over it first, and start it again on its data."""
+    house = bench.house
+    assert house.child is not None  # noqa: S101 (it runs)
+    below = house.pids()
+    os.kill(house.child.pid, signal.SIGKILL)
+    for pid in below:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    await asyncio.to_thread(house.child.wait)
+    await house.start()
