@@ -24,9 +24,7 @@ async def _ask_until_answered(
     async with asyncio.timeout(90):
         while True:
             try:
-                answer = await client.post(
-                    f"{url[0]}/api/v1/reservations", json=body, headers={"Idempotency-Key": key}
-                )
+                answer = await client.post(f"{url[0]}/api/v1/reservations", json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.figures import Figure
 from fullhouse.operations.bench.house import HOST, House
 from fullhouse.operations.bench.limits import bare_handler, guarded_statement
 from fullhouse.operations.bench.load import Judge, MakeRequest, closed_loop
-from fullhouse.operations.bench.stock import Organizer, make_organizer, put_on_sale
+from fullhouse.operations.bench.stock import Organizer, make_organizer
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
 from fullhouse.operations.verify import verify
 
@@ -78,12 +78,8 @@ class Bench:
     async def pgbench(self) -> float:
         """Return what pgbench does a second with one guarded statement on one hot row."""
         self.advance("pgbench")
-        on_sale = await put_on_sale(self.house.database, self.organizer)
-        ids = (on_sale.organization_id, on_sale.session_id)
-        folder = self.house.folder
-        return await guarded_statement(
-            self.house.database_url, self.house.database, ids, folder, int(self.plan.seconds)
-        )
+        house = self.house
+        return await guarded_statement(house.database_url, house.database, house.folder, self.plan.seconds)
 
     async def capacity(self, make_request: MakeRequest, judge: Judge, *, seconds: float | None = None) -> float:
         """Return what the API answers a second to as many callers as there are connections, after a warm-up."""
@@ -113,15 +109,20 @@ class Log:
             return "accepted"
         return outcome_of(answer)
 
-    async def lost(self, pool: Pool, *, live: Sequence[str] = ("held", "sold")) -> list[str]:
+    async def lost(self, pool: Pool, organization_id: UUID) -> list[str]:
         """Return a complaint for each promise that is not kept: a reservation that is not there, or twice there."""
         ids = [UUID(text.decode()) for text in self.acknowledged]
         complaints: list[str] = []
         if len(set(ids)) != len(ids):
             complaints.append(f"{len(ids) - len(set(ids))} reservations were promised twice")
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, organization_id) as conn:
             found = await conn.fetchval(
-                "SELECT count(*) FROM reservations WHERE reservation_id = ANY($1) AND status = ANY($2)", ids, live
+                """
+                SELECT count(*) FROM reservations
+                WHERE organization_id = $1 AND reservation_id = ANY($2) AND status IN ('held', 'sold')
+                """,
+                organization_id,
+                ids,
             )
         if found != len(set(ids)):
             complaints.append(f"{len(set(ids)) - found} reservations were promised and are not there")

@@ -34,8 +34,18 @@ class _Record:
 class OpenLoop:
     """One load at a fixed rate over given connections."""
 
-    def __init__(self, wires: Sequence[Wire], make_request: MakeRequest, judge: Judge) -> None:
-        """Use open connections, whose number bounds what is under way at once."""
+    def __init__(
+        self,
+        wires: Sequence[Wire],
+        make_request: MakeRequest,
+        judge: Judge,
+        drain_seconds_max: float = DRAIN_SECONDS_MAX,
+    ) -> None:
+        """Use open connections, whose number bounds what is under way at once.
+
+        ``drain_seconds_max`` is how long the last answers are waited for.
+        """
+        self._drain_seconds_max = drain_seconds_max
         self._free = deque(wires)
         self._make_request = make_request
         self._judge = judge
@@ -56,7 +66,7 @@ class OpenLoop:
             number = due
             self._send()
             await asyncio.sleep(TICK_SECONDS)
-        until = time.monotonic() + DRAIN_SECONDS_MAX
+        until = time.monotonic() + self._drain_seconds_max
         while (self._under_way or self._waiting) and time.monotonic() < until:
             self._send()
             await asyncio.sleep(TICK_SECONDS)

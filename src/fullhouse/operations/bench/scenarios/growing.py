@@ -22,13 +22,13 @@ _runs = count()
 
 _OLD_ROWS: Final = (
     """
-    INSERT INTO outbox (organization_id, message_id, type, version, key, data, created_at, sent_at)
-    SELECT $1, gen_random_uuid(), 'order.paid', 1, gen_random_uuid()::text, '{}', clock_timestamp(), clock_timestamp()
-    FROM generate_series(1, $2::integer)
+    INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, sent_at)
+    SELECT $1, gen_random_uuid(), number % 64, gen_random_uuid(), 'order.paid', 1, '{}', clock_timestamp()
+    FROM generate_series(1, $2::integer) AS number
     """,
     """
-    INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, created_at)
-    SELECT $1, 'old', 'old-' || number, '\\x00', clock_timestamp() FROM generate_series(1, $2::integer) AS number
+    INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
+    SELECT $1, 'old', 'old-' || number, '\\x00', 201, '{}' FROM generate_series(1, $2::integer) AS number
     """,
     """
     INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, status, secret_hash,
@@ -51,7 +51,7 @@ async def growth(bench: Bench) -> Section:
     section.curves.append(await _rooms(bench, log))
     section.curves.append(await _sessions(bench, log))
     section.curves.append(await _old_rows(bench, log))
-    section.broken += await log.lost(bench.house.database)
+    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id)
     section.curves.append(await _processes(bench))
     for curve in section.curves:
         costs = [1 / rate for _, rate in curve.points]

@@ -12,13 +12,12 @@ async def limits(bench: Bench) -> Section:
     section = Section("limits", "The machine itself: what no product on it can pass.")
     bare, single, batches, syncs = list[float](), list[float](), list[float](), list[float]()
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    ids = (on_sale.organization_id, on_sale.session_id)
-    house, seconds = bench.house, int(bench.plan.seconds)
+    house, seconds = bench.house, bench.plan.seconds
     for _ in range(bench.plan.rounds):
         bare.append(await bench.bare(hold_body(on_sale, {"quantity": 1})))
         single.append(await bench.pgbench())
         bench.advance("pgbench in batches")
-        batches.append(await machine.guarded_batches(house.database_url, house.database, ids, house.folder, seconds))
+        batches.append(await machine.guarded_batches(house.database_url, house.database, house.folder, seconds))
         bench.advance("fsync")
         syncs.append(await machine.fsyncs(house.folder))
     section.figures += [

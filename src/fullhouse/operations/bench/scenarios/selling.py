@@ -39,7 +39,9 @@ async def onsale(bench: Bench) -> Section:
         ratio("durable holds over HTTP, over pgbench's guarded statement", sold, statements, OF_PGBENCH),
     ]
     await _open_loop(bench, section, same_hold(body, _run()), log, sold.median)
-    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
+        bench.house
+    )
     return section
 
 
@@ -53,7 +55,9 @@ async def seats(bench: Bench) -> Section:
         on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=SEATS)
         rates.append(await _until_full(bench, each_hold(_pairs_of(on_sale), _run()), log, SEATS))
     section.figures.append(figure("attempts at chosen pairs", "/s", rates))
-    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
+        bench.house
+    )
     return section
 
 
@@ -66,7 +70,9 @@ async def best_available(bench: Bench) -> Section:
         body = hold_body(on_sale, {"best_available": 2})
         rates.append(await _until_full(bench, same_hold(body, _run()), log, SEATS))
     section.figures.append(figure("best pairs", "/s", rates))
-    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
+        bench.house
+    )
     return section
 
 

@@ -59,7 +59,9 @@ async def overload(bench: Bench) -> Section:
         await asyncio.sleep(NORMAL_SECONDS)
         calm = OpenLoop(wires, same_hold(body, "overload-calm"), log.judge)
         section.loads.append(await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds))
-    section.broken += await log.lost(bench.house.database) + await broken_promises(bench.house)
+    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
+        bench.house
+    )
     return section
 
 
@@ -146,7 +148,9 @@ async def _sell_through(bench: Bench, section: Section, name: str, kill: Callabl
         )
     section.loads.append(load)
     await bench.house.ready()
-    section.broken += [f"{name}: {complaint}" for complaint in await log.lost(bench.house.database)]
+    section.broken += [
+        f"{name}: {complaint}" for complaint in await log.lost(bench.house.database, bench.organizer.organization_id)
+    ]
     after = _gap_end(sales, killed_at)
     return after - killed_at if after else float("inf")
 
