@@ -65,8 +65,8 @@ chart: $(VENV)/.dev-installed  ## Lint the Helm chart with Helm, and render it a
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --extra bench --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --extra bench --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
 
 access-table: $(VENV)/.dev-installed  ## Write docs/reference/access.md anew from the table of the tests
 	@cd tests && PYTHONPATH=../src ../$(BIN)/python -m access.matrix
