@@ -82,6 +82,31 @@ async def load_live_family(conn: Connection, family_id: UUID) -> LiveFamily | No
     return None if row is None else LiveFamily(**dict(row))
 
 
+@dataclass(frozen=True, slots=True)
+class LiveSignIn:
+    """A sign-in that has not ended, as its owner tells it from others."""
+
+    family_id: UUID
+    client: str
+    created_at: datetime
+    refreshed_at: datetime
+    has_second_factor: bool
+
+
+async def list_sign_ins(conn: Connection, user_id: UUID, limit: int) -> list[LiveSignIn]:
+    """List the sign-ins of a user that have not ended, the latest used first."""
+    rows = await conn.fetch(
+        """
+        SELECT family_id, client, created_at, refreshed_at, has_second_factor FROM token_families
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()
+        ORDER BY refreshed_at DESC LIMIT $2
+        """,
+        user_id,
+        limit,
+    )
+    return [LiveSignIn(**dict(row)) for row in rows]
+
+
 async def load_signing_keys(conn: Connection) -> tuple[Sequence[StoredSigningKey], datetime]:
     """Load the keys that verify now or will sign, oldest first, and the present instant."""
     rows = await conn.fetch(

@@ -5,7 +5,7 @@ from uuid import UUID
 from fullhouse.identity.means import Means
 from fullhouse.identity.rules import RefreshRefused
 from fullhouse.identity.tokens.refresh_token import read_refresh_token
-from fullhouse.identity.writes import revoke_family
+from fullhouse.identity.writes import lock_family, revoke_family
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, transaction
 
 
@@ -13,6 +13,16 @@ async def sign_out(pool: Pool, family_id: UUID) -> None:
     """End a sign-in. Once it has ended nothing changes."""
     async with transaction(pool, NO_ORGANIZATION) as conn:
         await revoke_family(conn, family_id)
+
+
+async def sign_out_there(pool: Pool, user_id: UUID, family_id: UUID) -> bool:
+    """End another sign-in of a user. False, and nothing changed, where it is not theirs or has ended."""
+    async with transaction(pool, NO_ORGANIZATION) as conn:
+        locked = await lock_family(conn, family_id)
+        is_theirs = locked is not None and locked.is_live and locked.user_id == user_id
+        if is_theirs:
+            await revoke_family(conn, family_id)
+    return is_theirs
 
 
 async def sign_out_by_token(pool: Pool, means: Means, refresh_token: str) -> UUID:

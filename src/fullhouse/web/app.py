@@ -32,15 +32,14 @@ from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
-from fullhouse.web.pages import shop
-from fullhouse.web.pages.account import links
+from fullhouse.web.pages import account, shop
 from fullhouse.web.pages.route import add_page_errors
 from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
-OWN_ROUTERS = (health.router, docs.router, key_set.router, links.router, *shop.ROUTERS)
+OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS)
 
 
 def create_app(resources: Resources, settings: Settings) -> Edge:

@@ -25,6 +25,7 @@ CREDENTIALS_MAX = 20_000
 """Of so many good credentials a process remembers the budget."""
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
+_SIGN_IN_PAGES = ("/sign-in", "/register", "/account/", "/orders/links", "/invitations/")
 _READS = frozenset({"GET", "HEAD"})
 _UNAUTHENTICATED = 401
 _REFUSED = 400
@@ -49,6 +50,8 @@ def purpose_of(method: str, path: str) -> str | None:
         return None
     if path.startswith("/orders/") and method in _READS:
         return "order_look_up"
+    if method == "POST" and path.startswith(_SIGN_IN_PAGES):
+        return "sign_in"
     return "hold" if path.startswith("/sessions/") and method == "POST" else "other"
 
 

@@ -13,6 +13,9 @@ from fullhouse.organizations.members.writes import mark_mailed
 from fullhouse.organizations.queries import load_organization
 from fullhouse.organizations.rules import Invitation, InvitationStatus, Organization
 
+PATH = "/invitations"
+"""Where a person opens an invitation."""
+
 
 async def mail_invitation(
     pool: Pool, mailer: Mailer, server_key: bytes, public_url: str, ids: tuple[UUID, UUID]
@@ -60,11 +63,9 @@ def write_invitation(organization: Organization, invitation: Invitation, token: 
         speak.gettext("Hello,"),
         speak.gettext("%(organization)s invites you to work with it as: %(role)s.", organization=name, role=role),
         speak.gettext(
-            "Sign in at %(address)s with the address that this mail came to, or register it there first and verify "
-            "it. Then accept the invitation with this text:",
-            address=public_url,
+            "Open this link, and sign in with the address that this mail came to, or register it first and confirm it:"
         ),
-        token,
+        f"{public_url}{PATH}/{token}",
         speak.gettext(
             "It works until %(date)s, once, and for this address alone. If you did not expect it, do nothing.",
             date=speak.date(invitation.expires_at, "UTC"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -65,7 +65,7 @@ def render_page(
 def environment(language: Language) -> Environment:
     """Prepare the templates for one language. An unknown name in a template is an error, never an empty text."""
     made = Environment(
-        loader=PackageLoader("fullhouse.web.pages.shop", "templates"),
+        loader=ChoiceLoader([PackageLoader("fullhouse.web.pages.shop"), PackageLoader("fullhouse.web.pages.account")]),
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

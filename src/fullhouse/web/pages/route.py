@@ -36,9 +36,13 @@ class PageRoute(APIRoute):
                 # Pages take ids in their paths and nothing else that is validated.
                 return error_page(request, RouteUnknown())
             except DomainError as refused:
-                return error_page(request, refused)
+                return self.on_refusal(request, refused) or error_page(request, refused)
 
         return handle_as_page
+
+    def on_refusal(self, request: Request, error: DomainError) -> Response | None:  # noqa: ARG002 (for routes with another answer)
+        """Answer a refusal in another way than by the page of errors; None: not."""
+        return None
 
 
 def error_page(request: Request, error: DomainError) -> Response:

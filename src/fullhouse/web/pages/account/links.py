@@ -102,7 +102,8 @@ def _done(request: Request, purpose: Purpose) -> Response:
         title, text = speak.gettext("Your password is set"), speak.gettext("You can sign in with it now.")
     else:
         title, text = speak.gettext("Your address is confirmed"), speak.gettext("You can sign in now.")
-    return render_page(request, "account_done.html", {"title": title, "text": text}, headers=PRIVATE_HEADERS)
+    values = {"title": title, "text": text, "link": ("/sign-in", speak.gettext("Sign in"))}
+    return render_page(request, "account_done.html", values, headers=PRIVATE_HEADERS)
 
 
 def _explain(speak: Translator, refused: DomainError) -> str:

@@ -9,6 +9,7 @@ from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.idempotency import fingerprint
 from fullhouse.infra.postgres import connection, transaction
 from fullhouse.infra.resources import Resources
+from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given
 from fullhouse.orders.place_order import OrderRequest, place_order
 from fullhouse.orders.queries import find_order_of_reservation
 from fullhouse.orders.rules import Contact, OrderExists
@@ -26,11 +27,14 @@ class Purchase:
     contact: Contact
     language: str
     nonce: str
+    given: Given = NOTHING_GIVEN
 
     @property
     def key(self) -> str:
         """Return its idempotency key: of the form and of all that was entered, so that a changed form is a new one."""
-        entered = "\x1f".join([self.nonce, *map(repr, self.items), self.contact.email, self.contact.name])
+        entered = "\x1f".join(
+            [self.nonce, *map(repr, self.items), self.contact.email, self.contact.name, repr(self.given)]
+        )
         return f"page:{hashlib.sha256(entered.encode()).hexdigest()}"
 
 
@@ -57,7 +61,7 @@ async def place_purchase(resources: Resources, office: BoxOffice, purchase: Purc
 async def _place_order(resources: Resources, purchase: Purchase, placed: Placed) -> UUID:
     reservation = placed.reservation
     ids = (reservation.organization_id, reservation.reservation_id)
-    request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language)
+    request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language, purchase.given)
     order_key = derive_key(resources.secret_key, "order")
     try:
         async with transaction(resources.pool, ids[0]) as conn:

@@ -8,6 +8,7 @@ from fullhouse.core.errors import DomainError, Kind
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.idempotency import IdempotencyInFlight, IdempotencyKeyReused
 from fullhouse.infra.languages import Translator
+from fullhouse.orders.persons.rules import FormChanged
 from fullhouse.orders.rules import LimitPerBuyer
 from fullhouse.reservations.rules import LimitPerOrder, NotOnSale, NotSold, ReservationExpired, SeatTaken, SoldOut
 from fullhouse.web.pages.shop.words import why_not_on_sale
@@ -19,6 +20,16 @@ class Notice:
 
     title: str
     text: str
+    is_bad: bool = True
+
+
+def ask_of_tickets(speak: Translator) -> Notice:
+    """Ask for the rest, now that it is known how many tickets."""
+    return Notice(
+        speak.gettext("Almost done"),
+        speak.gettext("Please say who the tickets are for, below. Nothing is reserved yet."),
+        is_bad=False,
+    )
 
 
 def explain_refusal(speak: Translator, error: DomainError, terms: SessionTerms, now: datetime) -> Notice | None:
@@ -42,6 +53,10 @@ def _simple(speak: Translator) -> Mapping[str, Notice]:
     gettext = speak.gettext
     twice = Notice(gettext("This form was sent twice"), gettext("Please send it once more. Nothing was charged."))
     return {
+        FormChanged.code: Notice(
+            gettext("What this event asks has changed"),
+            gettext("Please look at the questions again, and send the form once more. Nothing was charged."),
+        ),
         SeatTaken.code: Notice(
             gettext("Somebody else was faster"), gettext("One of these seats has just been taken. Please choose again.")
         ),

@@ -16,6 +16,8 @@ from fullhouse.catalogue.queries import load_now
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.catalogue.show_event import EventView, SessionView, show_session
 from fullhouse.core.errors import DomainError
+from fullhouse.events.form.queries import load_form
+from fullhouse.events.form.rules import Form
 from fullhouse.events.rules import SessionNotFound
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import ResourcesDep
@@ -30,10 +32,11 @@ from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.origin import check_origin
 from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
 from fullhouse.web.pages.route import PageRoute
+from fullhouse.web.pages.shop.asked_fields import asked_rows
 from fullhouse.web.pages.shop.buy import Purchase, place_purchase
-from fullhouse.web.pages.shop.refusals import Notice, explain_refusal
+from fullhouse.web.pages.shop.refusals import Notice, ask_of_tickets, explain_refusal
 from fullhouse.web.pages.shop.room import RoomLeft, has_accessible_seats, only_area, places_of, unpack_seats
-from fullhouse.web.pages.shop.session_form import Problem, Room, read_order
+from fullhouse.web.pages.shop.session_form import Problem, Room, read_order, tickets_of
 from fullhouse.web.pages.shop.session_view import entered_accessible, kind_rows, place_rows, session_card
 
 NONCE_BYTES = 18
@@ -52,6 +55,7 @@ class Shown:
     room: Room
     has_accessible: bool
     now: datetime
+    form: Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,12 @@ async def post_session_page(
     nonce = nonce_in(fields)
     shown = await _load(resources, board, session_id)
     speak = speaker_of(request)
-    asked = read_order(fields, shown.session, shown.room, speak)
+    asked = read_order(fields, shown.session, shown.room, shown.form, speak)
     if isinstance(asked, list):
         return _page(request, shown, Filled(fields, nonce, asked, status=422))
-    purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce)
+    if not asked.is_complete:
+        return _page(request, shown, Filled(fields, nonce, notice=ask_of_tickets(speak)))
+    purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce, asked.given)
     try:
         path = await place_purchase(resources, office, purchase)
     except DomainError as refused:
@@ -111,8 +117,9 @@ async def _load(resources: Resources, board: AvailabilityBoard, session_id: UUID
         map_id = session.terms.seat_map_id
         seat_map = await load_seat_map(conn, organization_id, map_id) if map_id else None
         now = await load_now(conn)
+        form = await load_form(conn, organization_id, view.event.event_id)
     left = await _room_left(board, session_id) if seat_map is not None else None
-    return Shown(view, session, _room(session, seat_map, left), has_accessible_seats(seat_map), now)
+    return Shown(view, session, _room(session, seat_map, left), has_accessible_seats(seat_map), now, form)
 
 
 async def _room_left(board: AvailabilityBoard, session_id: UUID) -> RoomLeft:
@@ -142,6 +149,7 @@ def _page(request: Request, shown: Shown, filled: Filled) -> Response:
         "kinds": kind_rows(session, fields, bad_fields, speak),
         "has_accessible": shown.has_accessible,
         "accessible_open": entered_accessible(session, fields, filled.problems),
+        "asked": asked_rows(shown.form, tickets_of(fields, session), fields, speak),
         "hold_minutes": session.terms.hold_seconds // 60,
         "key": filled.key,
         "name": fields.get("name", ""),

@@ -8,12 +8,14 @@ from pydantic import ValidationError
 
 from fullhouse.catalogue.show_event import SessionView
 from fullhouse.core.errors import Invalid
-from fullhouse.core.json import Json
+from fullhouse.events.form.rules import Form
 from fullhouse.infra.languages import Translator
+from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given
 from fullhouse.orders.rules import Contact, check_contact
 from fullhouse.reservations.api import BestAvailableWish, ItemWish
 from fullhouse.reservations.rules import ItemRequest
 from fullhouse.web.pages.form import count_in
+from fullhouse.web.pages.shop.asked_fields import Tickets, is_shown, read_given
 from fullhouse.web.pages.shop.room import Place
 
 
@@ -40,10 +42,9 @@ class Asked:
 
     items: tuple[ItemRequest, ...]
     contact: Contact
-
-    def to_json(self) -> Json:
-        """Return what makes two forms the same one."""
-        return {"items": [repr(item) for item in self.items], "email": self.contact.email, "name": self.contact.name}
+    given: Given
+    is_complete: bool
+    """Whether the form asked for all that the event needs to know of so many tickets."""
 
 
 def quantity_field(ticket_type_id: UUID) -> str:
@@ -69,7 +70,19 @@ def chosen_place(fields: Mapping[str, str], places: Sequence[Place]) -> Place | 
     return next((place for place in places if place.value == value), None)
 
 
-def read_order(fields: Mapping[str, str], view: SessionView, room: Room, speak: Translator) -> Asked | list[Problem]:
+def tickets_of(fields: Mapping[str, str], view: SessionView) -> list[Tickets]:
+    """List the ticket types that are asked for, with how many; what is no number is none."""
+    kinds = (offer.ticket_type for offer in view.offers)
+    found = (
+        Tickets(one.ticket_type_id, one.name, count_in(fields, quantity_field(one.ticket_type_id)) or 0)
+        for one in kinds
+    )
+    return [one for one in found if one.quantity]
+
+
+def read_order(
+    fields: Mapping[str, str], view: SessionView, room: Room, form: Form, speak: Translator
+) -> Asked | list[Problem]:
     """Read what is asked for. Returns the problems if there are any."""
     problems: list[Problem] = []
     place = chosen_place(fields, room.places) if "place" in fields else None
@@ -77,9 +90,13 @@ def read_order(fields: Mapping[str, str], view: SessionView, room: Room, speak: 
         problems.append(Problem("place", speak.gettext("Choose where you would like to be.")))
     items = _read_items(fields, view, (room, place), speak, problems)
     contact = _read_contact(fields, speak, problems)
+    tickets = tickets_of(fields, view)
+    is_complete = is_shown(form, tickets, fields)
+    given, wrong = read_given(form, tickets, fields, speak) if is_complete else (NOTHING_GIVEN, [])
+    problems += [Problem(*one) for one in wrong]
     if problems or contact is None:
         return problems
-    return Asked(tuple(items), contact)
+    return Asked(tuple(items), contact, given, is_complete)
 
 
 def _read_items(
