@@ -2,7 +2,7 @@
 
 ``database_url``    a migrated database that the tests of one worker share; every test makes its own organization,
                     so nothing is ever emptied
-``pool``            an asyncpg pool on it, as the product opens it
+``pool``            a pool on it, as the product opens it; what is run on the pool itself is the owner's (harness.pools)
 ``fresh_database``  the URL of a migrated database that belongs to one test (``fresh_pool``: a pool on it)
 ``empty_database``  the URL of a database without a schema, for one test
 ``valkey_url``, ``valkey``  a server and a client (answers in bytes), emptied for each module
@@ -19,11 +19,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from harness.pools import open_owners_pool
 from harness.servers import Databases, Servers, running_servers
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Pool, open_pool
+from fullhouse.infra.postgres import Pool
 
 ROOT = Path(__file__).parents[1]
 SHORT_PATH_BYTES_MAX = 60
@@ -59,7 +60,7 @@ async def database_url(databases: Databases) -> str:
 
 @pytest.fixture(scope="session")
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(database_url, size_max=20)
+    opened = await open_owners_pool(database_url)
     yield opened
     await opened.close()
 
@@ -73,7 +74,7 @@ async def fresh_database(databases: Databases) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def fresh_pool(fresh_database: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(fresh_database, size_max=20)
+    opened = await open_owners_pool(fresh_database)
     yield opened
     await opened.close()
 

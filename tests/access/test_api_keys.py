@@ -11,7 +11,7 @@ from harness.web import Seller, make_seller
 
 from fullhouse.core.secrets import hash_secret
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.organizations.find_api_key import REMEMBERED_SECONDS_MAX, ApiKeys
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import API_KEYS_MAX, NewApiKey, Role, TooManyApiKeys, read_api_key_id, write_api_key
@@ -37,7 +37,7 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(client: httpx.AsyncClien
     assert made["name"] == "Door 2"
     assert made["hint"] == text[-4:]
     assert read_api_key_id(text) == UUID(made["id"])
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         row = await conn.fetchrow(
             "SELECT * FROM api_keys WHERE organization_id = $1 AND api_key_id = $2",
             seller.organization_id,
@@ -128,7 +128,7 @@ async def test_a_key_revoked_elsewhere_is_refused_within_five_seconds(pool: Pool
     ours, elsewhere = ApiKeys(pool, clock), ApiKeys(pool, clock)
     found = await ours.find_api_key(text)
     assert found is not None
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         await conn.execute(
             "UPDATE api_keys SET revoked_at = clock_timestamp() WHERE organization_id = $1 AND api_key_id = $2",
             seller.organization_id,
@@ -143,13 +143,13 @@ async def test_an_expired_key_is_refused_even_while_it_is_remembered(pool: Pool)
     seller = await make_seller(pool)
     clock = StoppedClock()
     clock.now = system.now()
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         new = NewApiKey("short", Role.OWNER, expires_at=clock.now + timedelta(seconds=2))
         _, text = await issue_api_key(conn, system.make_id, system.randomness, seller.organization_id, new)
     api_keys = ApiKeys(pool, clock)
     assert await api_keys.find_api_key(text) is not None
     clock.now += timedelta(seconds=2)
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         # The database's clock decides as well; let the key be over there too without waiting for it.
         await conn.execute(
             "UPDATE api_keys SET expires_at = clock_timestamp() WHERE organization_id = $1 AND name = 'short'",
@@ -175,7 +175,7 @@ async def test_the_last_use_is_written_at_most_once_a_minute(pool: Pool) -> None
     text = seller.keys[Role.SCANNER]
 
     async def last_use() -> datetime | None:
-        async with connection(pool, EVERY_ORGANIZATION) as conn:
+        async with connection(pool, seller.organization_id) as conn:
             found: datetime | None = await conn.fetchval(
                 "SELECT last_used_at FROM api_keys WHERE organization_id = $1 AND role = 'scanner'",
                 seller.organization_id,
@@ -188,7 +188,7 @@ async def test_the_last_use_is_written_at_most_once_a_minute(pool: Pool) -> None
     assert first is not None
     await ApiKeys(pool, system.now).find_api_key(text)
     assert await last_use() == first
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         await conn.execute(
             "UPDATE api_keys SET last_used_at = last_used_at - interval '61 seconds' WHERE organization_id = $1",
             seller.organization_id,
@@ -203,13 +203,13 @@ async def test_the_limit_of_keys_holds_when_many_are_issued_at_once(pool: Pool) 
     seller = await make_seller(pool)
     start = asyncio.Barrier(8)
     missing = API_KEYS_MAX - len(Role) - 2
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         for number in range(missing):
             new = NewApiKey(f"key {number}", Role.SCANNER)
             await issue_api_key(conn, system.make_id, system.randomness, seller.organization_id, new)
 
     async def issue() -> bool:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, seller.organization_id) as conn:
             await start.wait()
             new = NewApiKey("one more", Role.SCANNER)
             try:
@@ -219,7 +219,7 @@ async def test_the_limit_of_keys_holds_when_many_are_issued_at_once(pool: Pool) 
             return True
 
     assert sum(await asyncio.gather(*(issue() for _ in range(8)))) == 2
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         count = await conn.fetchval("SELECT count(*) FROM api_keys WHERE organization_id = $1", seller.organization_id)
         registered = await conn.fetchval(
             "SELECT count(*) FROM directory WHERE organization_id = $1 AND kind = 'api_key'", seller.organization_id

@@ -11,7 +11,7 @@ from harness.stock import SERVER_KEY
 
 from fullhouse.admission.rules import Direction, Scan
 from fullhouse.admission.scan_ticket import ScanAnswer, scan_ticket
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
 from fullhouse.tickets.code import TicketClaims, derive_signing_key, make_code
 from fullhouse.tickets.issue_tickets import issue_tickets
@@ -34,7 +34,7 @@ class Door:
 
     async def scan(self, code: str, direction: str = "in", **options: Any) -> ScanAnswer:
         scan = Scan(self.organization_id, code, Direction(direction), **options)
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, scan.organization_id) as conn:
             return await scan_ticket(conn, make_id, scan)
 
     async def outcome(self, code: str, direction: str = "in", **options: Any) -> str:
@@ -64,7 +64,7 @@ def make_door(pool: Any) -> MakeDoor:
         await sale.pay(order_id)
         await sale.deliver()
         await sale.work()
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, sale.made.organization_id) as conn:
             tickets = list(await issue_tickets(conn, make_id, SERVER_KEY, sale.made.organization_id, order_id))
         return Door(pool, sale, order_id, tickets, [code_of(ticket) for ticket in tickets])
 

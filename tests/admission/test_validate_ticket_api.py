@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from harness.web import client_of, make_resources, running_app
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
@@ -24,7 +24,7 @@ async def client(pool: Any, valkey: Any, tmp_path_factory: pytest.TempPathFactor
 
 
 async def key_of(door: Any, role: Role) -> dict[str, str]:
-    async with transaction(door.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(door.pool, door.organization_id) as conn:
         new = NewApiKey(name="door", role=role)
         _, text = await issue_api_key(conn, make_id, randomness, door.organization_id, new)
     return {"Authorization": f"Bearer {text}"}

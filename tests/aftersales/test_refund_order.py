@@ -12,14 +12,14 @@ from harness.stock import counters, rectangle
 from fullhouse.aftersales.refund_order import RefundedOrder, refund_order
 from fullhouse.aftersales.rules import RefundWish
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderNotFound, OrderNotRefundable, OrderStatus
 from fullhouse.payments.rules import RefundStatus, RefundTooLarge
 from fullhouse.tickets.rules import TicketStatus
 
 
 async def refund(sold: Sold, **wish: Any) -> RefundedOrder:
-    async with transaction(sold.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sold.pool, sold.organization_id) as conn:
         return await refund_order(conn, system.make_id, sold.organization_id, sold.order_id, RefundWish(**wish))
 
 
@@ -139,7 +139,7 @@ async def test_dying_between_any_two_statements_refunds_nothing(pool: Pool) -> N
     deaths = 0
     while True:
         try:
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, sold.organization_id) as conn:
                 dying = DyingConnection(conn, deaths)
                 await refund_order(dying, system.make_id, sold.organization_id, sold.order_id, RefundWish())
             break
@@ -162,7 +162,7 @@ async def test_what_was_never_paid_or_is_anothers_is_not_refunded(pool: Pool) ->
     sold, other = await sell(pool, 2), await make_sale(pool)
     foreign = other.made.organization_id
     with pytest.raises(OrderNotFound):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, foreign) as conn:
             await refund_order(conn, system.make_id, foreign, sold.order_id, RefundWish())
     assert (await sold.sale.show(sold.order_id)).status is OrderStatus.PAID
     assert await sold.sale.stock() == (10, 0, 2, 0)

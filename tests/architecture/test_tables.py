@@ -8,7 +8,7 @@ import re
 import pytest
 from harness.sources import Statement, all_statements, owners, statements, tables_of_the_sale
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
 
 OWNERS = owners()
 SALE = tables_of_the_sale()
@@ -116,7 +116,7 @@ def test_a_planted_write_and_a_planted_crossing_are_found() -> None:
 
 @pytest.fixture(scope="module")
 async def unique_indexes(pool: Pool) -> dict[str, tuple[str, bool, list[str]]]:
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, NO_ORGANIZATION) as conn:
         rows = await conn.fetch(
             """
             SELECT i.relname AS name, t.relname AS table, x.indisprimary AS is_primary,

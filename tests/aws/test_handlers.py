@@ -13,7 +13,7 @@ from harness.pgbouncer import running_pgbouncer
 from harness.sale import Sale
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.operations.read_codes import read_pdf
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
@@ -41,7 +41,7 @@ def request_of(body: str, **headers: str) -> dict[str, Any]:
 
 
 async def scanner_key(pool: Any, organization_id: UUID) -> str:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, organization_id) as conn:
         new = NewApiKey(name="door", role=Role.SCANNER)
         return (await issue_api_key(conn, system.make_id, system.randomness, organization_id, new))[1]
 

@@ -11,7 +11,7 @@ from harness.web import Seller, client_of
 
 from fullhouse.core.json import Json
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.seating.publish_seat_map import publish_seat_map
 from fullhouse.web.edge import Edge
 
@@ -43,7 +43,7 @@ async def test_box_office_blocks_and_gives_back(
 async def test_seats_are_blocked_by_key_or_label(
     organizer: Organizer, anyone: httpx.AsyncClient, pool: Pool, seller: Seller
 ) -> None:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         published = await publish_seat_map(conn, system.make_id, seller.organization_id, rectangle(2, 4))
     prices = [{"price_category": "stalls", "price_minor": 3000}]
     session = await organizer.on_sale(

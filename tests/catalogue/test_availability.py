@@ -16,7 +16,7 @@ from valkey.asyncio import Valkey
 from fullhouse.catalogue.availability import pack_seats
 from fullhouse.catalogue.show_availability import AvailabilityBoard, load_availability
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.system import now
 from fullhouse.seating.publish_seat_map import publish_seat_map
 from fullhouse.seating.rules import Area, SeatMap
@@ -53,7 +53,7 @@ def hall() -> SeatMap:
 
 async def seated(organizer: Organizer, pool: Pool, seller: Seller, **changes: Any) -> dict[str, Any]:  # JSON
     """Put a session in the hall on sale."""
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         published = await publish_seat_map(conn, system.make_id, seller.organization_id, hall())
     prices = [{"price_category": "stalls", "price_minor": 3000}, {"price_category": "pit", "price_minor": 1000}]
     body = {
@@ -164,7 +164,7 @@ async def test_category_of_a_map_may_be_lowered_and_never_raised(
 async def test_session_must_fit_its_map(
     organizer: Organizer, pool: Pool, seller: Seller, changes: dict[str, Any], field: str
 ) -> None:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         published = await publish_seat_map(conn, system.make_id, seller.organization_id, hall())
     prices = [{"price_category": "stalls", "price_minor": 3000}]
     body = {"seat_map_id": str(published.seat_map_id), "ticket_types": [{"name": "A", "prices": prices}], **changes}
@@ -264,7 +264,7 @@ async def test_without_valkey_the_answer_is_the_same(organizer: Organizer, pool:
 async def test_statements_do_not_grow_with_the_room(
     organizer: Organizer, pool: Pool, seller: Seller, rows: int, per_row: int
 ) -> None:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, seller.organization_id) as conn:
         published = await publish_seat_map(conn, system.make_id, seller.organization_id, rectangle(rows, per_row))
     prices = [{"price_category": "stalls", "price_minor": 3000}]
     session = await organizer.on_sale(
@@ -272,7 +272,7 @@ async def test_statements_do_not_grow_with_the_room(
     )
     board = AvailabilityBoard(pool, Valkey(port=1), now)
     statements: list[str] = []
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         with cast("Any", conn).query_logger(lambda logged: statements.append(logged.query)):
             shown = await load_availability(conn, seller.organization_id, UUID(session["id"]))
     assert len(statements) == 9

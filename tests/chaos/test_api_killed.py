@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 from harness.api_process import api_process, settings_of, worker_process
+from harness.pools import open_owners_pool
 from harness.stock import MadeSession, make_seated_session, make_session, rectangle
 from harness.waiting import until
 
-from fullhouse.infra.postgres import open_pool
 from fullhouse.operations.verify import verify
 
 BUYERS = 40
@@ -54,7 +54,7 @@ async def _buy_while_the_api_dies(
 async def test_holds_survive_the_death_of_the_api_and_retries_hold_once(
     fresh_database: str, valkey_url: str, tmp_path: Path
 ) -> None:
-    pool = await open_pool(fresh_database)
+    pool = await open_owners_pool(fresh_database)
     standing = await make_session(pool, capacity=400)
     seated = await make_seated_session(pool, rectangle(20, 20))
     environment = settings_of(fresh_database, valkey_url, tmp_path, rate_limits="off")

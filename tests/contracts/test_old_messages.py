@@ -11,7 +11,7 @@ from harness.worker import SETTINGS, resources_on
 
 from fullhouse.core.errors import DomainError, Kind
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, transaction
+from fullhouse.infra.postgres import Connection, transaction
 from fullhouse.workers.react import Subscription
 from fullhouse.workers.subscriptions import QUEUES
 from fullhouse.workers.work import work_of
@@ -61,7 +61,7 @@ async def test_consumer_reads_what_was_once_sent_and_relies_only_on_what_is_alwa
 
     # Nothing of what the sample names is in this database, so a consumer either does nothing or says that it is gone.
     try:
-        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(fresh_pool, read.organization_id) as conn:
             await react(subscription, conn, read)
     except DomainError as error:
         assert error.kind is Kind.NOT_FOUND  # noqa: PT017 (doing nothing is as good)

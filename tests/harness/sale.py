@@ -12,7 +12,7 @@ from fullhouse.core.message import Message
 from fullhouse.core.secrets import derive_key
 from fullhouse.infra import system
 from fullhouse.infra.inbox import first_time
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, transaction
+from fullhouse.infra.postgres import Connection, Pool, Record, transaction
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.orders.place_order import OrderRequest, PlacedOrder, place_order
 from fullhouse.orders.queries import load_order
@@ -55,7 +55,7 @@ class Sale:
         request = OrderRequest(
             self.made.organization_id, placed.reservation.reservation_id, placed.token, ANA, language="en"
         )
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.made.organization_id) as conn:
             return await place_order(conn, system.make_id, ORDER_KEY, request)
 
     async def pay(self, order_id: UUID, outcome: str = "succeed", *, provider: str = SIMULATED) -> Payment:
@@ -87,7 +87,7 @@ class Sale:
         self.handled.append(message)
         handler = self._handlers().get(message.type)
         if handler is not None:
-            async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(self.pool, message.organization_id) as conn:
                 if await first_time(conn, message.organization_id, "sale under test", str(message.message_id)):
                     await handler(conn, message)
         if message.type == "refund.requested":
@@ -122,26 +122,26 @@ class Sale:
 
     async def show(self, order_id: UUID) -> Order:
         """Load an order as it is."""
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.made.organization_id) as conn:
             order = await load_order(conn, self.made.organization_id, order_id)
         assert order is not None
         return order
 
     async def payments(self, order_id: UUID) -> tuple[Payment, ...]:
         """Load the payments of an order."""
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.made.organization_id) as conn:
             return await load_payments(conn, self.made.organization_id, order_id)
 
     async def payment(self, payment_id: UUID) -> Payment:
         """Load one payment."""
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.made.organization_id) as conn:
             payment = await load_payment(conn, self.made.organization_id, payment_id)
         assert payment is not None
         return payment
 
     async def refunds(self, order_id: UUID) -> tuple[Refund, ...]:
         """Load the refunds of an order."""
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.made.organization_id) as conn:
             return await load_refunds(conn, self.made.organization_id, order_id)
 
     async def stock(self) -> tuple[int, int, int, int]:

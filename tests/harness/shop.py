@@ -11,7 +11,7 @@ import httpx
 from valkey.asyncio import Valkey
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
 from harness.sale import Sale
@@ -65,7 +65,7 @@ class Shop:
     async def member(self, role: str, sale: Sale | None = None) -> dict[str, str]:
         """Issue a key of a role, and return its header."""
         organization_id = (sale or self.sale).made.organization_id
-        async with transaction(self.sale.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.sale.pool, organization_id) as conn:
             _, key = await issue_api_key(
                 conn, system.make_id, system.randomness, organization_id, NewApiKey(name=role, role=Role(role))
             )

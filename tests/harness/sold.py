@@ -12,7 +12,7 @@ from fullhouse.core.message import Message
 from fullhouse.infra import system
 from fullhouse.infra.mailer import Mailer
 from fullhouse.infra.object_store import ObjectStore
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.queries import load_units
 from fullhouse.orders.rules import Order, Unit
 from fullhouse.reservations.place_reservation import Placed
@@ -46,20 +46,20 @@ class Sold:
         return self.order.order_id
 
     async def issue(self, server_key: bytes = SERVER_KEY) -> list[Ticket]:
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.organization_id) as conn:
             return list(await issue_tickets(conn, system.make_id, server_key, self.organization_id, self.order_id))
 
     async def tickets(self) -> tuple[Ticket, ...]:
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.organization_id) as conn:
             return await load_tickets(conn, self.organization_id, self.order_id)
 
     async def units(self) -> tuple[Unit, ...]:
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.organization_id) as conn:
             return await load_units(conn, self.organization_id, self.order_id)
 
     async def refund(self, *unit_ids: UUID) -> None:
         """Refund these units, or all."""
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.organization_id) as conn:
             await refund_order(conn, system.make_id, self.organization_id, self.order_id, RefundWish(unit_ids=unit_ids))
 
     async def announced(self, *types: str) -> list[Message]:

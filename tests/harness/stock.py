@@ -13,7 +13,7 @@ from fullhouse.events.session_dates import SessionDates
 from fullhouse.events.wall_clock import WallClock
 from fullhouse.infra import system
 from fullhouse.infra.directory import register
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, transaction
+from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.reservations.open_stock import open_stock
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import ItemRequest, NewQuota
@@ -59,7 +59,7 @@ async def make_session(
     make_id = system.make_id
     made = MadeSession(make_id(), make_id(), make_id(), make_id(), {name: make_id() for name in types})
     made.quotas = {name: make_id() for name in quotas or {}}
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await _insert_event(conn, made, per_order_max, hold_seconds, sales_from)
         await conn.execute(
             "INSERT INTO price_categories VALUES ($1, $2, $3, 'standing', 'Standing', 0, $4)",
@@ -189,7 +189,7 @@ async def make_seated_session(pool: Pool, seat_map: SeatMap, *, per_order_max: i
     make_id = system.make_id
     organization_id = make_id()
     starts = (datetime.now(UTC) + timedelta(days=30)).replace(tzinfo=None, microsecond=0)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, organization_id) as conn:
         await conn.execute(
             "INSERT INTO organizations (organization_id, name) VALUES ($1, 'Test theatre')", organization_id
         )

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from fullhouse.core.message import Message
 from fullhouse.infra import system
 from fullhouse.infra.outgoing import Outside
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.webhooks.create_endpoint import create_endpoint
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.rules import Endpoint, EndpointFields
@@ -36,7 +36,7 @@ class Webhooks:
         return Sender(self.pool, means_of(self.outside), **options)
 
     async def endpoint(self, url: str, *types: str) -> Endpoint:
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, self.seller.organization_id) as conn:
             fields = EndpointFields(url, "", types or ("order.paid",))
             made, _ = await create_endpoint(conn, system.make_id, SECRET_KEY, self.seller.organization_id, fields)
         self.endpoints.append(made)
@@ -65,7 +65,7 @@ class Webhooks:
         )
 
     async def enqueue(self, message: Message) -> int:
-        async with transaction(self.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.pool, message.organization_id) as conn:
             return await enqueue_deliveries(conn, system.make_id, [message])
 
     async def statuses(self, endpoint_id: UUID | None = None) -> list[tuple[str, int]]:

@@ -33,7 +33,7 @@ from fullhouse.infra.http import (
     unstorable,
 )
 from fullhouse.infra.idempotency import IdempotencyInFlight, IdempotencyKeyReused
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
+from fullhouse.infra.postgres import Connection, Pool, connection
 
 MOMENT = datetime(2027, 5, 1, 18, 0, tzinfo=UTC)
 
@@ -193,7 +193,7 @@ class Effect:
 
 
 async def written(pool: Pool, organization_id: UUID) -> int:
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, organization_id) as conn:
         count: int = await conn.fetchval("SELECT count(*) FROM inbox WHERE organization_id = $1", organization_id)
         return count
 

@@ -1,4 +1,4 @@
-"""The migrations together make exactly the schema that ``migrations/schema.sql`` shows."""
+"""The migrations together make exactly the schema that ``schema.sql`` beside them shows, with its row security."""
 
 import asyncpg
 
@@ -60,7 +60,10 @@ async def catalog(url: str) -> set[str]:
 async def load_schema(url: str, extra: str = "") -> None:
     conn = await asyncpg.connect(url)
     try:
-        await conn.execute((migrations_folder() / "schema.sql").read_text(encoding="utf-8") + extra)
+        for part in ("schema.sql", "row_security.sql"):
+            async with conn.transaction():
+                await conn.execute((migrations_folder() / part).read_text(encoding="utf-8"))
+        await conn.execute(extra or "SELECT")
     finally:
         await conn.close()
 

@@ -6,7 +6,7 @@ import pytest
 from harness.sale import make_sale
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.cancel_order import cancel_order
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.orders.rules import OrderAlreadyPaid, OrderNotFound, OrderNotPending, OrderStatus
@@ -19,7 +19,7 @@ async def test_cancelling_gives_the_stock_back_once(pool: Pool) -> None:
     order = (await sale.order(3)).order
 
     async def cancel() -> object:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, order.organization_id) as conn:
             return await cancel_order(conn, system.make_id, order.organization_id, order.order_id)
 
     results = await asyncio.gather(*(cancel() for _ in range(6)), return_exceptions=True)
@@ -35,7 +35,7 @@ async def test_a_paid_order_is_not_cancelled(pool: Pool) -> None:
     sale = await make_sale(pool, price_minor=0)
     order = (await sale.order()).order
     with pytest.raises(OrderAlreadyPaid):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, order.organization_id) as conn:
             await cancel_order(conn, system.make_id, order.organization_id, order.order_id)
     assert (await sale.show(order.order_id)).status is OrderStatus.PAID
     assert await sale.stock() == (10, 0, 2, 0)
@@ -45,7 +45,7 @@ async def test_another_organizations_order_is_not_found(pool: Pool) -> None:
     sale, other = await make_sale(pool), await make_sale(pool)
     order = (await sale.order()).order
     with pytest.raises(OrderNotFound):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, other.made.organization_id) as conn:
             await cancel_order(conn, system.make_id, other.made.organization_id, order.order_id)
     assert await sale.show(order.order_id) == order
 
@@ -64,7 +64,7 @@ async def test_orders_expire_with_their_holds_and_only_the_pending_ones(pool: Po
     assert await sale.stock() == (10, 2, 0, 0)
     (expired,) = await sale.messages("reservation.expired")
     for _ in range(3):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, expired.organization_id) as conn:
             await expire_orders(conn, system.make_id, expired)
     (told,) = await sale.messages("order.expired")
     assert told.data["order_id"] == str(lapsed.order_id)
@@ -73,7 +73,7 @@ async def test_orders_expire_with_their_holds_and_only_the_pending_ones(pool: Po
 async def test_giving_the_reservation_back_ends_its_order(pool: Pool) -> None:
     sale = await make_sale(pool)
     order = (await sale.order()).order
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         await release_reservation(conn, system.make_id, order.organization_id, order.reservation_id)
     await sale.work()
     assert (await sale.show(order.order_id)).status is OrderStatus.EXPIRED

@@ -9,7 +9,7 @@ from harness.sale import ANA, ORDER_KEY, Sale, make_sale
 
 from fullhouse.core.secrets import derive_secret, same_hash
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.find_order import find_order
 from fullhouse.orders.place_order import OrderRequest, PlacedOrder, place_order
 from fullhouse.orders.queries import load_contact, load_lines, load_units
@@ -30,7 +30,7 @@ async def test_order_takes_what_is_held_and_its_price(pool: Pool) -> None:
     order = placed.order
     assert (order.status, order.total_minor, order.currency) == (OrderStatus.PENDING, 5997, "EUR")
     assert same_hash(derive_secret(ORDER_KEY, order.order_id), order.secret_hash)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         assert await load_lines(conn, order.organization_id, order.order_id) == placed.lines
         assert await load_contact(conn, order.organization_id, order.order_id) == ANA
         assert await load_units(conn, order.organization_id, order.order_id) == ()
@@ -61,7 +61,7 @@ async def test_only_the_token_of_the_reservation_orders_it(pool: Pool) -> None:
     for token in (other.token, mine.token[:-1] + ("A" if mine.token[-1] != "A" else "B"), "x"):
         request = OrderRequest(sale.made.organization_id, mine.reservation.reservation_id, token, ANA, "en")
         with pytest.raises(ReservationNotFound):
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, request.organization_id) as conn:
                 await place_order(conn, system.make_id, ORDER_KEY, request)
     assert await _orders(sale) == 0
     assert await sale.messages("order.placed") == []
@@ -72,7 +72,7 @@ async def test_token_opens_nothing_in_another_organization(pool: Pool) -> None:
     held = await sale.hold()
     request = OrderRequest(other.made.organization_id, held.reservation.reservation_id, held.token, ANA, "en")
     with pytest.raises(ReservationNotFound):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, request.organization_id) as conn:
             await place_order(conn, system.make_id, ORDER_KEY, request)
     assert await _orders(sale) == await _orders(other) == 0
 
@@ -81,7 +81,7 @@ async def test_what_is_not_held_any_more_is_not_ordered(pool: Pool) -> None:
     sale = await make_sale(pool)
     lapsed, released = await sale.hold(), await sale.hold()
     await sale.lapse(lapsed)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sale.made.organization_id) as conn:
         ids = (sale.made.organization_id, released.reservation.reservation_id)
         await release_reservation(conn, system.make_id, *ids)
     for held in (lapsed, released):
@@ -129,7 +129,7 @@ async def test_order_and_expiry_race_and_one_of_them_wins(pool: Pool) -> None:
         ordered, _ = await asyncio.gather(
             sale.order(placed=held), expire_reservations(pool, system.make_id), return_exceptions=True
         )
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, sale.made.organization_id) as conn:
             ids = (sale.made.organization_id, held.reservation.reservation_id)
             now = await load_reservation(conn, *ids)
         assert now is not None

@@ -24,7 +24,7 @@ async def test_create_admin_makes_an_owner_whose_key_works(pool: Pool) -> None:
     email = address()
     admin = await create_admin(pool, TOOLS, email, "Teatro Aurora")
     assert (admin.user.email, admin.organization.name) == (email, "Teatro Aurora")
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, admin.organization.organization_id) as conn:
         membership = await load_membership(conn, admin.organization.organization_id, admin.user.user_id)
     assert membership is not None
     assert membership.role is Role.OWNER

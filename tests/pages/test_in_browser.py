@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 import pytest
+from harness.pools import open_owners_pool
 from harness.sale import ORDER_KEY, make_sale
 from harness.servers import Databases
 from harness.stock import SERVER_KEY
@@ -15,7 +16,7 @@ from playwright.async_api import Browser, Page, expect
 from valkey.asyncio import Valkey
 
 from fullhouse.core.secrets import derive_secret
-from fullhouse.infra.postgres import Pool, open_pool
+from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.operations.demo_data import make_demo_data
 
@@ -79,7 +80,7 @@ async def database_url(databases: Databases) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(database_url, size_max=20)
+    opened = await open_owners_pool(database_url)
     yield opened
     await opened.close()
 

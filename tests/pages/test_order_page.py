@@ -12,7 +12,7 @@ from fullhouse.aftersales.refund_order import refund_order
 from fullhouse.aftersales.rules import RefundWish
 from fullhouse.core.secrets import derive_secret
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.place_order import PlacedOrder
 from fullhouse.payments.rules import PaymentStatus
 from fullhouse.reservations.expire_reservations import expire_reservations
@@ -50,7 +50,7 @@ async def test_a_payment_leads_to_tickets(buyer: Buyer, put_on_sale: PutOnSale, 
     issuing = await buyer.open(f"{path_of(placed)}?looked=10")
     assert issuing.title == "Thank you! · Fullhouse"
     assert issuing.refresh == f"5;url={path_of(placed)}?looked=11"
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sale.made.organization_id) as conn:
         tickets = await issue_tickets(
             conn, system.make_id, SERVER_KEY, sale.made.organization_id, placed.order.order_id
         )
@@ -168,11 +168,11 @@ async def test_a_refunded_order_shows_no_codes(buyer: Buyer, put_on_sale: PutOnS
     await pay(buyer, await buyer.open(path_of(placed)), "succeed")
     await sale.deliver()
     await sale.work()
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sale.made.organization_id) as conn:
         [ticket, _] = await issue_tickets(
             conn, system.make_id, SERVER_KEY, sale.made.organization_id, placed.order.order_id
         )
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sale.made.organization_id) as conn:
         await refund_order(
             conn, system.make_id, sale.made.organization_id, placed.order.order_id, RefundWish(unit_ids=())
         )

@@ -9,7 +9,7 @@ from harness.web import Seller
 from pages.browsing import Buyer, Form
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.generate_seat_map import generate_seat_map
 from fullhouse.seating.publish_seat_map import publish_seat_map
 from fullhouse.seating.rules import Area, PriceCategory, SeatMap
@@ -24,7 +24,7 @@ def seated(organizer: Organizer, seller: Seller, pool: Pool) -> Seated:
 
     async def make(room: ShippedRoom | SeatMap) -> tuple[dict[str, Any], SeatMap]:
         seat_map = room if isinstance(room, SeatMap) else generate_seat_map(room)
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, seller.organization_id) as conn:
             published = await publish_seat_map(conn, system.make_id, seller.organization_id, seat_map)
         keys = [category.key for category in seat_map.price_categories]
         prices = [{"price_category": key, "price_minor": 9000 - 1000 * number} for number, key in enumerate(keys)]

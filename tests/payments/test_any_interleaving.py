@@ -17,7 +17,7 @@ from fullhouse.aftersales.refund_order import refund_order
 from fullhouse.aftersales.rules import RefundWish
 from fullhouse.core.errors import DomainError
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.cancel_payment import abandon_order
 from fullhouse.payments.expire_attempts import expire_attempts
@@ -118,7 +118,7 @@ class Play:
             await self.sale.end_attempt(payment)
 
     async def _refund(self, order_id: UUID) -> None:
-        async with transaction(self.sale.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(self.sale.pool, self._organization) as conn:
             await refund_order(conn, system.make_id, self._organization, order_id, RefundWish())
 
     async def come_to_rest(self) -> None:

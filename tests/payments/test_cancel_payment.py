@@ -8,7 +8,7 @@ from harness.providers import FaultyProvider, away
 from harness.sale import Sale, make_sale
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import Order, OrderAlreadyPaid, OrderNotFound, OrderNotPending, OrderStatus
 from fullhouse.payments.cancel_payment import abandon_order, cancel_payment
 from fullhouse.payments.rules import (
@@ -134,7 +134,7 @@ async def test_cancel_and_pay_race_and_the_stock_is_either_sold_or_back(pool: Po
 
         async def win(sale: Sale, barrier: asyncio.Barrier, payment_id: UUID, captured: Charge) -> None:
             await barrier.wait()
-            async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(sale.pool, sale.made.organization_id) as conn:
                 ids = (sale.made.organization_id, payment_id)
                 await settle_payment(conn, system.make_id, *ids, captured)
 

@@ -7,7 +7,7 @@ import pytest
 from harness.sale import Sale, make_sale
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderNotPending, OrderStatus
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.rules import PaymentDeclined, PaymentStatus
@@ -81,7 +81,7 @@ async def test_the_consequence_of_a_decline_happens_once(pool: Pool) -> None:
     (declined,) = await sale.messages("payment.declined")
 
     async def react() -> bool:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, declined.organization_id) as conn:
             return await close_declined_order(conn, system.make_id, declined)
 
     assert sorted(await asyncio.gather(*(react() for _ in range(6)))) == [False] * 5 + [True]
@@ -96,7 +96,7 @@ async def test_a_decline_that_is_heard_after_the_next_try_began_closes_nothing(p
         await decline(sale, order.order_id)
     declined = (await sale.messages("payment.declined"))[-1]
     await sale.pay(order.order_id)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, declined.organization_id) as conn:
         assert not await close_declined_order(conn, system.make_id, declined)
     await sale.deliver()
     await sale.work()

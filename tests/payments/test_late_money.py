@@ -9,7 +9,7 @@ from harness.sale import Sale, make_sale
 from harness.stock import box_office, make_seated_session, rectangle
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.queries import load_lines, load_units
 from fullhouse.orders.rules import Order, OrderStatus
 from fullhouse.payments.apply_notice import apply_notice
@@ -54,7 +54,7 @@ async def test_late_money_without_places_is_asked_back_and_given_back(pool: Pool
     await sale.make_due(payment)
     await sale.deliver()
     (notice,) = await sale.messages("payment.notice_received")
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, notice.organization_id) as conn:
         await apply_notice(conn, system.make_id, sale.providers, notice)
     assert (await sale.show(order.order_id)).status is OrderStatus.PAID_UNSEATED
     (refund,) = await sale.refunds(order.order_id)
@@ -85,7 +85,7 @@ async def test_dying_anywhere_while_late_money_is_settled_leaves_neither_half(po
     deaths = 0
     while True:
         try:
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, notice.organization_id) as conn:
                 await apply_notice(DyingConnection(conn, deaths), system.make_id, sale.providers, notice)
             break
         except Died:
@@ -129,7 +129,7 @@ async def test_a_second_payment_that_wins_for_an_unseated_order_is_given_back_to
     await sale.hold(2)
     await come_late(sale, first)
     assert (await sale.show(order.order_id)).status is OrderStatus.REFUNDED
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         more = Charge("ref", ChargeStatus.CAPTURED, 2 * first.amount_minor)
         await settle_payment(conn, system.make_id, order.organization_id, first.payment_id, more)
     refunds = await sale.refunds(order.order_id)
@@ -148,7 +148,7 @@ async def test_money_and_expiry_race_and_the_buyer_has_places_or_a_refund(pool: 
 
         async def pay(barrier: asyncio.Barrier, sale: Sale, payment: Payment, captured: Charge) -> None:
             await barrier.wait()
-            async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(sale.pool, payment.organization_id) as conn:
                 ids = (payment.organization_id, payment.payment_id)
                 await settle_payment(conn, system.make_id, *ids, captured)
 
@@ -200,7 +200,7 @@ async def take(sale: Sale, *seats: str) -> None:
 
 async def seats_of(sale: Sale, order: Order) -> tuple[list[str], list[str]]:
     """Return the keys of an order's lines and of its live units."""
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, order.organization_id) as conn:
         lines = await load_lines(conn, order.organization_id, order.order_id)
         units = await load_units(conn, order.organization_id, order.order_id)
     return [seat.key for line in lines for seat in line.seats], [unit.seat.key for unit in units if unit.seat]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.providers.port import SentNotice
@@ -110,7 +110,7 @@ async def test_a_notice_is_stored_and_applied_once(pool: Pool) -> None:
     assert [await tell(sale, payment, "captured") for _ in range(5)] == [True, False, False, False, False]
     (stored,) = await sale.messages("payment.notice_received")
     for _ in range(5):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, stored.organization_id) as conn:
             await apply_notice(conn, system.make_id, sale.providers, stored)
     assert await sale.stock() == (10, 0, 2, 0)
     assert (

@@ -8,7 +8,7 @@ from harness.providers import FaultyProvider, away
 from harness.sale import Sale, make_sale
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import Order, OrderNotFound
 from fullhouse.payments.ledger import Account
 from fullhouse.payments.providers.port import Providers
@@ -36,13 +36,13 @@ async def paid(pool: Pool) -> tuple[Sale, FaultyProvider, Order]:
     payment = (await sale.payments(order.order_id))[0]
     charge = await sale.simulated.fetch(key_of(payment))
     assert charge is not None
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         await settle_payment(conn, system.make_id, order.organization_id, payment.payment_id, charge)
     return sale, provider, order
 
 
 async def request(sale: Sale, order: Order, amount_minor: int, source: Account = Account.SALES) -> tuple[Refund, ...]:
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, order.organization_id) as conn:
         wanted = RefundRequest(order.organization_id, order.order_id, amount_minor, "by_request", source)
         return await request_refund(conn, system.make_id, wanted)
 
@@ -149,12 +149,12 @@ async def test_what_is_refused_for_good_waits_for_somebody(fresh_pool: Pool) -> 
     assert await sale.balances() == {"provider:faulty": 5000, "refunds": -5000}
     await make_due(fresh_pool)
     assert await send(sale) == 0
-    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(fresh_pool, order.organization_id) as conn:
         await retry_refund(conn, system.make_id, order.organization_id, refund.refund_id)
     assert await send(sale) == 1
     assert await sale.balances() == {}
     with pytest.raises(RefundNotFailed):
-        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(fresh_pool, order.organization_id) as conn:
             await retry_refund(conn, system.make_id, order.organization_id, refund.refund_id)
 
 
@@ -172,10 +172,10 @@ async def test_other_organizations_refund_nothing(fresh_pool: Pool) -> None:
     other = await make_sale(fresh_pool)
     wanted = RefundRequest(other.made.organization_id, order.order_id, 1, "by_request", Account.SALES)
     with pytest.raises(OrderNotFound):
-        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(fresh_pool, wanted.organization_id) as conn:
             await request_refund(conn, system.make_id, wanted)
     (refund,) = await request(sale, order, 1)
     with pytest.raises(RefundNotFound):
-        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(fresh_pool, other.made.organization_id) as conn:
             await retry_refund(conn, system.make_id, other.made.organization_id, refund.refund_id)
     assert len(await sale.refunds(order.order_id)) == 1

@@ -8,7 +8,7 @@ from harness.sale import Sale, make_sale
 
 from fullhouse.core.money import Money
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.queries import load_units
 from fullhouse.orders.rules import Order, OrderStatus
 from fullhouse.payments.apply_notice import apply_notice
@@ -22,7 +22,7 @@ def captured(payment: Payment, amount_minor: int | None = None) -> Charge:
 
 
 async def settle(sale: Sale, payment: Payment, charge: Charge) -> Payment:
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, payment.organization_id) as conn:
         return await settle_payment(conn, system.make_id, payment.organization_id, payment.payment_id, charge)
 
 
@@ -50,7 +50,7 @@ async def test_success_sells_the_places_and_tells_of_it(pool: Pool) -> None:
     assert await sale.stock() == (10, 0, 3, 0)
     assert await sale.balances() == {"provider:simulated": 3750, "sales": -3750}
     assert await sale.refunds(order.order_id) == ()
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, order.organization_id) as conn:
         units = await load_units(conn, order.organization_id, order.order_id)
     assert [(unit.line_number, unit.number, unit.price_minor, unit.live) for unit in units] == [
         (1, 1, 1250, True),
@@ -154,7 +154,7 @@ async def test_dying_between_any_two_statements_changes_nothing_and_the_next_try
     deaths = 0
     while True:
         try:
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, notice.organization_id) as conn:
                 await apply_notice(DyingConnection(conn, deaths), system.make_id, sale.providers, notice)
             break
         except Died:
@@ -169,7 +169,7 @@ async def test_dying_between_any_two_statements_changes_nothing_and_the_next_try
     assert (await sale.show(order.order_id)).status is OrderStatus.PAID
     assert await sale.stock() == (10, 0, 2, 0)
     for _ in range(3):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, notice.organization_id) as conn:
             await apply_notice(conn, system.make_id, sale.providers, notice)
     assert await sale.balances() == {"provider:simulated": 5000, "sales": -5000}
     assert len(await sale.messages("order.paid")) == 1

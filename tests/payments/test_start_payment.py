@@ -10,7 +10,7 @@ from harness.sale import NOTICE_KEY, Sale, make_sale
 
 from fullhouse.core.errors import Invalid
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderAlreadyPaid, OrderNotFound, OrderStatus
 from fullhouse.payments.expire_attempts import expire_attempts
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
@@ -118,7 +118,7 @@ async def test_a_process_that_dies_before_the_call_leaves_an_attempt_that_ends(p
     sale = await make_sale(pool)
     order = (await sale.order()).order
     request = PaymentRequest(order.organization_id, order.order_id, "simulated", {})
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, request.organization_id) as conn:
         payment = await open_attempt(conn, system.make_id, sale.providers, request)
     await sale.end_attempt(payment)
     await expire_attempts(pool, system.make_id, sale.providers)
@@ -136,7 +136,7 @@ async def test_the_same_attempt_sent_many_times_is_one_charge(pool: Pool) -> Non
     sale = await make_sale(pool)
     order = (await sale.order()).order
     request = PaymentRequest(order.organization_id, order.order_id, "simulated", {"outcome": "succeed"})
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, request.organization_id) as conn:
         payment = await open_attempt(conn, system.make_id, sale.providers, request)
     barrier = asyncio.Barrier(6)
 

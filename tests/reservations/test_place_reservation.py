@@ -2,11 +2,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from harness.pools import open_owners_pool
 from harness.stock import TypePlan, box_office, counters, make_session, wants
 
 from fullhouse.infra import system
 from fullhouse.infra.idempotency import IdempotencyKeyReused
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.reservations.change_quota import announce_terms_changed, change_quota
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.place_reservation import Placed, RepeatedRefusal
@@ -96,7 +97,7 @@ async def test_nothing_is_sold_before_the_window_opens_and_desks_hear_of_changes
     with pytest.raises(NotOnSale) as refused:
         await office.place_reservation(made.session_id, wants(made, 1))
     assert refused.value.fields["sales_from"]
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await conn.execute("UPDATE sessions SET sales_from = NULL WHERE session_id = $1", made.session_id)
         await announce_terms_changed(conn, made.organization_id, made.session_id)
     await office.place_reservation(made.session_id, wants(made, 1))
@@ -229,10 +230,10 @@ async def test_a_quota_cannot_be_lowered_below_what_is_held(pool: Pool) -> None:
     office = box_office(pool)
     await office.place_reservation(made.session_id, wants(made, 4))
     with pytest.raises(QuotaBelowSold) as refused:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             await change_quota(conn, made.organization_id, made.session_id, made.category_quota, 3)
     assert (refused.value.fields["held"], refused.value.fields["sold"]) == (4, 0)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await change_quota(conn, made.organization_id, made.session_id, made.category_quota, 5)
     with pytest.raises(SoldOut):
         await office.place_reservation(made.session_id, wants(made, 2))
@@ -241,7 +242,7 @@ async def test_a_quota_cannot_be_lowered_below_what_is_held(pool: Pool) -> None:
 
 
 async def test_a_hold_runs_as_many_statements_in_a_large_session_as_in_a_small_one(database_url: str) -> None:
-    pool = await open_pool(database_url, size_max=1)
+    pool = await open_owners_pool(database_url, size_max=1)
     statements: list[str] = []
     async with pool.acquire() as conn:
         conn.add_query_logger(lambda record: statements.append(record.query))

@@ -7,7 +7,7 @@ from harness.stock import MadeSession, box_office, make_seated_session, rectangl
 
 from fullhouse.events.queries import load_terms
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.reservations.block_stock import block_stock, release_allocation
 from fullhouse.reservations.place_reservation import BoxOffice, Placed
 from fullhouse.reservations.release_reservation import release_reservation
@@ -92,7 +92,7 @@ async def test_a_released_seat_can_be_held_again_through_another_desk(pool: Pool
     one, other = box_office(pool), box_office(pool)
     await other.place_reservation(made.session_id, _seats(made, "1-4"))
     placed = await one.place_reservation(made.session_id, _seats(made, "1-1", "1-2"))
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await release_reservation(conn, system.make_id, made.organization_id, placed.reservation.reservation_id)
     again = await other.place_reservation(made.session_id, _best(made, 3))
     assert _keys(again) == ["1-1", "1-2", "1-3"]
@@ -103,10 +103,10 @@ async def test_sold_and_returned_seats(pool: Pool) -> None:
     made = await make_seated_session(pool, rectangle(1, 3))
     office = box_office(pool)
     placed = await office.place_reservation(made.session_id, _seats(made, "1-2"))
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await sell_reservation(conn, system.make_id, made.organization_id, placed.reservation.reservation_id)
     assert await _states(pool, made) == [0, 2, 0]
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await return_stock(
             conn, made.organization_id, made.session_id, seats=[1], quota_counts={made.category_quota: 1}
         )
@@ -120,12 +120,12 @@ async def test_late_money_takes_the_same_seats_else_equal_ones_together_else_non
 
     async def lapsed(*names: str) -> Placed:
         placed = await office.place_reservation(made.session_id, _seats(made, *names))
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             await release_reservation(conn, system.make_id, made.organization_id, placed.reservation.reservation_id)
         return placed
 
     async def pay_late(placed: Placed) -> list[str] | None:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             sold = await sell_again(conn, system.make_id, made.organization_id, placed.reservation.reservation_id)
         return None if sold is None else [seat.key for item in sold.items for seat in item.seats]
 
@@ -140,7 +140,7 @@ async def test_late_money_takes_the_same_seats_else_equal_ones_together_else_non
 async def test_blocked_seats_are_kept_from_the_public(pool: Pool) -> None:
     made = await make_seated_session(pool, rectangle(1, 4))
     office = box_office(pool)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         terms = await load_terms(conn, made.organization_id, made.session_id)
         assert terms is not None
         new = NewAllocation("House", "director's guests", ("1-2", "1-3"), {}, None)
@@ -150,8 +150,8 @@ async def test_blocked_seats_are_kept_from_the_public(pool: Pool) -> None:
         await office.place_reservation(made.session_id, _seats(made, "1-2"))
     assert _keys(await office.place_reservation(made.session_id, _best(made, 2))) == ["1-1", "1-4"]
     with pytest.raises(SeatTaken):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             await block_stock(conn, system.make_id, terms, new)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await release_allocation(conn, made.organization_id, made.session_id, allocation)
     assert await _states(pool, made) == [1, 0, 0, 1]

@@ -8,7 +8,7 @@ from harness.stock import MadeSession, box_office, counters, make_session, wants
 
 from fullhouse.events.queries import load_terms
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.reservations.block_stock import block_stock, release_allocation, release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.extend_reservation import extend_reservation, hold_until
@@ -27,13 +27,13 @@ async def _hold(pool: Pool, made: MadeSession, quantity: int) -> Placed:
 
 
 async def _release(pool: Pool, placed: Placed) -> bool:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, placed.reservation.organization_id) as conn:
         reservation = placed.reservation
         return await release_reservation(conn, system.make_id, reservation.organization_id, reservation.reservation_id)
 
 
 async def _sell(pool: Pool, placed: Placed) -> bool:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, placed.reservation.organization_id) as conn:
         reservation = placed.reservation
         sold = await sell_reservation(conn, system.make_id, reservation.organization_id, reservation.reservation_id)
         return sold is not None
@@ -88,7 +88,7 @@ async def test_returned_stock_is_on_sale_again(pool: Pool) -> None:
     assert await _sell(pool, await _hold(pool, made, 2))
     with pytest.raises(SoldOut):
         await _hold(pool, made, 1)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await return_stock(conn, made.organization_id, made.session_id, seats=[], quota_counts={made.category_quota: 2})
     await _hold(pool, made, 2)
     assert await counters(pool, made) == (2, 2, 0, 0)
@@ -97,7 +97,7 @@ async def test_returned_stock_is_on_sale_again(pool: Pool) -> None:
 async def test_returning_more_than_was_sold_fails_and_changes_nothing(pool: Pool) -> None:
     made = await make_session(pool, capacity=2)
     with pytest.raises(Exception, match="sold"):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             await return_stock(
                 conn, made.organization_id, made.session_id, seats=[], quota_counts={made.category_quota: 1}
             )
@@ -109,14 +109,14 @@ async def test_more_time_never_passes_the_longest_hold_but_an_open_payment_may(p
     placed = await _hold(pool, made, 1)
     reservation = placed.reservation
     ids = (reservation.organization_id, reservation.reservation_id)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, ids[0]) as conn:
         longer = await extend_reservation(conn, *ids, seconds=100_000)
     assert longer.expires_at == reservation.held_at + timedelta(hours=2)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, ids[0]) as conn:
         same = await extend_reservation(conn, *ids, seconds=60)
     assert same.expires_at == longer.expires_at
     until = datetime.now(UTC) + timedelta(hours=5)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, ids[0]) as conn:
         paying = await hold_until(conn, *ids, until)
     assert paying.expires_at == until
 
@@ -128,7 +128,7 @@ async def test_what_has_ended_cannot_be_extended(pool: Pool) -> None:
     await _release(pool, released)
     for placed, status in ((lapsed, "expired"), (released, "released")):
         with pytest.raises(ReservationExpired) as refused:
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, made.organization_id) as conn:
                 await extend_reservation(conn, made.organization_id, placed.reservation.reservation_id, seconds=60)
         assert refused.value.fields["reservation_status"] == status
 
@@ -140,15 +140,15 @@ async def test_late_money_gets_places_while_there_are_any(pool: Pool) -> None:
         await _lapse(pool, placed)
     await expire_reservations(pool, system.make_id)
     ids = (made.organization_id, late.reservation.reservation_id)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, ids[0]) as conn:
         sold = await sell_again(conn, system.make_id, *ids)
     assert sold is not None
     assert sold.items == late.reservation.items
     assert await counters(pool, made) == (4, 0, 2, 0)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, ids[0]) as conn:
         assert await sell_again(conn, system.make_id, *ids) is None
     await _hold(pool, made, 2)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         gone = await sell_again(conn, system.make_id, made.organization_id, early.reservation.reservation_id)
     assert gone is None
     assert await counters(pool, made) == (4, 2, 2, 0)
@@ -162,10 +162,10 @@ async def test_blocked_stock_is_not_sold_and_comes_back_once(pool: Pool) -> None
         await _hold(pool, made, 4)
     with pytest.raises(SoldOut):
         await _block(pool, made, 4)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         await release_allocation(conn, made.organization_id, made.session_id, allocation)
     with pytest.raises(AllocationNotFound):
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, made.organization_id) as conn:
             await release_allocation(conn, made.organization_id, made.session_id, allocation)
     assert await counters(pool, made) == (10, 0, 0, 0)
 
@@ -179,7 +179,7 @@ async def test_an_allocation_is_released_when_its_time_comes(pool: Pool) -> None
 
 
 async def _block(pool: Pool, made: MadeSession, quantity: int, release_at: datetime | None = None):  # noqa: ANN202
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         terms = await load_terms(conn, made.organization_id, made.session_id)
         assert terms is not None
         new = NewAllocation("House", "for guests", (), {"standing": quantity}, release_at)
@@ -189,21 +189,22 @@ async def _block(pool: Pool, made: MadeSession, quantity: int, release_at: datet
 async def test_stock_that_was_never_held_can_be_closed_and_other_stock_not(pool: Pool) -> None:
     made, held = await make_session(pool), await make_session(pool)
     await _release(pool, await _hold(pool, held, 1))
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         assert await close_stock(conn, made.organization_id, made.session_id)
+    async with transaction(pool, held.organization_id) as conn:
         assert not await close_stock(conn, held.organization_id, held.session_id)
     assert await counters(pool, held) == (100, 0, 0, 0)
 
 
 async def test_changes_lead_from_any_version_to_the_present_one(pool: Pool) -> None:
     made = await make_session(pool, capacity=50)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         old = await load_stock(conn, made.organization_id, made.session_id)
     first = await _hold(pool, made, 3)
     await _sell(pool, await _hold(pool, made, 2))
     await _release(pool, first)
     await _block(pool, made, 4)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, made.organization_id) as conn:
         new = await load_stock(conn, made.organization_id, made.session_id)
         changes = await load_changes(conn, made.organization_id, made.session_id, old.version, new.version)
     assert changes is not None

@@ -8,7 +8,7 @@ from harness.web import make_seller
 from seating.documents import fullhouse_document
 
 from fullhouse.infra.directory import find_organization
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.system import make_id
 from fullhouse.operations.generate_seat_map import generate_seat_map
 from fullhouse.seating.import_seat_map import seat_map_from
@@ -18,7 +18,7 @@ from fullhouse.seating.rules import SeatMap, SeatMapNotFound
 
 
 async def publish(pool: Pool, organization_id: UUID, seat_map: SeatMap) -> PublishedSeatMap:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, organization_id) as conn:
         return await publish_seat_map(conn, make_id, organization_id, seat_map)
 
 
@@ -31,7 +31,7 @@ async def test_a_published_map_is_loaded_as_it_was(pool: Pool, organization_id: 
     arena = generate_seat_map("arena")
     published = await publish(pool, organization_id, arena)
     assert await find_organization(pool, "seat_map", published.seat_map_id) == organization_id
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, organization_id) as conn:
         loaded = await load_seat_map(conn, organization_id, published.seat_map_id)
         assert loaded.sections == arena.sections
         assert loaded.areas == arena.areas
@@ -51,7 +51,7 @@ async def test_each_change_is_another_version_and_the_old_one_stays(pool: Pool, 
     second = await publish(pool, organization_id, seat_map_from(document))
     other = await publish(pool, organization_id, seat_map_from(document | {"name": "Large Hall"}))
     assert (first.version, second.version, other.version) == (1, 2, 1)
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, organization_id) as conn:
         capacities = [
             (await load_seat_map(conn, organization_id, one.seat_map_id)).areas[0].capacity for one in (first, second)
         ]
@@ -67,7 +67,7 @@ async def test_versions_follow_each_other_when_many_publish_at_once(pool: Pool, 
 async def test_a_map_of_another_organization_is_not_found(pool: Pool, organization_id: UUID) -> None:
     published = await publish(pool, organization_id, seat_map_from(fullhouse_document()))
     stranger = (await make_seller(pool)).organization_id
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, organization_id) as conn:
         await load_seat_map(conn, organization_id, published.seat_map_id)
         with pytest.raises(SeatMapNotFound):
             await load_seat_map(conn, stranger, published.seat_map_id)

@@ -19,7 +19,7 @@ from valkey.asyncio import Valkey
 
 from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
@@ -51,7 +51,7 @@ def holder(sold: Sold) -> dict[str, str]:
 
 
 async def member(pool: Pool, sold: Sold, role: str) -> dict[str, str]:
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sold.organization_id) as conn:
         _, key = await issue_api_key(
             conn, system.make_id, system.randomness, sold.organization_id, NewApiKey(name=role, role=Role(role))
         )

@@ -11,7 +11,7 @@ from harness.stock import SERVER_KEY
 from fullhouse.aftersales.refund_order import refund_order
 from fullhouse.aftersales.rules import RefundWish
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderNotFound
 from fullhouse.tickets.code import code_of, read_code, verify_code
 from fullhouse.tickets.issue_tickets import issue_tickets
@@ -44,7 +44,7 @@ async def test_the_codes_verify_with_the_stored_key(pool: Pool, sell: Sell) -> N
     sold = await sell(2)
     for ticket in await sold.issue():
         read = read_code(code_of(SERVER_KEY, ticket))
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, sold.organization_id) as conn:
             key = await load_ticket_key(conn, sold.organization_id, read.key_id)
         assert key is not None
         claims = verify_code(read, key.public_key)
@@ -92,7 +92,7 @@ async def test_what_is_rolled_back_was_never_issued(pool: Pool, sell: Sell) -> N
     sold = await sell(2)
 
     async def die() -> None:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, sold.organization_id) as conn:
             await issue_tickets(conn, system.make_id, SERVER_KEY, sold.organization_id, sold.order_id)
             raise RuntimeError("killed before the commit")
 
@@ -119,14 +119,14 @@ async def test_an_unknown_order_has_no_tickets(pool: Pool, sell: Sell) -> None:
     sold, other = await sell(1), await sell(1)
     for organization_id, order_id in ((sold.organization_id, uuid4()), (other.organization_id, sold.order_id)):
         with pytest.raises(OrderNotFound):
-            async with transaction(pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(pool, organization_id) as conn:
                 await issue_tickets(conn, system.make_id, SERVER_KEY, organization_id, order_id)
     assert await sold.tickets() == ()
 
 
 async def test_a_refund_waits_for_an_issue_and_voids_its_tickets(pool: Pool, sell: Sell) -> None:
     sold = await sell(2)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sold.organization_id) as conn:
         await issue_tickets(conn, system.make_id, SERVER_KEY, sold.organization_id, sold.order_id)
         refund = asyncio.create_task(sold.refund())
         await waits_for_lock(pool, refund)
@@ -137,7 +137,7 @@ async def test_a_refund_waits_for_an_issue_and_voids_its_tickets(pool: Pool, sel
 
 async def test_an_issue_waits_for_a_refund_and_issues_nothing(pool: Pool, sell: Sell) -> None:
     sold = await sell(2)
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(pool, sold.organization_id) as conn:
         wish = RefundWish()
         await refund_order(conn, system.make_id, sold.organization_id, sold.order_id, wish)
         issue = asyncio.create_task(sold.issue())

@@ -5,7 +5,7 @@ from uuid import UUID
 from harness.sold import Sell
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.tickets.rules import TicketStatus
 from fullhouse.tickets.void_tickets import void_tickets
 
@@ -16,7 +16,7 @@ async def test_only_the_named_units_are_voided_and_only_once(pool: Pool, sell: S
     [stranger] = await other.issue()
 
     async def void(*unit_ids: UUID) -> list[UUID]:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, sold.organization_id) as conn:
             made = await void_tickets(conn, system.make_id, sold.organization_id, sold.order_id, list(unit_ids))
         return [ticket.ticket_id for ticket in made]
 

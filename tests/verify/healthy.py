@@ -18,7 +18,7 @@ from fullhouse.core.actor import OPERATOR
 from fullhouse.events.queries import load_terms
 from fullhouse.infra.audit_log import Asking, asking
 from fullhouse.infra.idempotency import Claim, fingerprint, keep
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
 from fullhouse.orders.cancel_order import cancel_order
 from fullhouse.reservations.block_stock import block_stock
@@ -55,7 +55,7 @@ async def _standing(sale: Sale) -> None:
         _scanned(sale),
     )
     await _too_late(sale)
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, sale.made.organization_id) as conn:
         claim = Claim(sale.made.organization_id, "orders", "key-1", fingerprint({"quantity": 1}))
         await keep(conn, claim, 201, {"id": "order"})
 
@@ -98,7 +98,7 @@ async def _lapsed(sale: Sale) -> None:
 
 async def _cancelled(sale: Sale) -> None:
     order = (await sale.order(1)).order
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, order.organization_id) as conn:
         await cancel_order(conn, make_id, order.organization_id, order.order_id, reason="by_buyer")
 
 
@@ -116,7 +116,7 @@ async def _declined_count_is(sale: Sale, order_id: UUID, count: int) -> bool:
 
 async def _refunded(sale: Sale, wish: RefundWish) -> None:
     order_id = await _paid(sale, 2)
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, sale.made.organization_id) as conn:
         await refund_order(conn, make_id, sale.made.organization_id, order_id, wish)
 
 
@@ -140,7 +140,7 @@ async def _until_status(sale: Sale, order_id: UUID, status: str) -> None:
 
 
 async def _block(sale: Sale, new: NewAllocation) -> None:
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, sale.made.organization_id) as conn:
         terms = await load_terms(conn, sale.made.organization_id, sale.made.session_id)
         assert terms is not None
         await block_stock(conn, make_id, terms, new)
@@ -148,11 +148,11 @@ async def _block(sale: Sale, new: NewAllocation) -> None:
 
 async def _scanned(sale: Sale) -> None:
     order_id = await _paid(sale, 1)
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, sale.made.organization_id) as conn:
         (ticket,) = await load_tickets(conn, sale.made.organization_id, order_id)
     assert ticket.status is TicketStatus.VALID
     claims = TicketClaims(ticket.key_id, 1, ticket.event_id, ticket.session_id, ticket.ticket_id)
     code = make_code(claims, derive_signing_key(SERVER_KEY, ticket.organization_id, ticket.key_id))
     for direction in (Direction.IN, Direction.OUT, Direction.IN):
-        async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(sale.pool, ticket.organization_id) as conn:
             await scan_ticket(conn, make_id, Scan(ticket.organization_id, code, direction))

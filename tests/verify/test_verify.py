@@ -6,9 +6,9 @@ from itertools import count
 from typing import Any
 
 import pytest
+from harness.pools import open_owners_pool
 from harness.servers import Databases
 
-from fullhouse.infra.postgres import open_pool
 from fullhouse.operations.verify import CHECKS, Finding, verify
 
 from .healthy import build_healthy
@@ -162,7 +162,7 @@ class Plants:
     @asynccontextmanager
     async def database(self, fault: str = "SELECT 1") -> AsyncGenerator[Any]:
         url = await self.databases.create(f"copy_{next(_numbers)}")
-        pool = await open_pool(url, size_max=2)
+        pool = await open_owners_pool(url, size_max=2)
         try:
             await pool.execute(fault)
             yield pool
@@ -174,7 +174,7 @@ class Plants:
 @pytest.fixture(scope="module")
 async def plants(databases: Databases, valkey: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plants]:
     url = await databases.create("healthy")
-    pool = await open_pool(url, size_max=20)
+    pool = await open_owners_pool(url)
     try:
         await build_healthy(pool, valkey, url, tmp_path_factory.mktemp("healthy"))
     finally:

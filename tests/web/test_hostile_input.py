@@ -8,7 +8,7 @@ import httpx
 import pytest
 from harness.web import Seller, client_of, make_seller, running_app
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
+from fullhouse.infra.postgres import Pool, connection
 from fullhouse.infra.resources import Resources
 
 JSON = {"Content-Type": "application/json"}
@@ -24,7 +24,7 @@ def path_of(seller: Seller) -> str:
 
 
 async def key_count(pool: Pool, seller: Seller) -> int:
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         count: int = await conn.fetchval(
             "SELECT count(*) FROM api_keys WHERE organization_id = $1", seller.organization_id
         )

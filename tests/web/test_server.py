@@ -70,7 +70,7 @@ async def test_a_request_in_flight_is_finished_when_the_process_is_asked_to_stop
         return refuses_connections(address)
 
     async with httpx.AsyncClient(base_url=address, timeout=ANSWER_SECONDS_MAX) as client:
-        async with transaction(pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(pool, seller.organization_id) as conn:
             await conn.fetchval(
                 "SELECT 1 FROM organizations WHERE organization_id = $1 FOR UPDATE", seller.organization_id
             )
@@ -169,7 +169,7 @@ async def test_the_id_of_a_request_goes_into_the_messages_that_it_causes(
             json={"organization_id": str(seller.organization_id), "name": "Noite", **event},
         )
     assert made.status_code == 201
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
+    async with connection(pool, seller.organization_id) as conn:
         ids = await conn.fetch(
             "SELECT DISTINCT request_id FROM outbox WHERE organization_id = $1", seller.organization_id
         )

@@ -7,7 +7,7 @@ import pytest
 from harness.waiting import until
 from harness.webhooks import Webhooks
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, transaction
+from fullhouse.infra.postgres import Connection, transaction
 from fullhouse.infra.system import make_id
 from fullhouse.operations.verify import verify
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
@@ -33,7 +33,7 @@ async def test_enqueuing_waits_for_who_ends_the_endpoint(
     webhooks: Webhooks, end: Ending, left: list[tuple[str, int]]
 ) -> None:
     endpoint = await webhooks.endpoint(URL)
-    async with transaction(webhooks.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(webhooks.pool, webhooks.seller.organization_id) as conn:
         await end(conn, endpoint)
         enqueuing = asyncio.create_task(webhooks.enqueue(webhooks.message()))
         await until(lambda: _somebody_waits(webhooks))
@@ -49,10 +49,10 @@ async def test_who_ends_the_endpoint_waits_for_enqueuing(
     endpoint = await webhooks.endpoint(URL)
 
     async def end_it() -> None:
-        async with transaction(webhooks.pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(webhooks.pool, webhooks.seller.organization_id) as conn:
             await end(conn, endpoint)
 
-    async with transaction(webhooks.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(webhooks.pool, webhooks.seller.organization_id) as conn:
         assert await enqueue_deliveries(conn, make_id, [webhooks.message()]) == 1
         ending = asyncio.create_task(end_it())
         await until(lambda: _somebody_waits(webhooks))

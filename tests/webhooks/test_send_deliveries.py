@@ -13,7 +13,7 @@ from harness.web import SECRET_KEY
 from harness.webhooks import Webhooks
 
 from fullhouse.infra.brokers.cloud_events import from_cloud_event
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.webhooks.rotate_secret import rotate_secret
 from fullhouse.webhooks.rules import ATTEMPTS_MAX, RETRY_SECONDS
@@ -163,7 +163,7 @@ async def test_410_disables_at_once(webhooks: Webhooks, receiver: Receiver) -> N
 async def test_both_secrets_sign_while_the_overlap_lasts(webhooks: Webhooks, receiver: Receiver) -> None:
     endpoint = await webhooks.endpoint(receiver.url())
     first = derive_webhook_secret(SECRET_KEY, endpoint.endpoint_id, 1)
-    async with transaction(webhooks.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(webhooks.pool, endpoint.organization_id) as conn:
         changed, second = await rotate_secret(
             conn, SECRET_KEY, endpoint.organization_id, endpoint.endpoint_id, overlap_hours=1
         )

@@ -16,7 +16,7 @@ from fullhouse.aftersales.refund_order import refund_order
 from fullhouse.aftersales.rules import RefundWish
 from fullhouse.infra.brokers.cloud_events import from_cloud_event
 from fullhouse.infra.outgoing import Outside
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
 from fullhouse.operations.verify import verify
 from fullhouse.settings import Settings
@@ -40,7 +40,7 @@ async def test_every_message_of_a_sale_arrives_without_a_person_in_it(
         order_id = (await sale.order(2)).order.order_id
         await sale.pay(order_id)
         await until(lambda: fresh_pool.fetchval("SELECT count(*) FROM mail_deliveries"))
-        async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        async with transaction(fresh_pool, sale.made.organization_id) as conn:
             await refund_order(conn, make_id, sale.made.organization_id, order_id, RefundWish())
         await until(lambda: fresh_pool.fetchval("SELECT count(*) FROM refunds WHERE status = 'succeeded'"))
         await drained(fresh_pool)

@@ -28,7 +28,7 @@ def consumer(parts: Any, **options: Any) -> Consumer:
 @pytest.fixture
 async def effects(parts: Any) -> Callable[[], Awaitable[list[int]]]:
     """Make a table that handlers write into, and return what reads it."""
-    await parts.pool.execute("CREATE TABLE effects (number int)")
+    await parts.pool.execute("CREATE TABLE effects (number int); GRANT INSERT ON effects TO fullhouse_app")
 
     async def read() -> list[int]:
         return [row["number"] for row in await parts.pool.fetch("SELECT number FROM effects ORDER BY 1")]

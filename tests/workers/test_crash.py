@@ -14,7 +14,7 @@ from harness.waiting import until
 from harness.worker import drained, resources_on, running_worker
 
 from fullhouse.events.queries import load_terms
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
 from fullhouse.operations.verify import verify
 from fullhouse.reservations.block_stock import block_stock
@@ -158,7 +158,7 @@ async def test_money_that_came_too_late_goes_back_once_wherever_the_worker_dies(
 
 async def _block_the_rest(sale: Sale) -> None:
     """Take every place, those of the hold that lapsed too, so that late money finds none."""
-    async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
+    async with transaction(sale.pool, sale.made.organization_id) as conn:
         terms = await load_terms(conn, sale.made.organization_id, sale.made.session_id)
         assert terms is not None
         await block_stock(conn, make_id, terms, NewAllocation("all", "", [], {"standing": 10}, None))

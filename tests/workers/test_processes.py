@@ -112,6 +112,7 @@ async def everything_is_marked(pool: Any) -> bool:
 @pytest.mark.timeout(240)
 async def test_schedule_goes_on_elsewhere_when_its_holder_is_stopped_or_killed(parts: Any, start: Start) -> None:
     await parts.pool.execute("CREATE TABLE ticks (name text, at timestamptz DEFAULT clock_timestamp())")
+    await parts.pool.execute("GRANT INSERT ON ticks TO fullhouse_worker")
     first = start("schedule", "first")
     await until(lambda: parts.pool.fetchval(HOLDS, "first"), START_SECONDS_MAX)
     second = start("schedule", "second")

@@ -23,17 +23,20 @@ class MigrationError(OperatorError):
 async def migrate(owner_url: str, folder: Path | None = None) -> list[str]:
     """Run what is missing and return the revisions that were run, oldest first.
 
-    ``owner_url`` signs in as the owner of the tables; ``folder`` has other migrations than this version's. Raises
-    ``MigrationError`` if the database cannot be reached, is newer than this program, or a migration fails (its
-    transaction then left nothing behind).
+    Then every table gets its row level security, as ``row_security.sql`` beside the migrations says; what has it
+    already is left alone. ``owner_url`` signs in as the owner of the tables; ``folder`` has other migrations than this
+    version's. Raises ``MigrationError`` if the database cannot be reached, is newer than this program, or a migration
+    fails (its transaction then left nothing behind).
     """
     place = folder or migrations_folder()
-    if not await _missing(owner_url, place):
-        return []
-    # Alembic and what it stands on take as long to load as all the rest, and most starts have nothing to migrate.
-    from fullhouse.infra.run_alembic import upgrade  # noqa: PLC0415
+    ran: list[str] = []
+    if await _missing(owner_url, place):
+        # Alembic and what it stands on take as long to load as all the rest, and most starts have nothing to migrate.
+        from fullhouse.infra.run_alembic import upgrade  # noqa: PLC0415
 
-    return await upgrade(owner_url, place)
+        ran = await upgrade(owner_url, place)
+    await _guard_rows(owner_url, place)
+    return ran
 
 
 async def missing_revisions(conn: Connection, folder: Path | None = None) -> list[str]:
@@ -94,6 +97,22 @@ def not_migrated(error: BaseException) -> MigrationError:
 async def _current_revision(conn: Connection) -> str | None:
     has_table = await conn.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     return await conn.fetchval("SELECT version_num FROM alembic_version") if has_table else None
+
+
+async def _guard_rows(owner_url: str, folder: Path) -> None:
+    script = (folder / "row_security.sql").read_text(encoding="utf-8")
+    conn = await connect(owner_url)
+    try:
+        # Who does not own the tables finds them guarded by who does.
+        if await conn.fetchval(
+            "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'alembic_version'::regclass"
+        ):
+            async with conn.transaction():
+                await conn.execute(script)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise not_migrated(error) from error
+    finally:
+        await conn.close()
 
 
 async def _missing(owner_url: str, folder: Path) -> list[str]:

@@ -18,69 +18,26 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from enum import Enum
+from functools import cached_property
 from typing import Any, LiteralString, Protocol, cast
 from uuid import UUID
 
 import asyncpg
 
 from fullhouse.core.errors import DomainError, Unavailable
+from fullhouse.infra import row_security
+from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE, Standing, changes, standing_for
 
 Record = Mapping[str, Any]
 """A row: columns by name."""
 
-
-class Span(Enum):
-    """Whose rows a connection is for, where they are not one organization's."""
-
-    NO_ORGANIZATION = "no organization"
-    EVERY_ORGANIZATION = "every organization"
-
-
-@dataclass(frozen=True, slots=True)
-class OfUser:
-    """The rows that concern one person, in whatever organization."""
-
-    user_id: UUID
-
-
-NO_ORGANIZATION = Span.NO_ORGANIZATION
-EVERY_ORGANIZATION = Span.EVERY_ORGANIZATION
-
-Whose = UUID | OfUser | Span
-"""Whose rows a connection is for."""
-
-
-class _Connection(asyncpg.Connection):
-    """A pooled connection that remembers for whose rows its session is set up, so that this is not repeated."""
-
-    __slots__ = ("whose",)
-
-    def __init__(self, *args: Any) -> None:  # noqa: ANN401 (what the driver passes)
-        """Begin without an organization, as Postgres does."""
-        super().__init__(*args)
-        self.whose: str | None = _NOBODYS
-
-    async def be_for(self, whose: str) -> None:
-        """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
-        if self.whose != whose:
-            self.whose = None
-            await self.execute(f"SET {whose}")
-            self.whose = whose
-
-
-class Pool(asyncpg.Pool):
-    """Connections to one database."""
-
-    pooler: bool
-    """Whether what we set for a session may be lost, or reach others, after each transaction."""
-    organizations: dict[tuple[str, UUID], UUID]
-    """Whose things are, as the directory remembers it."""
-
-
 IntegrityError = asyncpg.IntegrityConstraintViolationError
 """A constraint was broken; nothing of the statement was written."""
+
+NO_ORGANIZATION = row_security.Span.NO_ORGANIZATION
+EVERY_ORGANIZATION = row_security.Span.EVERY_ORGANIZATION
+OfUser = row_security.OfUser
+Whose = row_security.Whose
 
 STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
@@ -88,6 +45,45 @@ STATEMENT_SECONDS_MAX = 30
 CONNECT_SECONDS_MAX = 10
 _STATEMENTS_KEPT = 100
 """How many prepared statements a connection remembers."""
+
+
+class _Connection(asyncpg.Connection):
+    """A pooled connection that remembers how its session stands, so that it is told only what changes."""
+
+    __slots__ = ("roles", "standing")
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 (what the driver passes)
+        """Begin as Postgres does: as it signed in, and for nobody."""
+        super().__init__(*args)
+        self.roles: frozenset[str] = frozenset()
+        self.standing: Standing | None = Standing()
+
+    async def stand(self, wanted: Standing) -> None:
+        """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
+        if self.standing != wanted:
+            statements, self.standing = changes(self.standing, wanted, "SET"), None
+            await self.execute(statements)
+            self.standing = wanted
+
+
+class Pool(asyncpg.Pool):
+    """Connections to one database, lent by ``connection`` and ``transaction`` to who says whose rows it wants."""
+
+    pooler: bool = False
+    """Whether what a session is told may be lost, or reach others, after each transaction."""
+
+    @cached_property
+    def organizations(self) -> dict[tuple[str, UUID], UUID]:
+        """Whose things are, as the directory remembers it."""
+        return {}
+
+    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 (as the driver declares it)
+        """Refuse: a connection that was not told whose rows it is for may still be another's."""
+        raise TypeError("borrow with connection() or transaction(), and say whose rows it is for")
+
+    def borrow(self) -> Any:  # noqa: ANN401 (the driver carries few types)
+        """Lend a connection as the borrower before left it."""
+        return super().acquire()
 
 
 class Connection(Protocol):
@@ -115,7 +111,13 @@ class Connection(Protocol):
 
 
 async def open_pool(
-    url: str, *, size_min: int = 1, size_max: int = 10, application_name: str = "fullhouse", pooler: bool = False
+    url: str,
+    *,
+    size_min: int = 1,
+    size_max: int = 10,
+    application_name: str = "fullhouse",
+    pooler: bool = False,
+    pool_class: type[Pool] = Pool,
 ) -> Pool:
     """Open a pool. Every connection speaks UTC and JSON, and has a limit on each statement and each idle wait.
 
@@ -127,7 +129,7 @@ async def open_pool(
         "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
         "idle_in_transaction_session_timeout": "60s",
     }
-    pool = Pool(
+    pool = pool_class(
         url,
         min_size=size_min,
         max_size=size_max,
@@ -135,7 +137,7 @@ async def open_pool(
         connection_class=_Connection,
         record_class=asyncpg.Record,
         loop=None,
-        init=prepare_connection,
+        init=_prepare,
         reset=_leave_as_it_is,
         command_timeout=STATEMENT_SECONDS_MAX + 5,
         max_inactive_connection_lifetime=300,
@@ -143,7 +145,6 @@ async def open_pool(
         server_settings={"application_name": application_name, "timezone": "UTC", **({} if pooler else limits)},
     )
     pool.pooler = pooler
-    pool.organizations = {}
     await pool
     return pool
 
@@ -192,12 +193,20 @@ async def open_connection(url: str, *, application_name: str = "fullhouse") -> O
     return cast("OwnConnection", conn)
 
 
-async def prepare_connection(conn: asyncpg.Connection) -> None:
-    """Teach a new connection that ``json`` and ``jsonb`` are Python values."""
+async def _prepare(conn: _Connection) -> None:
+    """Teach a new connection that ``json`` and ``jsonb`` are Python values, and find out which roles it may take."""
     # In a transaction: between two of its steps a pooler would lend another server's connection.
     async with conn.transaction():
+        conn.roles = frozenset(row["rolname"] for row in await conn.fetch(_ROLES, [APP_ROLE, WORKER_ROLE]))
         for name in ("json", "jsonb"):
             await conn.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+_ROLES = """
+    SELECT rolname FROM pg_roles WHERE rolname = ANY ($1::text[]) AND pg_has_role(
+        session_user, oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END
+    )
+    """
 
 
 async def _leave_as_it_is(_conn: asyncpg.Connection) -> None:
@@ -214,13 +223,13 @@ _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 @asynccontextmanager
 async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
     """Borrow a connection for statements that each commit by themselves (behind a pooler, all of them at the end)."""
-    if pool.pooler or isinstance(whose, OfUser):
+    if pool.pooler:
         async with transaction(pool, whose) as conn:
             yield conn
         return
     with _reachable():
-        async with pool.acquire() as conn:
-            await conn.be_for(_setting(whose))
+        async with pool.borrow() as conn:
+            await conn.stand(standing_for(whose, conn.roles))
             yield cast("Connection", conn)
 
 
@@ -228,32 +237,18 @@ async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
 async def transaction(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
     """Borrow a connection and run the block in one transaction (read committed), committed at its end."""
     with _reachable():
-        async with pool.acquire() as conn:
-            setting = _setting(whose)
-            is_set = conn.whose == setting and not pool.pooler
+        async with pool.borrow() as conn:
+            wanted = standing_for(whose, conn.roles)
+            told = changes(None if pool.pooler else conn.standing, wanted, "SET LOCAL")
             try:
                 # One round trip; and no query before the block, which may want to choose another isolation level.
-                await conn.execute("BEGIN" if is_set else f"BEGIN; SET LOCAL {setting}")
+                await conn.execute(f"BEGIN; {told}" if told else "BEGIN")
                 yield cast("Connection", conn)
             except BaseException:
                 if not conn.is_closed():
                     await conn.execute("ROLLBACK")
                 raise
             await conn.execute("COMMIT")
-
-
-_NOBODYS = "fullhouse.organization_id = ''"
-
-
-def _setting(whose: Whose) -> str:
-    """Return what SET takes. Nothing but the digits of an id gets into the text."""
-    match whose:
-        case UUID():
-            return f"fullhouse.organization_id = '{whose}'"
-        case OfUser(user_id):
-            return f"{_NOBODYS}; SET LOCAL fullhouse.user_id = '{user_id}'"
-        case Span():
-            return _NOBODYS
 
 
 @contextmanager
