@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import logging
 import statistics
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,13 +25,17 @@ from uuid import UUID, uuid4
 from bare_clients import BARE, Body, Send
 from yarl import URL
 
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
+
+from harness.pools import open_owners_pool
+
 from fullhouse.core.message import Message
 from fullhouse.infra import outbox, outbox_leases
 from fullhouse.infra.brokers import open_broker
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.relay_outbox import BATCH_COUNT_MAX, Relay
@@ -238,7 +243,7 @@ async def main(given: argparse.Namespace) -> None:
         server = postgres.start(Path(folder) / "postgres")
         try:
             await migrate(server.url)
-            pool = await open_pool(server.url, size_max=10)
+            pool = await open_owners_pool(server.url, size_max=10)
             async with transaction(pool, EVERY_ORGANIZATION) as conn:
                 await outbox_leases.prepare_leases(conn)
             run = Run(pool, server.url, given.count, given.rate, given.seconds)

@@ -14,12 +14,13 @@ import uvloop
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
+from harness.pools import open_owners_pool
 from harness.servers import Databases
 from harness.stock import MadeSession, box_office, make_seated_session, make_session, rectangle, wants
 
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Pool, open_pool
+from fullhouse.infra.postgres import Pool
 from fullhouse.operations.verify import verify
 from fullhouse.reservations.rules import BestAvailable, ItemRequest
 
@@ -79,7 +80,7 @@ async def measure(url: str, seconds: float) -> None:
     databases = Databases(url, "bench")
     own = await databases.create("holds", empty=True)
     await migrate(own)
-    pool = await open_pool(own, size_max=64)
+    pool = await open_owners_pool(own)
     limit = await plain(pool, 64, seconds)
     print(f"plain guarded statement, 64 clients   {limit:9,.0f}/s   1.00")
     for callers in CALLERS:

@@ -39,7 +39,10 @@ SCAN: dict[str, Any] = {
     "body": '{"code": "x"}',
 }
 CALLS: dict[str, Any] = {"payment_processor": {"Records": []}, "clean_up": {}, "ticket_validator": SCAN}
-BARE = {"python alone": "pass", "libraries alone": "import asyncpg, cryptography.x509, fastapi, obstore.store, pydantic"}
+BARE = {
+    "python alone": "pass",
+    "libraries alone": "import asyncpg, cryptography.x509, fastapi, obstore.store, pydantic",
+}
 RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 """What AWS puts beside a package."""
 

@@ -13,6 +13,7 @@ ratios and the processor time.
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from uuid import UUID, uuid4
 
 import uvloop
 
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
+
+from harness.pools import open_owners_pool
+
 from fullhouse.core.message import Message
 from fullhouse.infra import outbox, outbox_leases
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
@@ -30,7 +35,7 @@ from fullhouse.infra.brokers.postgres import PostgresBroker
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.inbox import first_time
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, open_pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.telemetry import configure_logging
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
@@ -286,7 +291,7 @@ async def one_round(bench: Bench, count: int) -> None:
 
 async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     await migrate(url)
-    pool = await open_pool(url, size_max=20)
+    pool = await open_owners_pool(url)
     broker = PostgresBroker(pool, url, make_id)
     await broker.declare({QUEUE: {"thing.paid"}})
     bench = Bench(pool, url, broker, server_pid)

@@ -128,5 +128,13 @@ BEGIN
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), line.role_name);
     END LOOP;
+    -- For dumps.
+    FOR line IN
+        SELECT c.oid::regclass AS numbers FROM pg_class c
+        WHERE c.relnamespace = current_schema()::regnamespace AND to_regrole('fullhouse_worker') IS NOT NULL
+          AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege('fullhouse_worker', c.oid, 'SELECT') END
+    LOOP
+        EXECUTE format('GRANT SELECT ON SEQUENCE %s TO fullhouse_worker', line.numbers);
+    END LOOP;
 END
 $$;

@@ -36,6 +36,7 @@ async def write_effect(conn: Any, got: Message) -> None:
 @pytest.fixture(autouse=True)
 async def effects(parts: Any) -> None:
     await parts.pool.execute("CREATE TABLE effects (number int, organization_id uuid, request_id text, xid text)")
+    await parts.pool.execute("GRANT SELECT, INSERT ON effects TO fullhouse_app")
 
 
 async def numbers(parts: Any) -> list[int]:

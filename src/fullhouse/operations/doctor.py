@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import DomainError
@@ -29,6 +29,22 @@ DISK_BYTES_MIN = 500_000_000
 OUTBOX_SECONDS_MAX = 60
 QUEUE_SECONDS_MAX = 600
 _LOOK_SECONDS_MAX = 10
+WALL_IS_DOWN: LiteralString = """
+SELECT CASE
+    WHEN (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) THEN
+        format('%s passes it, and may not work as fullhouse_app', current_user)
+    WHEN EXISTS (
+        SELECT FROM pg_policy p CROSS JOIN unnest(p.polroles) AS r(role)
+        WHERE p.polname = 'every_organization' AND pg_has_role(current_user, r.role, 'USAGE')
+    ) THEN format('%s crosses organizations', current_user)
+    ELSE (
+        SELECT 'not on ' || string_agg(c.relname, ', ' ORDER BY c.relname)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id'
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+          AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+    ) END
+"""
+"""Why row level security does not hold the program back as it is signed in; null if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ async def _database(places: Places, clock: Clock) -> str:
             seconds = (await conn.fetchval("SELECT clock_timestamp()") - clock()).total_seconds()
             durable = await conn.fetchval("SELECT current_setting('fsync') = 'on'")
             missing = await missing_revisions(conn)
+            wall = await conn.fetchval(WALL_IS_DOWN)
     finally:
         await pool.close()
     if number // 10_000 < POSTGRES_VERSION_MIN:
@@ -89,7 +106,9 @@ async def _database(places: Places, clock: Clock) -> str:
         raise NotWell(f"the clock of PostgreSQL {name} differs by {seconds:.0f} s from the one here")
     if not durable:
         raise NotWell(f"PostgreSQL {name} runs with fsync off: a power cut would lose paid orders")
-    return f"PostgreSQL {name}, up to date"
+    if wall:
+        raise NotWell(f"no row level security: {wall}; see docs/how-to/separate-database-roles.md")
+    return f"PostgreSQL {name}, up to date, behind row level security"
 
 
 async def _valkey(url: str | None) -> str:
