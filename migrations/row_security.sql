@@ -42,6 +42,7 @@ LEFT JOIN pg_attribute own ON own.attrelid = c.oid AND own.attname = 'organizati
 LEFT JOIN (VALUES
     -- Tables outside organizations.
     ('alembic_version', '{SELECT}'::text[], '{SELECT}'::text[]),
+    ('queue_depths', '{SELECT}', '{SELECT,INSERT,UPDATE,DELETE}'),
     ('outbox_leases', '{}', '{SELECT,INSERT,UPDATE,DELETE}'),
     ('users', '{SELECT,INSERT,UPDATE,DELETE}', '{SELECT,INSERT,UPDATE,DELETE}'),
     ('token_families', '{SELECT,INSERT,UPDATE,DELETE}', '{SELECT,INSERT,UPDATE,DELETE}'),
