@@ -49,7 +49,9 @@ LEFT JOIN (VALUES
     ('signing_keys', '{SELECT,INSERT,UPDATE,DELETE}', '{SELECT,INSERT,UPDATE,DELETE}'),
     -- Books that are only ever added to.
     ('ledger_entries', '{SELECT,INSERT}', '{SELECT,INSERT}'),
-    ('admissions', '{SELECT,INSERT}', '{SELECT,INSERT}')
+    ('admissions', '{SELECT,INSERT}', '{SELECT,INSERT}'),
+    ('audit_entries', '{SELECT,INSERT}', '{SELECT,INSERT}'),
+    ('audit_links', '{SELECT,INSERT}', '{SELECT,INSERT}')
 ) AS listed(name, app, worker) ON listed.name = c.relname
 CROSS JOIN LATERAL (
     SELECT coalesce(listed.app, CASE WHEN own.attnum IS NOT NULL THEN '{SELECT,INSERT,UPDATE,DELETE}'::text[] END) AS app,

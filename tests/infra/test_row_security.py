@@ -46,7 +46,7 @@ MORE_POLICIES = {
     "organizations": ["own_memberships"],
 }
 WORKERS_ALONE = {"outbox_leases"}
-ADDED_TO = {"ledger_entries", "admissions"}
+ADDED_TO = {"admissions", "audit_entries", "audit_links", "ledger_entries"}
 
 UNLISTED = """
 No role of the program reaches {table}: it has no organization_id, so nothing is assumed about it. Say in
