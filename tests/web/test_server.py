@@ -15,7 +15,7 @@ from harness.processes import Program, wait_until
 from harness.waiting import until
 from harness.web import Seller, make_seller
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 
 ANSWER_SECONDS_MAX = 30
 
@@ -56,15 +56,13 @@ async def test_a_request_in_flight_is_finished_when_the_process_is_asked_to_stop
     seller = await make_seller(pool)
 
     async def waits_for_lock() -> bool:
-        async with connection(pool, EVERY_ORGANIZATION) as conn:
-            found: bool = await conn.fetchval(
-                """
-                SELECT EXISTS (SELECT FROM pg_stat_activity
-                    WHERE application_name = 'fullhouse-api' AND wait_event_type = 'Lock'
-                      AND datname = current_database())
-                """
-            )
-            return found
+        return await pool.fetchval(
+            """
+            SELECT EXISTS (SELECT FROM pg_stat_activity
+                WHERE application_name = 'fullhouse-api' AND wait_event_type = 'Lock'
+                  AND datname = current_database())
+            """
+        )
 
     async def is_closed() -> bool:
         return refuses_connections(address)
