@@ -4,6 +4,7 @@ import dataclasses
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -132,3 +133,44 @@ async def test_parked_message_is_a_finding(places: Places, fresh_database: str, 
         False,
         "1 messages are parked; see 'fullhouse dead-letters list --queue outbox'",
     )
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY", "not on orders"),
+        ("ALTER TABLE orders DISABLE ROW LEVEL SECURITY; ALTER TABLE units DISABLE ROW LEVEL SECURITY",
+         "not on orders, units"),
+    ],
+)  # fmt: skip
+async def test_tables_without_row_level_security_are_named(
+    places: Places, fresh_database: str, tmp_path: Path, statement: str, why: str
+) -> None:
+    await run_sql(fresh_database, statement)
+    found = (await look(dataclasses.replace(places, database_url=fresh_database), tmp_path))["database"]
+    assert not found.is_well
+    assert found.detail == f"no row level security: {why}; see docs/how-to/separate-database-roles.md"
+
+
+@pytest.mark.parametrize(
+    ("makes", "why"),
+    [
+        ("GRANT fullhouse_worker TO {name}", "{name} crosses organizations"),
+        ("ALTER ROLE {name} BYPASSRLS; GRANT SELECT ON alembic_version TO {name}",
+         "{name} passes it, and may not work as fullhouse_app"),
+    ],
+)  # fmt: skip
+async def test_a_sign_in_that_row_level_security_does_not_hold_is_named(
+    places: Places, fresh_database: str, tmp_path: Path, makes: str, why: str
+) -> None:
+    name = f"sign_in_{uuid4().hex[:12]}"
+    await run_sql(
+        fresh_database, f"CREATE ROLE {name} LOGIN INHERIT PASSWORD 'not a secret'; {makes.format(name=name)}"
+    )
+    try:
+        url = f"postgresql://{name}:not%20a%20secret@{fresh_database.partition('@')[2]}"
+        found = (await look(dataclasses.replace(places, database_url=url), tmp_path))["database"]
+        assert not found.is_well
+        assert found.detail.startswith(f"no row level security: {why.format(name=name)}; see")
+    finally:
+        await run_sql(fresh_database, f"DROP OWNED BY {name}; DROP ROLE {name}")

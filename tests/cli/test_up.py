@@ -159,6 +159,8 @@ async def test_killed_parts_come_back(start: Callable[..., Up], short_folder: Pa
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: "PostgreSQL died; it starts again on its data" in running.program.text(), "the death is noticed")
     wait_until(lambda: is_ready(running.address), "all parts are reachable again")
+    signed_in = "SELECT array_agg(DISTINCT usename::text) FROM pg_stat_activity WHERE application_name ^@ 'fullhouse'"
+    assert await run_sql(short_folder / "one", signed_in) == ["fullhouse_program"], "who serves owns nothing"
     assert await run_sql(short_folder / "one", "SELECT count(*) FROM kept") == 1000
     assert running.stop() == 0
 

@@ -43,6 +43,7 @@ MORE_POLICIES = {
     "directory": ["anybody"],
     "events": ["published_to_anybody"],
     "members": ["own_memberships"],
+    "order_emails": ["found_by_anybody"],
     "organizations": ["own_memberships"],
 }
 WORKERS_ALONE = {"outbox_leases"}
@@ -169,8 +170,8 @@ async def test_without_an_organization_nothing_is_seen_but_what_is_for_all(pool:
     conn: Any
     tables = await organization_tables(pool)
     for whose, for_all in (
-        (NO_ORGANIZATION, {"directory", "events"}),
-        (OfUser(uuid4()), {"directory", "events"}),
+        (NO_ORGANIZATION, {"directory", "events", "order_emails"}),
+        (OfUser(uuid4()), {"directory", "events", "order_emails"}),
         (uuid4(), {"directory"}),
     ):
         async with connection(pool, whose) as conn:

@@ -12,6 +12,7 @@ from fullhouse.cli.parts import load_settings, start_embedded
 from fullhouse.cli.processes import api_children, await_ready, with_address, worker_child
 from fullhouse.cli.progress import waiting
 from fullhouse.cli.supervise import StopRequests, Supervisor
+from fullhouse.infra.embedded.sign_in import make_sign_in
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.resources import Places, open_resources
 from fullhouse.settings import Settings
@@ -53,8 +54,8 @@ def _start(
     """Start everything in order, so that the stack stops it in the opposite one."""
     listener = stack.enter_context(listen(settings.host, settings.port))
     settings, supervisor.servers = start_embedded(with_address(settings, listener), stack)
+    settings = asyncio.run(_migrate(settings, is_embedded="PostgreSQL" in supervisor.servers))
     places = settings.places()
-    asyncio.run(migrate(settings.database_owner_url or settings.database_direct_url or places.database_url))
     stack.callback(supervisor.stop_children)
     for child in api_children(settings, listener):
         supervisor.add(child)
@@ -64,6 +65,15 @@ def _start(
     # Last, since nobody who opens a page waits for it, and the others would have waited for a processor.
     supervisor.add(worker_child(settings))
     return settings, data
+
+
+async def _migrate(settings: Settings, *, is_embedded: bool) -> Settings:
+    """Bring the schema up to date as the owner of the tables, and return the settings for those who own nothing."""
+    url = settings.places().database_url
+    owner_url = url if is_embedded else settings.database_owner_url or settings.database_direct_url or url
+    await migrate(owner_url)
+    changes = {"database_url": await make_sign_in(owner_url)} if is_embedded else {}
+    return settings.model_copy(update={**changes, "database_owner_url": None})
 
 
 async def _demo_data(places: Places) -> "DemoData":

@@ -104,10 +104,10 @@ async def _database(places: Places, clock: Clock) -> str:
         raise NotWell(f"PostgreSQL {name} lacks revision {', '.join(missing)}; run 'fullhouse migrate'")
     if abs(seconds) > CLOCK_SECONDS_MAX:
         raise NotWell(f"the clock of PostgreSQL {name} differs by {seconds:.0f} s from the one here")
-    if not durable:
-        raise NotWell(f"PostgreSQL {name} runs with fsync off: a power cut would lose paid orders")
     if wall:
         raise NotWell(f"no row level security: {wall}; see docs/how-to/separate-database-roles.md")
+    if not durable:
+        raise NotWell(f"PostgreSQL {name} runs with fsync off: a power cut would lose paid orders")
     return f"PostgreSQL {name}, up to date, behind row level security"
 
 
