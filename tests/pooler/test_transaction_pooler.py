@@ -59,7 +59,7 @@ def parts(lent: Pool, valkey: Any, fresh_database: str, tmp_path: Path) -> Resou
 async def test_sales_run_from_hold_to_door_while_all_share_a_few_connections(
     parts: Resources, fresh_pool: Pool, tmp_path: Path
 ) -> None:
-    sale = await make_sale(parts.pool, capacity=BUYERS * 2)
+    sale = await make_sale(fresh_pool, capacity=BUYERS * 2)
     async with running_app(parts) as app, client_of(app) as client, running_worker(parts):
         client.base_url = client.base_url.join("/api/v1")
         shop = Shop(sale, client)
