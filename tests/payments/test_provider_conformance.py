@@ -14,6 +14,7 @@ import pytest
 from harness.provider_benches import ALL, Bench, LibraryBench, SimulatedBench, StripeBench, running_localstripe
 from harness.sources import ROOT
 from harness.stripe_simulator.server import StripeSimulator
+from harness.third_provider import RiverbankBench
 
 from fullhouse.core.errors import Invalid
 from fullhouse.infra import system
@@ -24,7 +25,7 @@ from fullhouse.payments.rules import Charge, ChargeStatus, NoticeRefused, Provid
 
 LOCALSTRIPE = ROOT / ".data" / "localstripe" / "bin" / "python"
 CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2099, "cvc": "123"}
-BENCHES = ("simulated", "stripe hosted page", "stripe payment intent", "localstripe", "Stripe itself")
+BENCHES = ("simulated", "stripe hosted page", "stripe payment intent", "a third", "localstripe", "Stripe itself")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,8 @@ async def bench(request: pytest.FixtureRequest, pool: Pool, stripe: StripeSimula
 def make_bench(request: pytest.FixtureRequest, pool: Pool, stripe: StripeSimulator) -> Bench:
     if request.param == "simulated":
         return SimulatedBench(pool)
+    if request.param == "a third":
+        return RiverbankBench()
     if request.param == "localstripe":
         url = request.getfixturevalue("localstripe")
         # It knows no idempotency keys, signs nothing for us, and lists without spans of time.

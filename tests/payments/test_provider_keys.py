@@ -110,6 +110,17 @@ async def start(shop: Shop) -> tuple[dict[str, Any], dict[str, Any]]:
     return order, answer.json()
 
 
+async def test_the_secret_of_an_intent_is_shown_to_the_holder_alone(shop: Shop) -> None:
+    assert (await put(shop, **KEYS)).status_code == 200
+    order = await shop.order()
+    path, body = f"/orders/{order['id']}/payments", {"provider": "stripe", "form": "payment_intent"}
+    started = (await shop.client.post(path, json=body, headers=holder(order))).json()
+    assert started["next_step"]["publishable_key"] == KEYS["publishable_key"]
+    seen = [await shop.client.get(path, headers=who) for who in (holder(order), await shop.member("owner"))]
+    steps = [answer.json()["items"][0]["next_step"] for answer in seen]
+    assert steps == [started["next_step"], {"type": "stripe_payment_intent"}]
+
+
 async def send(shop: Shop, stripe: StripeSimulator, secret: str) -> int:
     raw, headers = stripe.signed(stripe.books.events[-1], secret)
     path = f"/payments/webhooks/stripe/{shop.sale.made.organization_id}"

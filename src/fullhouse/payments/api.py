@@ -91,9 +91,13 @@ class PaymentsAnswer(ApiModel):
     refunds: list[RefundAnswer]
 
 
-def payment_answer(payment: Payment) -> PaymentAnswer:
-    """Show one payment. Until the provider answered, the next step is to wait."""
-    is_open = payment.status is PaymentStatus.STARTED
+def payment_answer(payment: Payment, *, to_holder: bool = True) -> PaymentAnswer:
+    """Show one payment. Until the provider answered, the next step is to wait.
+
+    The next step may hold a secret with which to pay: members see of which kind it is, and no more.
+    """
+    step = dict(payment.next_step or {"type": "wait"})
+    shown = step if to_holder else {"type": step["type"]}
     return PaymentAnswer(
         id=payment.payment_id,
         order_id=payment.order_id,
@@ -102,7 +106,7 @@ def payment_answer(payment: Payment) -> PaymentAnswer:
         status=payment.status,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        next_step=dict(payment.next_step or {"type": "wait"}) if is_open else None,
+        next_step=shown if payment.status is PaymentStatus.STARTED else None,
         reason=payment.reason,
         started_at=payment.started_at,
         deadline_at=payment.deadline_at,
@@ -163,7 +167,8 @@ async def get_payments(order_id: UUID, asker: Member, resources: ResourcesDep) -
         payments = await load_payments(conn, order.organization_id, order_id)
         refunds = await load_refunds(conn, order.organization_id, order_id)
     return PaymentsAnswer(
-        items=[payment_answer(payment) for payment in payments], refunds=[refund_answer(one) for one in refunds]
+        items=[payment_answer(payment, to_holder=asker.secret is not None) for payment in payments],
+        refunds=[refund_answer(one) for one in refunds],
     )
 
 
