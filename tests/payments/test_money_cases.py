@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from harness.sale import make_sale
 from harness.shop import Shop, open_app
+from structlog.testing import capture_logs
 from valkey.asyncio import Valkey
 
 from fullhouse.infra import system
-from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.telemetry import render_metrics
+from fullhouse.operations.verify import CHECKS
 from fullhouse.payments.money_cases import NewCase, open_case
 
 
@@ -63,6 +66,26 @@ async def test_cases_are_listed_by_pages_and_closed_with_a_reason_once(shop: Sho
     assert [row["details"] for row in entries] == [
         {"kind": "capture_unknown", "provider": "stripe", "resolution": "none_of_ours"}
     ]
+
+
+async def test_a_case_raises_the_alarm_as_metric_log_and_in_verify(shop: Shop) -> None:
+    name = 'money_cases_opened_total{kind="capture_unknown"}'
+    before = counted(name)
+    with capture_logs() as logs:
+        await open_cases(shop, "pi_7")
+    assert counted(name) == before + 1
+    (line,) = [one for one in logs if one["event"] == "money_case_opened"]
+    assert (line["log_level"], line["kind"], line["subject"]) == ("error", "capture_unknown", "pi_7")
+    check = next(check for check in CHECKS if check.name == "money_case_is_closed")
+    async with connection(shop.sale.pool, EVERY_ORGANIZATION) as conn:
+        rows = await conn.fetch(check.query)
+    found = [row["subject"] for row in rows if row["organization_id"] == shop.sale.made.organization_id]
+    assert found == ["pi_7"]
+
+
+def counted(name: str) -> float:
+    lines = [line for line in render_metrics().decode().splitlines() if name in line]
+    return float(lines[0].split()[-1]) if lines else 0.0
 
 
 async def test_a_case_of_another_organization_is_not_there_and_reasons_are_a_few_words(shop: Shop) -> None:

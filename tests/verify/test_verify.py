@@ -116,6 +116,10 @@ FAULTS = {
         INSERT INTO money_cases (organization_id, case_id, kind, provider, subject, detail)
         SELECT organization_id, {STRANGER}, 'capture_unknown', 'simulated', 'x', 'y' FROM organizations LIMIT 1
     """,
+    "day_is_compared_in_time": """
+        INSERT INTO reconciliations (organization_id, provider, day)
+        SELECT organization_id, 'simulated', (clock_timestamp() AT TIME ZONE 'UTC')::date - 3 FROM organizations LIMIT 1
+    """,
     "refund_is_done_in_time": """
         UPDATE refunds SET status = 'requested', requested_at = requested_at - interval '4 days'
     """,

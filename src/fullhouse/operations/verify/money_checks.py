@@ -49,6 +49,18 @@ MONEY_CHECKS = (
     ),
     Check(
         3,
+        "day_is_compared_in_time",
+        "A day is compared with a provider's books within a day of its end.",
+        """
+        SELECT organization_id, provider, day, last_error FROM reconciliations
+        WHERE compared_at IS NULL
+          AND day + interval '1 day' < (clock_timestamp() AT TIME ZONE 'UTC')
+              - make_interval(secs => 86400 * $1::float8)
+        """,
+        graced=True,
+    ),
+    Check(
+        3,
         "refund_is_done_in_time",
         "A refund is done, or has become a case, within three days of its request.",
         """
