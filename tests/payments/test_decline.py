@@ -67,7 +67,7 @@ async def test_between_the_last_decline_and_its_consequence_nothing_begins(pool:
     await sale.react(notice)
     with pytest.raises(PaymentDeclined) as refused:
         await sale.pay(order.order_id)
-    assert refused.value.fields["tries_left"] == 0
+    assert refused.value.fields == {"tries_left": 0, "reason": "card_declined"}
     assert len(await sale.payments(order.order_id)) == 1
 
 

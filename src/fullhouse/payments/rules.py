@@ -181,7 +181,8 @@ def refuse_new_attempt(payments: Sequence[Payment], declined_max: int) -> None:
             next_step=running.next_step,
         )
     if count_declined(payments) >= declined_max or len(payments) >= ATTEMPTS_MAX:
-        raise PaymentDeclined(tries_left=0)
+        declined = [one.reason for one in payments if one.status is PaymentStatus.DECLINED]
+        raise PaymentDeclined(tries_left=0, reason=declined[-1] if declined else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ class PaymentOpen(Conflict):
 
 
 class PaymentDeclined(Conflict):
-    """All tries were declined; ``tries_left`` is 0, and the places go back on sale."""
+    """All tries were declined; ``tries_left`` is 0, ``reason`` is the last one's, and the places go back on sale."""
 
     code = "payment_declined"
     title = "The payments of this order were declined."
