@@ -882,6 +882,23 @@ CREATE TABLE ledger_entries (
     PRIMARY KEY (organization_id, entry_id, line)
 );
 CREATE INDEX ledger_entries_of_order ON ledger_entries (organization_id, order_id);
+CREATE INDEX ledger_entries_by_time ON ledger_entries (organization_id, entered_at, entry_id, line);
+CREATE INDEX ledger_entries_of_session ON ledger_entries (organization_id, session_id, entered_at);
+CREATE TRIGGER ledger_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What is added at once sums to zero, entry by entry.
+CREATE FUNCTION refuse_unbalanced() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added GROUP BY organization_id, entry_id, currency HAVING sum(amount_minor) <> 0) THEN
+        RAISE EXCEPTION 'each entry of % sums to zero', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER ledger_entries_balance AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced();
 
 -- The books of the simulated provider: what a real one would keep on its own machines.
 CREATE TABLE simulated_charges (
@@ -911,6 +928,14 @@ CREATE TABLE simulated_refunds (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (organization_id, reference),
     CONSTRAINT simulated_refunds_key UNIQUE (organization_id, provider_key)
+);
+
+-- When an organization may call a provider next: a bucket of tokens that all processes share.
+CREATE TABLE provider_budgets (
+    organization_id uuid NOT NULL,
+    provider text NOT NULL,
+    next_at timestamptz NOT NULL,
+    PRIMARY KEY (organization_id, provider)
 );
 
 -- tickets ----------------------------------------------------------------------------------------
@@ -989,6 +1014,72 @@ CREATE TABLE refunded_units (
     refunded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (organization_id, unit_id)
 );
+
+-- A refund of all that was sold of a session: asked for once, worked off by whichever worker has time.
+CREATE TABLE session_refunds (
+    organization_id uuid NOT NULL,
+    session_refund_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    reason text NOT NULL CHECK (reason IN ('session_cancelled', 'session_moved')),
+    return_stock boolean NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, session_refund_id)
+);
+CREATE UNIQUE INDEX session_refunds_one_open ON session_refunds (organization_id, session_id) WHERE ended_at IS NULL;
+CREATE INDEX session_refunds_by_age ON session_refunds (ended_at);
+
+-- The orders of it, each refunded in one transaction with its row here.
+CREATE TABLE session_refund_orders (
+    organization_id uuid NOT NULL,
+    session_refund_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    status text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'done', 'failed')),
+    amount_minor bigint,
+    -- Why it failed: the code and the words of the refusal.
+    error_code text,
+    error text,
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, session_refund_id, order_id),
+    FOREIGN KEY (organization_id, session_refund_id) REFERENCES session_refunds
+);
+CREATE INDEX session_refund_orders_open ON session_refund_orders (organization_id, session_refund_id, order_id)
+    WHERE status <> 'done';
+
+-- A session that was moved or postponed, and until when those who bought may return their tickets.
+CREATE TABLE session_moves (
+    organization_id uuid NOT NULL,
+    move_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('moved', 'postponed')),
+    previous_starts_at timestamptz NOT NULL,
+    starts_at timestamptz NOT NULL,
+    answer_until timestamptz NOT NULL,
+    -- What becomes of those who do not answer.
+    default_answer text NOT NULL CHECK (default_answer IN ('keep', 'return')),
+    moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When the time was over, or another move took its place.
+    closed_at timestamptz,
+    PRIMARY KEY (organization_id, move_id)
+);
+CREATE UNIQUE INDEX session_moves_one_open ON session_moves (organization_id, session_id) WHERE closed_at IS NULL;
+CREATE INDEX session_moves_due ON session_moves (answer_until) WHERE closed_at IS NULL;
+
+-- The orders that a move is about, and what their buyers said.
+CREATE TABLE move_answers (
+    organization_id uuid NOT NULL,
+    move_id uuid NOT NULL,
+    order_id uuid NOT NULL,
+    answer text CHECK (answer IN ('keep', 'return')),
+    answered_at timestamptz,
+    -- When the mail to the buyer was asked for.
+    told_at timestamptz,
+    PRIMARY KEY (organization_id, move_id, order_id),
+    FOREIGN KEY (organization_id, move_id) REFERENCES session_moves,
+    CONSTRAINT move_answers_answered CHECK ((answer IS NULL) = (answered_at IS NULL))
+);
+CREATE INDEX move_answers_of_order ON move_answers (organization_id, order_id, move_id);
+CREATE INDEX move_answers_untold ON move_answers (organization_id, move_id) WHERE told_at IS NULL;
 
 -- admission --------------------------------------------------------------------------------------
 

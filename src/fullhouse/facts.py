@@ -1,6 +1,7 @@
 """Every fact that the product announces: the one table of message types, from which their contract is made."""
 
 from fullhouse.admission.messages import TicketAdmitted
+from fullhouse.aftersales.moves.messages import MoveAnnounced
 from fullhouse.core.message import Fact
 from fullhouse.events.messages import EventCancelled, EventPublished, SessionCancelled, SessionChanged, SessionScheduled
 from fullhouse.identity.messages import MailRequested
@@ -54,6 +55,7 @@ FACTS: tuple[type[Fact], ...] = (
     OrderPaidUnseated,
     OrderRefunded,
     OrderLinksRequested,
+    MoveAnnounced,
     PaymentSucceeded,
     PaymentDeclinedFact,
     PaymentCancelled,

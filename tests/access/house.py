@@ -65,6 +65,8 @@ class House:
             return sent if asker == "holder" else {name: text[:-1] + _other(text[-1]) for name, text in sent.items()}
         if asker == "scoped_key":
             return self.scoped.get(self.operations[operation], self.askers["key_without_scope"])
+        if asker == "key_without_scope" and self.operations[operation] == "report:read":
+            return self.scoped["ticket:scan"]
         return self.askers[asker]
 
     async def ask(self, operation: str, row: Row, asker: str) -> httpx.Response:
@@ -144,6 +146,7 @@ async def sell(shop: Shop) -> dict[str, Any]:
             "order_id": order["id"],
             "ticket_id": str(ticket.ticket_id),
             "refund_id": refunded["refunds"][0]["id"],
+            "kind": "orders",
             "provider": "nobody",
         },
         "others": {

@@ -72,6 +72,9 @@ TABLE: dict[str, Row] = {
     f"GET {_ORG}/audit-log": Row("owner", 200),
     f"POST {_ORG}/buyers/export": Row("owner", 422, BAD),
     f"POST {_ORG}/buyers/erase": Row("owner", 422, BAD),
+    f"GET {_ORG}/ledger": Row("box_office", 200),
+    f"GET {_ORG}/ledger/lines": Row("box_office", 200),
+    f"GET {_ORG}/exports/{{kind}}": Row("box_office", 200),
     # what is on sale
     "GET /events": Row("anyone", 200),
     "GET /events/{event_id}": Row("viewers", 200),
@@ -93,6 +96,14 @@ TABLE: dict[str, Row] = {
     "PATCH /sessions/{session_id}": Row("manager", 200, {}),
     "DELETE /sessions/{session_id}": Row("manager", 409),
     "POST /sessions/{session_id}/cancel": Row("manager", 200, other=True),
+    "POST /sessions/{session_id}/move": Row(
+        "manager", 422, {"answer_until": "2020-01-01T00:00:00Z", "default": "keep"}
+    ),
+    "GET /sessions/{session_id}/moves": Row("box_office", 200),
+    "POST /sessions/{session_id}/refunds": Row("manager", 409, {}),
+    "GET /sessions/{session_id}/refunds": Row("box_office", 200),
+    "GET /sessions/{session_id}/refunds/failures": Row("box_office", 200),
+    "POST /sessions/{session_id}/refunds/retry": Row("manager", 404),
     "GET /sessions/{session_id}/allocations": Row("box_office", 200),
     "POST /sessions/{session_id}/allocations": Row("box_office", 201, {"name": "House", "quantities": {"standing": 1}}),
     "DELETE /sessions/{session_id}/allocations/{allocation_id}": Row("box_office", 404),
@@ -116,6 +127,8 @@ TABLE: dict[str, Row] = {
     "GET /orders/{order_id}/payments": Row("box_office", 200, secret="Order"),
     "POST /orders/{order_id}/cancel": Row("box_office", 409, secret="Order"),
     "POST /orders/{order_id}/refunds": Row("manager", 409, {}),
+    "GET /orders/{order_id}/move": Row("box_office", 404, secret="Order"),
+    "POST /orders/{order_id}/move": Row("holder", 404, {"answer": "keep"}, secret="Order"),
     "POST /refunds/{refund_id}/retry": Row("manager", 409),
     "POST /payments/webhooks/{provider}": Row("anyone", 404, BAD),
     "POST /payments/webhooks/{provider}/{organization_id}": Row("anyone", 404, BAD),

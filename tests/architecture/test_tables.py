@@ -26,6 +26,7 @@ WRITTEN_BY_OTHERS = {
 }
 
 ACROSS_ORGANIZATIONS = {
+    "aftersales/moves/queries.py:list_due_moves": "finds what is due; each is then closed inside its organization",
     "catalogue/queries.py:list_published_events": "the public list shows the events of all",
     "infra/audit_chain.py:link_audit_log": "finds whose entries wait; each chain is then linked inside its own",
     "infra/brokers/dead_letters.py": "an operator looks through the dead letters of all",

@@ -6,6 +6,7 @@ does (``infra.audit_log.record``) and has a way to be called below.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,7 @@ from seating.documents import fullhouse_document
 
 from fullhouse.identity.ensure_user import ensure_user
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
-from fullhouse.infra.system import make_id
+from fullhouse.infra.system import make_id, now
 from fullhouse.organizations.rules import Role
 from fullhouse.organizations.writes import insert_member
 from fullhouse.tickets.code import TicketClaims, derive_signing_key, make_code
@@ -162,6 +163,29 @@ def simple_event(by: Organizer) -> dict[str, Any]:
     return where | {"capacity": 5, "price_minor": 100, "currency": "EUR"}
 
 
+async def cancelled_session(by: Organizer) -> str:
+    await by.shop.paid(1)
+    path = f"/sessions/{by.shop.sale.made.session_id}"
+    assert (await by.call("POST", f"{path}/cancel")).status_code == 200
+    return f"{path}/refunds"
+
+
+async def refund_session(by: Organizer) -> httpx.Response:
+    return await by.call("POST", await cancelled_session(by), {})
+
+
+async def retry_session(by: Organizer) -> httpx.Response:
+    path = await cancelled_session(by)
+    await by.make(path, {})
+    return await by.call("POST", f"{path}/retry")
+
+
+async def move_session(by: Organizer) -> httpx.Response:
+    until = (now() + timedelta(days=1)).isoformat()
+    body = {"starts_local": "2032-03-01T20:00", "answer_until": until, "default": "keep"}
+    return await by.call("POST", f"/sessions/{by.shop.sale.made.session_id}/move", body)
+
+
 SINCE = {"since": "2026-01-01T00:00:00Z"}
 
 WAYS: Mapping[str, tuple[str, Way]] = {
@@ -207,6 +231,9 @@ WAYS: Mapping[str, tuple[str, Way]] = {
         "session.schedule",
         lambda by: on_event(by, "POST", "/sessions", session_body()),
     ),
+    "POST /sessions/{session_id}/move": ("session.move", move_session),
+    "POST /sessions/{session_id}/refunds": ("session.refund", refund_session),
+    "POST /sessions/{session_id}/refunds/retry": ("session.retry_refund", retry_session),
     "PATCH /sessions/{session_id}": ("session.update", lambda by: on_session(by, "PATCH", "", {"name": "B"})),
     "DELETE /sessions/{session_id}": ("session.delete", lambda by: on_session(by, "DELETE", "")),
     "POST /sessions/{session_id}/cancel": ("session.cancel", lambda by: on_session(by, "POST", "/cancel")),

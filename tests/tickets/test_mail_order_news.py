@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness.sold import Sell
 
-from fullhouse.tickets.mail_order_news import News, mail_order_news
+from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import Mailroom
 
 WORDS: dict[tuple[News, str], tuple[str, str]] = {
@@ -28,7 +28,8 @@ def _mails(mailbox: Path) -> list[EmailMessage]:
 @pytest.mark.parametrize(("news", "language"), WORDS)
 async def test_news_are_told_once(sell: Sell, mailroom: Mailroom, mailbox: Path, news: News, language: str) -> None:
     sold = await sell(1, language=language)
-    told = [await mail_order_news(sold.pool, mailroom, sold.organization_id, sold.order_id, news) for _ in range(3)]
+    ids = sold.organization_id, sold.order_id
+    told = [await mail_order_news(sold.pool, mailroom, *ids, news, words_of(news)) for _ in range(3)]
     assert told == [True, False, False]
     [mail] = _mails(mailbox)
     subject, body = WORDS[news, language]
@@ -42,5 +43,6 @@ async def test_news_are_told_once(sell: Sell, mailroom: Mailroom, mailbox: Path,
 async def test_nothing_is_sent_where_the_address_was_erased(sell: Sell, mailroom: Mailroom, mailbox: Path) -> None:
     sold = await sell(1)
     await sold.pool.execute("DELETE FROM order_contacts WHERE order_id = $1", sold.order_id)
-    assert not await mail_order_news(sold.pool, mailroom, sold.organization_id, sold.order_id, "refunded")
+    ids = sold.organization_id, sold.order_id
+    assert not await mail_order_news(sold.pool, mailroom, *ids, "refunded", words_of("refunded"))
     assert _mails(mailbox) == []

@@ -33,8 +33,13 @@ def outcome(status: int | None = None, trouble: Trouble | None = None) -> Outcom
 
 def test_every_message_can_be_chosen_but_the_internal_ones() -> None:
     types = {fact.type for fact in FACTS}
-    internal = {"account.mail_requested", "member.invited", "order.links_requested", "payment.notice_received"}
-    assert types - MESSAGE_TYPES == internal
+    assert types - MESSAGE_TYPES == {
+        "account.mail_requested",
+        "member.invited",
+        "order.links_requested",
+        "order.move_announced",
+        "payment.notice_received",
+    }
     assert types >= MESSAGE_TYPES
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "fullhouse.cli.verify:verify",
     "bench": "fullhouse.cli.bench:bench",
     "privacy": "fullhouse.cli.privacy:privacy",
+    "refunds": "fullhouse.cli.refunds:refunds",
     "dead-letters": "fullhouse.cli.dead_letters:dead_letters",
     "create-admin": "fullhouse.cli.database:create_admin",
     "signing-keys": "fullhouse.cli.signing_keys:signing_keys",

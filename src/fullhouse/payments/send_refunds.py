@@ -1,5 +1,7 @@
 """Sending refunds to their providers, until they are done or refused for good."""
 
+import asyncio
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
@@ -24,7 +26,14 @@ from fullhouse.payments.rules import (
 )
 from fullhouse.payments.settle_refund import fail_case, settle_refund
 from fullhouse.payments.start_payment import attempt_of
-from fullhouse.payments.writes import claim_refunds, lock_order_money, postpone_refund, record_refund, reopen_refund
+from fullhouse.payments.writes import (
+    claim_refunds,
+    lock_order_money,
+    postpone_refund,
+    record_refund,
+    reopen_refund,
+    reserve_call,
+)
 
 REFUNDS_PER_RUN_MAX = 50
 LEASE_SECONDS = 120.0
@@ -43,8 +52,26 @@ async def send_refunds(
     """
     async with connection(pool, EVERY_ORGANIZATION) as conn:
         claimed = await claim_refunds(conn, LEASE_SECONDS, count_max)
+    sendings = (_send_each(pool, make_id, providers, some) for some in _by_organization(claimed))
     succeeded = 0
-    for refund in claimed:
+    for sent in await asyncio.gather(*sendings, return_exceptions=True):
+        if isinstance(sent, BaseException):
+            raise sent
+        succeeded += sent
+    return succeeded
+
+
+def _by_organization(refunds: Sequence[Refund]) -> Iterable[Sequence[Refund]]:
+    groups: dict[UUID, list[Refund]] = {}
+    for refund in refunds:
+        groups.setdefault(refund.organization_id, []).append(refund)
+    return groups.values()
+
+
+async def _send_each(pool: Pool, make_id: MakeId, providers: Providers, refunds: Sequence[Refund]) -> int:
+    """Send refunds of one organization, one after the other, each when its provider's budget of calls has a place."""
+    succeeded = 0
+    for refund in refunds:
         succeeded += await _send(pool, make_id, providers, refund)
     return succeeded
 
@@ -85,6 +112,11 @@ async def _call(pool: Pool, providers: Providers, refund: Refund) -> RefundNews:
         payment = await load_payment(conn, refund.organization_id, refund.payment_id)
     if payment is None:
         raise PaymentNotFound
+    per_second = providers.refunds_per_second.get(payment.provider)
+    if per_second is not None:
+        async with connection(pool, refund.organization_id) as conn:
+            wait = await reserve_call(conn, refund.organization_id, payment.provider, per_second)
+        await asyncio.sleep(min(wait, LEASE_SECONDS / 2))
     call = RefundCall(
         charge=attempt_of(payment),
         refund_id=refund.refund_id,

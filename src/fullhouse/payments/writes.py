@@ -240,15 +240,22 @@ async def insert_refund(conn: Connection, order: Order, new: NewRefund) -> Refun
 
 
 async def claim_refunds(conn: Connection, lease_seconds: float, count_max: int) -> list[Refund]:
-    """Claim refunds to send: nobody else gets them until the lease ends. Crosses organizations, as the worker does."""
+    """Claim refunds to send: nobody else gets them until the lease ends. Crosses organizations, as the worker does.
+
+    Organizations take turns, so that one that gives back a whole session does not keep the others waiting.
+    """
     rows = await conn.fetch(
         """
         UPDATE refunds r SET attempts = least(r.attempts + 1, 30000),
             retry_at = clock_timestamp() + make_interval(secs => $1)
         FROM (
-            SELECT organization_id, refund_id FROM refunds
+            SELECT organization_id, refund_id FROM refunds JOIN (
+                SELECT organization_id, refund_id, row_number() OVER (
+                    PARTITION BY organization_id ORDER BY requested_at, refund_id) AS turn
+                FROM refunds WHERE status = 'requested' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+            ) AS turns USING (organization_id, refund_id)
             WHERE status = 'requested' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
-            ORDER BY requested_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            ORDER BY turn, requested_at LIMIT $2 FOR UPDATE OF refunds SKIP LOCKED
         ) due
         WHERE r.organization_id = due.organization_id AND r.refund_id = due.refund_id RETURNING r.*
         """,
@@ -256,6 +263,27 @@ async def claim_refunds(conn: Connection, lease_seconds: float, count_max: int) 
         count_max,
     )
     return [refund_of(row) for row in rows]
+
+
+async def reserve_call(conn: Connection, organization_id: UUID, provider: str, per_second: float) -> float:
+    """Take the next place of an organization's calls to a provider, and return in how many seconds it comes.
+
+    A bucket of tokens that holds those of one second: whoever takes none for a while may take as many at once.
+    """
+    wait: float = await conn.fetchval(
+        """
+        INSERT INTO provider_budgets AS b (organization_id, provider, next_at)
+        VALUES ($1, $2, clock_timestamp() - interval '1 second' + make_interval(secs => 1 / $3::float8))
+        ON CONFLICT (organization_id, provider) DO UPDATE
+            SET next_at = greatest(b.next_at, clock_timestamp() - interval '1 second')
+                          + make_interval(secs => 1 / $3::float8)
+        RETURNING greatest(0, extract(epoch FROM next_at - clock_timestamp()))::float8
+        """,
+        organization_id,
+        provider,
+        per_second,
+    )
+    return wait
 
 
 async def postpone_refund(conn: Connection, refund: Refund, seconds: int, error: str) -> None:

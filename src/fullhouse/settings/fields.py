@@ -189,6 +189,12 @@ class Settings(BaseModel):
         le=3_600,
         description="How long stock stays held after the deadline of an open payment attempt.",
     )
+    stripe_refunds_per_second: float = Field(
+        default=20,
+        gt=0,
+        le=1_000,
+        description="How many refunds a second are asked of Stripe for one organization, all processes together.",
+    )
     buyer_data_days: int = Field(
         default=730,
         ge=0,

@@ -1,5 +1,6 @@
 """Telling a buyer by mail how an order ended without tickets: declined for good, paid too late, or refunded."""
 
+from collections.abc import Callable
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,22 +19,27 @@ from fullhouse.tickets.queries import is_mailed
 from fullhouse.tickets.writes import note_delivery
 
 News = Literal["payment_declined", "paid_unseated", "refunded"]
+Words = Callable[[Sale, Translator], tuple[str, str]]
+"""Writes subject and body."""
 
 
-async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID, news: News) -> bool:
+async def mail_order_news(
+    pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID, kind: str, words: Words
+) -> bool:
     """Send one piece of news about an order to its buyer, once recorded. Returns whether it was sent now.
 
-    Nothing is sent where the buyer's address was erased. An address that the server refuses is noted with the order.
-    Raises ``OrderNotFound``, ``MailUnavailable``, and ``MailRefused`` for other refusals.
+    ``kind`` names it among the mails of the order. Nothing is sent where the buyer's address was erased. An address
+    that the server refuses is noted with the order. Raises ``OrderNotFound``, ``MailUnavailable``, and ``MailRefused``
+    for other refusals.
     """
     async with connection(pool, organization_id) as conn:
-        if await is_mailed(conn, organization_id, order_id, news):
+        if await is_mailed(conn, organization_id, order_id, kind):
             return False
         sale = await load_sale(conn, organization_id, order_id)
     if sale.contact is None:
         return False
-    message_id = f"<{news}.{order_id}@{mailroom.host}>"
-    mail = write_news(sale, sale.contact, news, mailroom.order_link(order_id), message_id)
+    message_id = f"<{kind}.{order_id}@{mailroom.host}>"
+    mail = write_news(sale, sale.contact, words, mailroom.order_link(order_id), message_id)
     try:
         with span("send mail", "client"):
             await mailroom.mailer.send(mail)
@@ -41,14 +47,14 @@ async def mail_order_news(pool: Pool, mailroom: Mailroom, organization_id: UUID,
         await note_refusal(pool, organization_id, message_id, refused)
         return False
     async with transaction(pool, organization_id) as conn:
-        await note_delivery(conn, organization_id, order_id, news, message_id)
+        await note_delivery(conn, organization_id, order_id, kind, message_id)
     return True
 
 
-def write_news(sale: Sale, contact: Contact, news: News, link: str, message_id: str) -> EmailMessage:
+def write_news(sale: Sale, contact: Contact, words: Words, link: str, message_id: str) -> EmailMessage:
     """Write the mail, in the buyer's language. Pure."""
     speak = translator(sale.order.language)
-    subject, body = _words(sale, news, speak)
+    subject, body = words(sale, speak)
     greeting = speak.gettext("Hello %(name)s,", name=contact.name) if contact.name else speak.gettext("Hello,")
     message = EmailMessage()
     message["Message-ID"] = message_id
@@ -67,6 +73,15 @@ def write_news(sale: Sale, contact: Contact, news: News, link: str, message_id: 
 
 def _moment(sale: Sale) -> datetime:
     return sale.order.ended_at or sale.order.paid_at or sale.order.placed_at
+
+
+def words_of(news: News) -> Words:
+    """Return what writes news of how an order ended."""
+
+    def words(sale: Sale, speak: Translator) -> tuple[str, str]:
+        return _words(sale, news, speak)
+
+    return words
 
 
 def _words(sale: Sale, news: News, speak: Translator) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.realtime.rules import StreamLimits
 from fullhouse.realtime.streams import Streams
+from fullhouse.reports.export_csv import Exporter
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.shield import Shield
@@ -86,6 +87,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.accounts = open_accounts(resources, settings, api.state.actors.users)
     api.state.shield = shield
     api.state.mailroom = open_mailroom(resources)
+    api.state.exporter = Exporter(resources.pool)
     api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
@@ -111,6 +113,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
             simulated_late_seconds=settings.simulated_late_seconds,
             attempt_seconds=settings.payment_attempt_seconds,
             margin_seconds=settings.payment_margin_seconds,
+            stripe_refunds_per_second=settings.stripe_refunds_per_second,
             public_url=resources.public_url,
             stripe_api=settings.stripe_api,
         ),

@@ -16,6 +16,8 @@ from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
 from fullhouse.admission import api as admission_api
 from fullhouse.aftersales import api as aftersales_api
+from fullhouse.aftersales import session_refunds_api
+from fullhouse.aftersales.moves import api as moves_api
 from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
 from fullhouse.payments import api as payments_api
@@ -23,6 +25,7 @@ from fullhouse.payments import cases_api as money_cases_api
 from fullhouse.payments import provider_api as payment_providers_api
 from fullhouse.privacy import api as privacy_api
 from fullhouse.realtime import api as realtime_api
+from fullhouse.reports import api as reports_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
@@ -44,7 +47,10 @@ API_ROUTERS: Sequence[APIRouter] = (
     payment_providers_api.router,
     money_cases_api.router,
     aftersales_api.router,
+    session_refunds_api.router,
+    moves_api.router,
     admission_api.router,
+    reports_api.router,
     privacy_api.router,
     webhooks_api.router,
 )

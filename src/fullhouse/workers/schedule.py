@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from fullhouse.aftersales.moves.close_moves import close_due_moves
+from fullhouse.aftersales.moves.tell_moved import announce_moves
+from fullhouse.aftersales.work_session_refunds import work_session_refunds
 from fullhouse.identity.tokens.prune_tokens import prune_tokens
 from fullhouse.identity.tokens.rotate_signing_keys import rotate_due_signing_keys
 from fullhouse.infra.audit_chain import link_audit_log
@@ -49,6 +52,9 @@ def jobs_of(resources: Resources, providers: Providers, kept: KeptDays) -> tuple
         Job("release_due_allocations", 5.0, lambda: release_due_allocations(pool)),
         Job("expire_attempts", 5.0, lambda: expire_attempts(pool, make_id, providers), seconds_max=120.0),
         Job("send_refunds", 15.0, lambda: send_refunds(pool, make_id, providers), seconds_max=120.0),
+        Job("work_session_refunds", 2.0, lambda: work_session_refunds(pool, make_id), seconds_max=120.0),
+        Job("close_due_moves", 10.0, lambda: close_due_moves(pool, make_id)),
+        Job("announce_moves", 2.0, lambda: announce_moves(pool, make_id)),
         Job("sweep_erased", 60.0, lambda: sweep_erased(pool, mailroom)),
         Job(
             "erase_old_buyers",

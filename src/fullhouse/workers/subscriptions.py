@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from fullhouse.aftersales.follow_refund import follow_refund
+from fullhouse.aftersales.moves.tell_moved import mail_move
 from fullhouse.core.message import Message
 from fullhouse.identity.mail.mail_account import AccountMailroom, mail_account
 from fullhouse.infra.postgres import Connection
@@ -17,7 +18,7 @@ from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.tickets.issue_tickets import issue_tickets
-from fullhouse.tickets.mail_order_news import News, mail_order_news
+from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
 from fullhouse.tickets.of_buyer.mail_links import mail_links
@@ -90,9 +91,13 @@ class Reactions:
             return
         news = NEWS.get((message.type, str(message.data.get("reason")))) or NEWS.get((message.type, ""))
         if news is not None:
-            await mail_order_news(
-                self._resources.pool, self._mailroom, message.organization_id, order_of(message), news
-            )
+            ids = message.organization_id, order_of(message)
+            await mail_order_news(self._resources.pool, self._mailroom, *ids, news, words_of(news))
+
+    async def mail_move(self, message: Message) -> None:
+        """Mail the buyer of an order that its session was moved."""
+        move_id = UUID(str(message.data["move_id"]))
+        await mail_move(self._resources.pool, self._mailroom, message.organization_id, order_of(message), move_id)
 
     async def mail_invitation(self, message: Message) -> None:
         """Mail who was invited to an organization."""
@@ -157,6 +162,7 @@ TABLE = (
         _types("order.cancelled", "order.paid_unseated", "order.refunded", OrderLinksRequested.type),
         outside=Reactions.tell_buyer,
     ),
+    Line("aftersales.mail_moves", _types("order.move_announced"), outside=Reactions.mail_move),
     Line("identity.mail", _types("account.mail_requested"), outside=Reactions.mail_account),
     Line(
         "webhooks.enqueue",

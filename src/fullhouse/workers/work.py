@@ -25,6 +25,7 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
         simulated_late_seconds=settings.simulated_late_seconds,
         attempt_seconds=settings.payment_attempt_seconds,
         margin_seconds=settings.payment_margin_seconds,
+        stripe_refunds_per_second=settings.stripe_refunds_per_second,
         public_url=resources.public_url,
         stripe_api=settings.stripe_api,
     )

@@ -115,6 +115,38 @@ MONEY_CHECKS = (
     ),
     Check(
         7,
+        "ledger_has_each_sale",
+        "What the ledger says was sold with an order is its total, if it ever had places, and else nothing.",
+        """
+        WITH sold AS (
+            SELECT organization_id, order_id, -sum(amount_minor)::bigint AS sold_minor
+            FROM ledger_entries
+            WHERE payment_id IS NULL AND refund_id IS NULL AND account NOT IN ('buyers', 'refunds')
+            GROUP BY organization_id, order_id
+        )
+        SELECT organization_id, order_id, o.status, o.total_minor, coalesce(s.sold_minor, 0) AS ledger_minor
+        FROM orders o LEFT JOIN sold s USING (organization_id, order_id)
+        WHERE coalesce(s.sold_minor, 0) <> CASE WHEN EXISTS (
+            SELECT FROM units u WHERE u.organization_id = o.organization_id AND u.order_id = o.order_id)
+            THEN o.total_minor ELSE 0 END
+        """,
+    ),
+    Check(
+        7,
+        "ledger_has_each_refund",
+        "What the ledger says is still to be given back is what the refunds say that are not done.",
+        """
+        WITH owed AS (
+            SELECT organization_id, refund_id, -sum(amount_minor)::bigint AS owed_minor
+            FROM ledger_entries WHERE account = 'refunds' GROUP BY organization_id, refund_id
+        )
+        SELECT organization_id, refund_id, r.order_id, r.status, r.amount_minor, o.owed_minor AS ledger_minor
+        FROM refunds r FULL JOIN owed o USING (organization_id, refund_id)
+        WHERE coalesce(o.owed_minor, 0) <> CASE WHEN r.status <> 'succeeded' THEN r.amount_minor ELSE 0 END
+        """,
+    ),
+    Check(
+        7,
         "refunds_are_not_more_than_captured",
         "The refunds of a payment, those that failed aside, are not more than it captured.",
         """

@@ -24,6 +24,7 @@ class PaymentTerms:
     margin_seconds: int = 60
     public_url: str = "http://127.0.0.1:8000"
     stripe_api: str = STRIPE_API
+    stripe_refunds_per_second: float = 20.0
 
 
 def open_providers(
@@ -48,4 +49,5 @@ def open_providers(
 
         keyring = keyring or Keyring(pool, clock, secret_key)
         by_name[STRIPE] = StripeProvider(keyring, clock, terms.public_url, terms.stripe_api)
-    return Providers(by_name, terms.attempt_seconds, terms.margin_seconds)
+    rates = {"stripe": terms.stripe_refunds_per_second}
+    return Providers(by_name, terms.attempt_seconds, terms.margin_seconds, rates)

@@ -192,6 +192,8 @@ class Providers:
     """How long an attempt may stay open, unless its provider needs longer."""
     margin_seconds: int = 60
     """How long stock stays held after the deadline of an open attempt."""
+    refunds_per_second: Mapping[str, float] = field(default_factory=dict[str, float])
+    """How many refunds a second one organization asks of a provider; of those that are not named, as many as come."""
 
     def named(self, name: str) -> Provider:
         """Return a provider. Raises ``ProviderUnknown``."""

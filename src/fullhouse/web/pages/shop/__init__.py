@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from fullhouse.web.pages import assets
-from fullhouse.web.pages.shop import events, order, order_tickets, pay, return_page, session
+from fullhouse.web.pages.shop import events, order, order_move, order_tickets, pay, return_page, session
 
 ROUTERS: Sequence[APIRouter] = (
     events.router,
@@ -13,6 +13,7 @@ ROUTERS: Sequence[APIRouter] = (
     order.router,
     pay.router,
     return_page.router,
+    order_move.router,
     order_tickets.router,
     assets.router,
 )

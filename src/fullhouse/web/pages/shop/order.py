@@ -27,6 +27,7 @@ from fullhouse.web.pages.origin import check_origin
 from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
 from fullhouse.web.pages.route import PageRoute
 from fullhouse.web.pages.shop.open_order import lead_back, open_order, order_path
+from fullhouse.web.pages.shop.order_move import load_choice
 from fullhouse.web.pages.shop.order_view import (
     OrderFacts,
     declined_of,
@@ -69,6 +70,7 @@ async def get_order_page(
         "returned": "returned" in request.query_params,
         "ways": ways_to_pay(await providers.offered_to(order.organization_id), speak) if state == "pending" else [],
         "refund_text": refund_text(facts.refunds, order.currency, speak),
+        "move": await load_choice(resources.pool, order) if state == "paid" else None,
         "had_tickets": bool(facts.sale.tickets),
         "tickets": ticket_rows(facts.sale, resources.secret_key, speak) if state == "paid" else [],
     }

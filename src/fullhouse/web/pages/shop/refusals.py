@@ -93,6 +93,10 @@ def explain_code(speak: Translator, code: str) -> Notice | None:
             )
         case "provider_unknown":
             return Notice(gettext("This way to pay is not offered"), gettext("Please choose another one."))
+        case "move_closed":
+            return Notice(
+                gettext("The time to answer is over"), gettext("What the organizer declared counts for your tickets.")
+            )
         case _:
             return None
 
