@@ -51,7 +51,10 @@ async def running_chromium() -> AsyncGenerator[Browser]:
 @asynccontextmanager
 async def running_shop(resources: Resources) -> AsyncGenerator[str]:
     """Serve the shop with its worker, and return its address."""
-    settings = Settings.model_validate({"simulated_payments": True, "simulated_late_seconds": 1})
+    # Streams are short, so that browsers have to connect again.
+    settings = Settings.model_validate(
+        {"simulated_payments": True, "simulated_late_seconds": 1, "stream_seconds_max": 2}
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

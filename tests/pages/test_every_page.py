@@ -58,11 +58,26 @@ async def test_prices_and_dates_are_written_as_the_language_does(buyer: Buyer, o
 
 async def test_every_page_is_held_to_a_strict_policy(buyer: Buyer, organizer: Organizer) -> None:
     session = await organizer.on_sale()
-    for path in ("/", f"/events/{session['event_id']}", f"/sessions/{session['id']}", "/nothing"):
+    live = f"/sessions/{session['id']}"
+    for path in ("/", f"/events/{session['event_id']}", live, "/nothing"):
         headers = (await buyer.open(path)).answer.headers
-        assert headers["content-security-policy"] == POLICY
+        allowed = "; script-src 'self'; connect-src 'self'" if path == live else ""
+        assert headers["content-security-policy"] == POLICY + allowed
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["vary"] == "Cookie, Accept-Language"
+
+
+async def test_a_script_loads_the_version_of_another_that_belongs_to_it(buyer: Buyer, organizer: Organizer) -> None:
+    session = await organizer.on_sale()
+    page = await buyer.open(f"/sessions/{session['id']}")
+    [path] = re.findall(r'<script type="module" src="(/static/session\.[0-9a-f]{12}\.js)"></script>', page.answer.text)
+    script = await buyer.client.get(path)
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    [library] = re.findall(r'from "\./(stream-1\.[0-9a-f]{12}\.js)"', script.text)
+    kept = await buyer.client.get(f"/static/{library}")
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    lasting = await buyer.client.get("/static/stream-1.js")
+    assert (lasting.content, lasting.headers["cache-control"]) == (kept.content, "no-cache")
 
 
 async def test_files_are_kept_for_good_under_the_hash_of_their_content(buyer: Buyer) -> None:
@@ -75,7 +90,7 @@ async def test_files_are_kept_for_good_under_the_hash_of_their_content(buyer: Bu
     assert (other_version.content, other_version.headers["cache-control"]) == (style.content, "no-cache")
     assert len(style.content) < 24_000
     assert "http" not in style.text
-    for name in ("shop.css", "nothing.css", "..%2Fevents.py", "shop.000000000000.svg"):
+    for name in ("shop.css", "session.js", "nothing.css", "..%2Fevents.py", "shop.000000000000.svg"):
         assert (await buyer.client.get(f"/static/{name}")).status_code == 404
 
 

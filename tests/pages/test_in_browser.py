@@ -1,5 +1,6 @@
 """A person buys in Chromium, in both languages, on a desk and on a phone, with scripts and without."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -9,16 +10,21 @@ import pytest
 from harness.pools import open_owners_pool
 from harness.sale import ORDER_KEY, make_sale
 from harness.servers import Databases
-from harness.stock import SERVER_KEY
+from harness.stock import SERVER_KEY, box_office, make_seated_session, make_session, wants
+from harness.streams import state_of
 from harness.web import make_resources
 from pages.live import Inspector, running_chromium, running_shop
 from playwright.async_api import Browser, Page, expect
 from valkey.asyncio import Valkey
 
 from fullhouse.core.secrets import derive_secret
-from fullhouse.infra.postgres import Pool
+from fullhouse.infra import system
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.operations.demo_data import make_demo_data
+from fullhouse.reservations.release_reservation import release_reservation
+from fullhouse.reservations.rules import ItemRequest
+from fullhouse.seating.rules import Point, PriceCategory, Row, Seat, SeatMap, Section
 
 WORDS: dict[str, dict[str, str]] = {
     "en-US": {
@@ -60,6 +66,19 @@ HEADINGS = {
 }
 Scheme = Literal["light", "dark"]
 Look = Callable[[str], Awaitable[None]]
+
+
+def two_sections() -> SeatMap:
+    """Make a room of a row A of 6 seats in one section, and a row B of 24 in another."""
+
+    def section(name: str, first: int, count: int) -> Section:
+        seats = tuple(
+            Seat(first + n, f"{name}-{n + 1}", str(n + 1), f"{name} {n + 1}", float(n), float(first), "stalls")
+            for n in range(count)
+        )
+        return Section(name, f"Section {name}", 1, Point(0.0, 0.0), (Row(name, name, seats),))
+
+    return SeatMap("Two sections", (PriceCategory("stalls", "Stalls"),), (section("A", 0, 6), section("B", 6, 24)))
 
 
 @dataclass(frozen=True)
@@ -275,5 +294,95 @@ async def test_the_keyboard_is_enough(shop: Shop, chromium: Browser) -> None:
         await expect(page.locator("#q")).to_be_focused()
         outline = await page.locator("#q").evaluate("element => getComputedStyle(element).outlineStyle")
         assert outline == "solid"
+    finally:
+        await context.close()
+
+
+async def test_numbers_follow_the_sale(shop: Shop, chromium: Browser, pool: Pool) -> None:
+    """What others hold disappears from the page without loading it again, and comes back when they give it back."""
+    context = await chromium.new_context(locale="pt-BR")
+    try:
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        made = await make_seated_session(pool, two_sections())
+        await page.goto(f"{shop.address}/sessions/{made.session_id}")
+        sides = page.locator(".choice-side")
+        await expect(sides).to_have_text(["Restam 30", "Só restam 6", "Restam 24"])
+        office = box_office(pool)
+        placed = [
+            await office.place_reservation(made.session_id, (ItemRequest(made.types["adult"], seats=(f"A-{n}",)),))
+            for n in range(1, 7)
+        ]
+        await expect(sides).to_have_text(["Restam 24", "Esgotado", "Restam 24"], timeout=30_000)
+        inputs = page.locator("input[name=place]")
+        await expect(inputs.nth(1)).to_be_disabled()
+        async with transaction(pool, made.organization_id) as conn:
+            ended = placed[0].reservation.reservation_id
+            await release_reservation(conn, system.make_id, made.organization_id, ended)
+        await expect(sides).to_have_text(["Restam 25", "Só resta 1", "Restam 24"], timeout=30_000)
+        await expect(inputs.nth(1)).to_be_enabled()
+        await office.close()
+        assert faults == []
+    finally:
+        await context.close()
+
+
+async def test_a_page_that_was_sold_out_says_when_places_come_back(shop: Shop, chromium: Browser, pool: Pool) -> None:
+    context = await chromium.new_context(locale="en-US")
+    try:
+        page = await context.new_page()
+        made = await make_session(pool, capacity=2)
+        office = box_office(pool)
+        placed = await office.place_reservation(made.session_id, wants(made, 2))
+        await page.goto(f"{shop.address}/sessions/{made.session_id}")
+        await expect(page.locator("h2").first).to_have_text("Sold out")
+        again = page.get_by_text("Places have just come back.")
+        await expect(again).to_be_hidden()
+        async with transaction(pool, made.organization_id) as conn:
+            ended = placed.reservation.reservation_id
+            await release_reservation(conn, system.make_id, made.organization_id, ended)
+        await expect(again).to_be_visible(timeout=30_000)
+        await office.close()
+    finally:
+        await context.close()
+
+
+FOLLOW = """async ([path, until]) => {
+  const { follow } = await import("/static/stream-1.js");
+  const links = [];
+  return await new Promise((done) => {
+    const stop = follow(path, (state) => {
+      if (state.version < until) return;
+      stop();
+      done({ ...state, seats: [...state.seats], links });
+    }, { onLink: (isOpen) => links.push(isOpen) });
+  });
+}"""
+
+
+async def test_the_module_ends_at_the_state_of_the_stock(shop: Shop, chromium: Browser, pool: Pool) -> None:
+    """While its connection is cut by the server again and again."""
+    context = await chromium.new_context()
+    try:
+        page = await context.new_page()
+        made = await make_seated_session(pool, two_sections())
+        path = f"/api/v1/sessions/{made.session_id}"
+        await page.goto(f"{shop.address}/sessions/{made.session_id}")
+        answer = await page.request.get(f"{shop.address}{path}/availability")
+        version = (await answer.json())["version"]
+        following = asyncio.create_task(page.evaluate(FOLLOW, [f"{path}/stream", version + 5]))
+        office = box_office(pool)
+        for number in range(1, 6):
+            await office.place_reservation(
+                made.session_id, (ItemRequest(made.types["adult"], seats=(f"B-{number}", f"B-{number + 10}")),)
+            )
+            await asyncio.sleep(0.7)
+        state = await following
+        await office.close()
+        links = state.pop("links")
+        answer = await page.request.get(f"{shop.address}{path}/availability")
+        assert state == state_of(await answer.json())
+        assert links[0] is True
     finally:
         await context.close()

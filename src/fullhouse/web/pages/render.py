@@ -16,6 +16,8 @@ from fullhouse.web.pages.language import remember_language, speaker_of, switch_o
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+LIVE_POLICY = f"{CONTENT_POLICY}; script-src 'self'; connect-src 'self'"
+"""For a page that follows what happens: it runs our own files, and asks nobody else."""
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": CONTENT_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from fullhouse.catalogue.show_event import SessionView
+from fullhouse.core.json import Json
 from fullhouse.seating.rules import SeatMap
 
 PlaceKind = Literal["best", "section", "area", "category"]
@@ -30,6 +31,26 @@ class TypePrices:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Of what a place consists, so that what is left there can be counted anew: in an area, or in price categories.
+
+    With ``first`` and ``count``, no more than the seats in this run of them that are free.
+    """
+
+    area: str | None = None
+    categories: tuple[str, ...] = ()
+    first: int | None = None
+    count: int | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as the page's script reads it."""
+        if self.area is not None:
+            return {"area": self.area}
+        run: dict[str, Json] = {} if self.first is None else {"first": self.first, "count": self.count}
+        return {"categories": self.categories, **run}
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """One choice of where to be, with the prices that each ticket type has there."""
 
@@ -38,6 +59,7 @@ class Place:
     name: str
     available: int
     prices: tuple[TypePrices, ...]
+    parts: tuple["Part", ...]
 
     @property
     def value(self) -> str:
@@ -115,7 +137,7 @@ def _categories(view: SessionView) -> list[Place]:
         return []
     left = _left_by_category(view)
     return [
-        Place("category", one.key, one.name, left[one.key], _prices_in(view, {one.key}))
+        Place("category", one.key, one.name, left[one.key], _prices_in(view, {one.key}), (Part(categories=(one.key,)),))
         for one in view.terms.price_categories
         if one.key in left
     ]
@@ -129,20 +151,30 @@ def _sections(view: SessionView, seat_map: SeatMap, left: RoomLeft) -> list[Plac
         if sold_in:
             free = left.seat_states.count(AVAILABLE, section.first, section.first + section.count)
             available = min(free, sum(left_of[key] for key in sold_in))
-            places.append(Place("section", section.key, section.name, available, _prices_in(view, sold_in)))
+            part = Part(None, tuple(sorted(sold_in)), section.first, section.count)
+            prices = _prices_in(view, sold_in)
+            places.append(Place("section", section.key, section.name, available, prices, (part,)))
     if not places:
         return []
     everywhere = frozenset[str]().union(*(section.categories for section in _sections_of(seat_map)))
     available = sum(place.available for place in places)
     name = places[0].name if len(places) == 1 else ""
-    best = Place("best", "", name, available, _prices_in(view, everywhere))
+    parts = tuple(part for place in places for part in place.parts)
+    best = Place("best", "", name, available, _prices_in(view, everywhere), parts)
     return [best, *places] if len(places) > 1 else [best]
 
 
 def _areas(view: SessionView, seat_map: SeatMap, left: RoomLeft) -> list[Place]:
     sold_in = _left_by_category(view)
     return [
-        Place("area", area.key, area.name, left.areas.get(area.key, 0), _prices_in(view, {area.price_category}))
+        Place(
+            "area",
+            area.key,
+            area.name,
+            left.areas.get(area.key, 0),
+            _prices_in(view, {area.price_category}),
+            (Part(area.key),),
+        )
         for area in seat_map.areas
         if area.price_category in sold_in
     ]

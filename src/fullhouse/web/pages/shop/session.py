@@ -30,7 +30,7 @@ from fullhouse.web.errors import status_of
 from fullhouse.web.pages.form import nonce_in, read_form
 from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.origin import check_origin
-from fullhouse.web.pages.render import PRIVATE_HEADERS, render_page
+from fullhouse.web.pages.render import LIVE_POLICY, PRIVATE_HEADERS, render_page
 from fullhouse.web.pages.route import PageRoute
 from fullhouse.web.pages.shop.asked_fields import asked_rows
 from fullhouse.web.pages.shop.buy import Purchase, place_purchase
@@ -40,7 +40,7 @@ from fullhouse.web.pages.shop.session_form import Problem, Room, read_order, tic
 from fullhouse.web.pages.shop.session_view import entered_accessible, kind_rows, place_rows, session_card
 
 NONCE_BYTES = 18
-FORM_HEADERS = {"Cache-Control": "no-store"}
+FORM_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": LIVE_POLICY}
 """Each form is new: one that was kept would place the order of before."""
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])

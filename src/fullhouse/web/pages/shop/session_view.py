@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fullhouse.catalogue.availability import Offer
 from fullhouse.catalogue.show_event import SessionView
+from fullhouse.core.json import Json
 from fullhouse.infra.languages import Translator
 from fullhouse.web.pages.figures import number
 from fullhouse.web.pages.shop.room import Place
@@ -119,6 +120,8 @@ class PlaceRow:
     prices: tuple[str, ...]
     option_text: str
     chosen: bool
+    parts: Sequence[Json]
+    """Of what it consists, for the script that counts what is left."""
 
 
 def place_rows(places: Sequence[Place], fields: Mapping[str, str], currency: str, speak: Translator) -> list[PlaceRow]:
@@ -136,6 +139,7 @@ def place_rows(places: Sequence[Place], fields: Mapping[str, str], currency: str
                 prices=prices,
                 option_text=f"{name} · {_left(place.available, speak)}",
                 chosen=place is chosen,
+                parts=[part.to_json() for part in place.parts],
             )
         )
     return rows
