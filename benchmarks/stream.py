@@ -37,6 +37,7 @@ from fullhouse.infra.embedded import postgres, valkey
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import Pool, open_pool
 from fullhouse.infra.telemetry import configure_logging
+from fullhouse.realtime.changes import encode_event
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.settings import Settings
 from fullhouse.web.app import create_app
@@ -238,8 +239,8 @@ class Bare(asyncio.Protocol):
 
 async def bare_cpu(folder: Path, count: int, events: int) -> float:
     """Return CPU for each event and reader of a protocol that does nothing else."""
-    text = b'id:100000\nevent:change\ndata:{"version":100000,"on_sale":true,"ticket_types":[{"id":"%b","available":%d,"prices":[%d]}]}\n\n'
-    event = text % (b"x" * 36, CAPACITY, CAPACITY)
+    kind = {"id": "x" * 36, "available": CAPACITY, "prices": [CAPACITY]}
+    event = encode_event("change", 100_000, {"version": 100_000, "on_sale": True, "ticket_types": [kind]})
     Bare.open, Bare.event = [], b"%x\r\n%b\r\n" % (len(event), event)
     server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
@@ -275,7 +276,8 @@ async def measure(folder: Path, seconds: float) -> dict[str, object]:
     """Run all scenarios; return the figures."""
     figures: dict[str, object] = {}
     async with running_place(folder) as place:
-        for name, count, a_second in (("2,000 readers of the sale", 2_000, None), ("5,000 at one a second", 5_000, 1.0)):
+        scenarios = (("2,000 readers of the sale", 2_000, None), ("5,000 at one a second", 5_000, 1.0))
+        for name, count, a_second in scenarios:
             late, within, without = await watch_sale(place, folder, count, seconds, a_second)
             figures[name] = {**vars(late), "holds_a_second": within, "without": without, "kept": within / without}
         events = round(3.5 * seconds)

@@ -1,6 +1,6 @@
-"""Many readers of one stream, in a process of their own: ``python benchmarks/stream_readers.py HOST PORT PATH COUNT FILE``.
+"""Many readers of one stream, in a process of their own.
 
-Prints ``ready`` when every reader has its first event. At the end of its input it writes into FILE, as doubles, for
+``python benchmarks/stream_readers.py HOST PORT PATH COUNT FILE`` prints ``ready`` when every reader has its first event. At the end of its input it writes into FILE, as doubles, for
 each event that came: the reader, the event's id, and when it came by the clock that all processes share.
 """
 
@@ -48,7 +48,8 @@ async def read(host: str, port: int, path: str, count: int, file: str) -> None:
     seen = array("d")
     readers: list[Reader] = []
     for start in range(0, count, AT_ONCE):
-        wave = [Reader(number, request, seen, loop.create_future()) for number in range(start, min(start + AT_ONCE, count))]
+        numbers = range(start, min(start + AT_ONCE, count))
+        wave = [Reader(number, request, seen, loop.create_future()) for number in numbers]
         await asyncio.gather(*(loop.create_connection(lambda one=one: one, host, port) for one in wave))
         await asyncio.gather(*(one.first for one in wave))
         readers += wave

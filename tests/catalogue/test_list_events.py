@@ -3,11 +3,13 @@
 import re
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from harness.catalogue import API, Organizer, fields_of, made
+
+from fullhouse.infra.postgres import Pool, transaction
 
 
 async def all_pages(client: httpx.AsyncClient, path: str, **params: str | int) -> list[list[dict[str, Any]]]:
@@ -156,3 +158,31 @@ async def test_instants_are_answered_in_utc(organizer: Organizer, anyone: httpx.
     assert event["starts_at"] == "2031-01-12T21:00:00Z"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", event["published_at"])
     assert datetime.fromisoformat(event["published_at"]).tzinfo == UTC
+
+
+async def test_what_is_over_is_listed_only_when_it_is_asked_for(
+    organizer: Organizer, anyone: httpx.AsyncClient, pool: Pool
+) -> None:
+    word = uuid4().hex
+    over = await put_on_sale(organizer, f"Ontem {word}", "2031-07-01T21:00")
+    running = await put_on_sale(organizer, f"Hoje {word}", "2031-07-02T21:00")
+    coming = await put_on_sale(organizer, f"Amanhã {word}", "2031-07-03T21:00")
+    async with transaction(pool, organizer.organization_id) as conn:
+        for event_id, starts_at, ends_at in (
+            (over, "2 days", "1 day"),
+            (running, "1 day", "-1 hour"),
+        ):
+            await conn.execute(
+                """
+                UPDATE events SET starts_at = now() - $2::text::interval, ends_at = now() - $3::text::interval
+                WHERE event_id = $1
+                """,
+                UUID(event_id),
+                starts_at,
+                ends_at,
+            )
+    for params, expected in (({}, [running, coming]), ({"from": "2020-01-01"}, [over, running, coming])):
+        (page,) = await all_pages(anyone, f"{API}/events", q=word, **params)
+        assert [event["id"] for event in page] == expected
+    (nothing,) = await all_pages(anyone, f"{API}/events", q=word, to="2020-01-01")
+    assert nothing == []

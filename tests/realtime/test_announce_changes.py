@@ -92,3 +92,16 @@ async def test_announcements_within_a_moment_are_one(valkey: Valkey) -> None:
         await sender.close()
         messages = [await heard.get_message(timeout=5)]
     assert [message["data"] for message in messages if message] == [b"49"]
+
+
+async def test_it_stops_listening_at_whatever_point_it_is(valkey_url: str) -> None:
+    """Also in the middle of connecting, where the client takes a cancellation for something else."""
+    client = Valkey.from_url(valkey_url, socket_connect_timeout=2, socket_timeout=2)
+    for turns in range(40):
+        announcer = Announcer(client, system.now, lambda _session_id, _version: None)
+        announcer.listen()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await announcer.close()
+    await client.aclose()

@@ -83,6 +83,7 @@ async def test_a_slow_reader_is_not_waited_for_and_gets_a_snapshot(
     app: Edge, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fullhouse.realtime.follow_session.COALESCE_SECONDS", 0.0)
+    monkeypatch.setattr("fullhouse.realtime.follow_session.PAUSE_SECONDS_MIN", 0.0)
     made = await make_session(pool, capacity=500)
     async with watching(app, made.session_id) as slow, watching(app, made.session_id) as quick:
         first = await quick.next_event()

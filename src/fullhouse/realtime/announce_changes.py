@@ -21,6 +21,7 @@ from fullhouse.reservations.stock import Stock
 TOGETHER_SECONDS = 0.05
 """The first change is told at once; those within this time after it are told together."""
 RECONNECT_SECONDS = 1.0
+RECANCEL_SECONDS = 0.1
 SILENCE_SECONDS_MAX = 30.0
 """After so long without a word the connection is looked at."""
 
@@ -66,8 +67,10 @@ class Announcer:
         """Hear no more."""
         if self._hearing is not None:
             hearing, self._hearing = self._hearing, None
-            hearing.cancel()
-            await asyncio.wait({hearing})
+            # The client takes a cancellation in the middle of connecting for a time limit of its own.
+            while not hearing.done():
+                hearing.cancel()
+                await asyncio.wait({hearing}, timeout=RECANCEL_SECONDS)
 
     async def close(self) -> None:
         """Tell what is to be told, and hear no more."""

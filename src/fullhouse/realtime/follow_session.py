@@ -23,6 +23,8 @@ from fullhouse.reservations.rules import SessionNotFound as StockNotFound
 from fullhouse.reservations.stock import StockChange
 
 COALESCE_SECONDS = 0.25
+PAUSE_SECONDS_MIN = 0.05
+"""Where the work takes as long as that, something else has its turn all the same."""
 VERSIONS_MAX = 2_000
 """Who is more versions behind loads everything anew."""
 REACH_SECONDS_MAX = 1.0
@@ -96,7 +98,7 @@ class Follower:
         while not self.channel.ended:
             await self._news.wait()
             self._news.clear()
-            pause = COALESCE_SECONDS
+            pause, started = COALESCE_SECONDS, self._clock()
             asked, self._asked = self._asked, None
             try:
                 await self._catch_up(is_asked=asked is not None)
@@ -111,7 +113,7 @@ class Follower:
                 if asked is not None and not asked.done():
                     asked.set_result(None)
             await self.channel.wake()
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(started + pause - self._clock(), PAUSE_SECONDS_MIN))
 
     async def _catch_up(self, *, is_asked: bool) -> None:
         channel = self.channel

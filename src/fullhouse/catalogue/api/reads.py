@@ -19,7 +19,7 @@ from fullhouse.catalogue.api.answers import (
 from fullhouse.catalogue.api.asked_by import BoardDep, Viewer
 from fullhouse.catalogue.api.fields import DayOrInstant
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
-from fullhouse.catalogue.queries import EventSearch, list_published_events
+from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
 from fullhouse.catalogue.show_event import show_event, show_session
 from fullhouse.events.rules import EventNotFound, SessionNotFound
 from fullhouse.infra import directory
@@ -42,13 +42,15 @@ async def get_events(
     cursor: Cursor = None,
     limit: Limit = 50,
     q: Annotated[Line, Query(max_length=100, description="Words in the name, place or description.")] = "",
-    starts_from: Annotated[DayOrInstant | None, Query(alias="from", description="Not over by then.")] = None,
+    starts_from: Annotated[
+        DayOrInstant | None, Query(alias="from", description="Not over by then. Default: not over by now.")
+    ] = None,
     starts_until: Annotated[DayOrInstant | None, Query(alias="to", description="Starting before then.")] = None,
 ) -> Page[EventAnswer]:
-    """List published events by start."""
+    """List published events by start: those that are not over, or with `from` those that were not over by then."""
     after = decode_cursor(_LIST, cursor, (datetime, UUID))
-    search = EventSearch(q, starts_from, starts_until)
     async with connection(resources.pool, NO_ORGANIZATION) as conn:
+        search = EventSearch(q, starts_from or await load_now(conn), starts_until)
         found = await list_published_events(conn, search, None if after is None else (after[0], after[1]), limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return Page(
