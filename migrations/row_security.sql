@@ -56,6 +56,7 @@ LEFT JOIN (VALUES
     ('user_identities', '{SELECT,INSERT,UPDATE,DELETE}', '{SELECT,INSERT,UPDATE,DELETE}'),
     -- Books that are only ever added to.
     ('ledger_entries', '{SELECT,INSERT}', '{SELECT,INSERT}'),
+    ('receipts', '{SELECT,INSERT}', '{SELECT,INSERT}'),
     ('admissions', '{SELECT,INSERT}', '{SELECT,INSERT}'),
     ('audit_entries', '{SELECT,INSERT}', '{SELECT,INSERT}'),
     ('audit_links', '{SELECT,INSERT}', '{SELECT,INSERT}')

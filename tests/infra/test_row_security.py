@@ -47,7 +47,7 @@ MORE_POLICIES = {
     "organizations": ["own_memberships"],
 }
 WORKERS_ALONE = {"outbox_leases"}
-ADDED_TO = {"admissions", "audit_entries", "audit_links", "ledger_entries"}
+ADDED_TO = {"admissions", "audit_entries", "audit_links", "ledger_entries", "receipts"}
 
 UNLISTED = """
 No role of the program reaches {table}: it has no organization_id, so nothing is assumed about it. Say in

@@ -65,6 +65,13 @@ FAULTS = {
     """,
     "ledger_has_each_sale": f"{OPEN_BOOKS} DELETE FROM ledger_entries WHERE account IN ('sales', 'buyers')",
     "ledger_has_each_refund": "UPDATE refunds SET status = 'requested' WHERE status = 'succeeded'",
+    "receipt_numbers_have_no_gap": """
+        ALTER TABLE receipts DISABLE TRIGGER ALL; DELETE FROM receipts WHERE number = 1
+    """,
+    "paid_order_has_its_receipt": """
+        ALTER TABLE receipts DISABLE TRIGGER ALL; DELETE FROM receipts;
+        UPDATE orders SET paid_at = paid_at - interval '11 minutes'
+    """,
     "refunds_are_not_more_than_captured": "UPDATE refunds SET amount_minor = amount_minor * 10",
     "money_beyond_the_total_goes_back": """
         UPDATE payments SET captured_minor = captured_minor + 1 WHERE status = 'succeeded'

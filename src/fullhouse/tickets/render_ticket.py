@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -48,14 +49,19 @@ def render_qr_svg(code: str) -> str:
 
 def render_pdf(document: Document) -> bytes:
     """Set a document as PDF, one page a ticket."""
-    written = json.dumps(_template_data(document), ensure_ascii=False)
+    return typeset(_template(), "order", _template_data(document), document.issued_at)
+
+
+def typeset(template: bytes, name: str, data: Mapping[str, Any], at: datetime) -> bytes:
+    """Set a template of ours, which finds its data under a name, as the PDF of an instant."""
+    written = json.dumps(data, ensure_ascii=False)
     # The compiler keeps what it has laid out for the next document, and takes one caller at a time.
     with _one_at_a_time:
         made = _compiler().compile(
-            _template(),
+            template,
             format="pdf",
-            sys_inputs={"order": written},
-            timestamp=int(document.issued_at.timestamp()),
+            sys_inputs={name: written},
+            timestamp=int(at.timestamp()),
         )
     assert isinstance(made, bytes)  # noqa: S101 (without an output path, a PDF is one string of bytes)
     return made

@@ -25,6 +25,7 @@ from fullhouse.payments import cases_api as money_cases_api
 from fullhouse.payments import provider_api as payment_providers_api
 from fullhouse.privacy import api as privacy_api
 from fullhouse.realtime import api as realtime_api
+from fullhouse.receipts import api as receipts_api
 from fullhouse.reports import api as reports_api
 from fullhouse.reservations import api as reservations_api
 from fullhouse.seating import api as seating_api
@@ -50,6 +51,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     session_refunds_api.router,
     moves_api.router,
     admission_api.router,
+    receipts_api.router,
     reports_api.router,
     privacy_api.router,
     webhooks_api.router,

@@ -17,6 +17,7 @@ from fullhouse.payments.apply_notice import apply_notice
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
+from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
 from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
@@ -65,6 +66,14 @@ class Reactions:
         """Issue the tickets of an order that is paid."""
         parts = self._resources
         await issue_tickets(conn, parts.make_id, parts.secret_key, message.organization_id, order_of(message))
+
+    async def issue_receipt(self, conn: Connection, message: Message) -> None:
+        """Issue the receipt of an order that was paid, or the credit note of money that went back."""
+        make_id, organization_id = self._resources.make_id, message.organization_id
+        if message.type == "order.paid":
+            await issue_receipt(conn, make_id, organization_id, order_of(message))
+        else:
+            await issue_credit_note(conn, make_id, organization_id, UUID(str(message.data["refund_id"])))
 
     async def deliver_tickets(self, message: Message) -> None:
         """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
@@ -156,6 +165,7 @@ TABLE = (
     ),
     Line("aftersales.follow_refund", _types("refund.succeeded"), in_transaction=Reactions.follow_refund),
     Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets, together_max=20),
+    Line("receipts.issue", _types("order.paid", "refund.succeeded"), in_transaction=Reactions.issue_receipt),
     Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
     Line(
         "tickets.tell_buyer",

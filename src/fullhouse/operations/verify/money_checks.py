@@ -147,6 +147,29 @@ MONEY_CHECKS = (
     ),
     Check(
         7,
+        "receipt_numbers_have_no_gap",
+        "The receipts and credit notes of an organization and year are numbered from 1 without a gap.",
+        """
+        SELECT organization_id, year, count(*) AS receipt_count, min(number) AS first, max(number) AS last
+        FROM receipts GROUP BY organization_id, year HAVING min(number) <> 1 OR max(number) <> count(*)
+        """,
+    ),
+    Check(
+        7,
+        "paid_order_has_its_receipt",
+        "Ten minutes after it was paid an order has a receipt for its total.",
+        """
+        SELECT o.organization_id, o.order_id, o.total_minor, r.amount_minor AS receipt_minor
+        FROM orders o LEFT JOIN receipts r
+            ON r.organization_id = o.organization_id AND r.order_id = o.order_id AND r.refund_id IS NULL
+        WHERE o.paid_at < clock_timestamp() - make_interval(secs => 600 * $1::float8) AND o.total_minor > 0
+          AND r.amount_minor IS DISTINCT FROM o.total_minor
+          AND EXISTS (SELECT FROM units u WHERE u.organization_id = o.organization_id AND u.order_id = o.order_id)
+        """,
+        graced=True,
+    ),
+    Check(
+        7,
         "refunds_are_not_more_than_captured",
         "The refunds of a payment, those that failed aside, are not more than it captured.",
         """

@@ -1,0 +1,120 @@
+"""Routes of receipts and credit notes, for who bought and for the organization."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from fullhouse.access.http import holder_or_member, requires
+from fullhouse.access.policies.order import opens
+from fullhouse.access.rules import Asker
+from fullhouse.infra.http import (
+    ApiModel,
+    Cursor,
+    Instant,
+    Limit,
+    Page,
+    ResourcesDep,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
+from fullhouse.infra.postgres import Pool, connection
+from fullhouse.orders.find_order import find_order
+from fullhouse.orders.queries import load_contact
+from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.receipts.describe_receipt import describe_receipt
+from fullhouse.receipts.queries import list_receipts, load_receipts
+from fullhouse.receipts.render_receipt import render_receipt
+from fullhouse.receipts.rules import Receipt, ReceiptKind, ReceiptNotFound
+from fullhouse.tickets.rules import PDF_TYPE
+
+router = APIRouter(tags=["receipts"])
+
+Reader = Annotated[Asker, holder_or_member("Order", "order:read")]
+_LIST = "receipts"
+_FILE = {"type": "string", "format": "binary"}
+
+
+class ReceiptAnswer(ApiModel):
+    """A receipt, or with ``refund_id`` a credit note. ``label`` is its number as it is printed."""
+
+    id: UUID
+    kind: ReceiptKind
+    label: str
+    year: int
+    number: int
+    order_id: UUID
+    refund_id: UUID | None
+    amount_minor: int
+    currency: str
+    issued_at: Instant
+
+
+@router.get("/orders/{order_id}/receipts", responses=problems(404))
+async def get_order_receipts(order_id: UUID, asker: Reader, resources: ResourcesDep) -> Page[ReceiptAnswer]:
+    """List the receipt of an order and the credit notes of its refunds. A worker issues them, in a moment."""
+    order = await _open(resources.pool, order_id, asker)
+    async with connection(resources.pool, order.organization_id) as conn:
+        found = await load_receipts(conn, order.organization_id, order_id)
+    return Page(items=[_answer(receipt) for receipt in found])
+
+
+@router.get(
+    "/orders/{order_id}/receipts/{receipt_id}/receipt.pdf",
+    response_class=Response,
+    responses={200: {"description": "The file.", "content": {PDF_TYPE: {"schema": _FILE}}}, **problems(404)},
+)
+async def get_receipt_pdf(order_id: UUID, receipt_id: UUID, asker: Reader, resources: ResourcesDep) -> Response:
+    """Return a receipt or credit note as PDF, in the language of its order."""
+    order = await _open(resources.pool, order_id, asker)
+    async with connection(resources.pool, order.organization_id) as conn:
+        found = await load_receipts(conn, order.organization_id, order_id)
+        contact = await load_contact(conn, order.organization_id, order_id)
+    receipt = next((one for one in found if one.receipt_id == receipt_id), None)
+    if receipt is None:
+        raise ReceiptNotFound
+    data = await asyncio.to_thread(render_receipt, describe_receipt(receipt, contact, order.language))
+    name = f"{receipt.kind.replace('_', '-')}-{receipt.label}.pdf"
+    headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(data, media_type=PDF_TYPE, headers=headers)
+
+
+@router.get(
+    "/organizations/{organization_id}/receipts", dependencies=[requires("report:read")], responses=problems(404)
+)
+async def get_receipts(
+    organization_id: UUID, resources: ResourcesDep, cursor: Cursor = None, limit: Limit = 50
+) -> Page[ReceiptAnswer]:
+    """List the receipts and credit notes of an organization, by number."""
+    after = decode_cursor(_LIST, cursor, (int, int))
+    async with connection(resources.pool, organization_id) as conn:
+        found = await list_receipts(conn, organization_id, (after[0], after[1]) if after else None, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(
+        items=[_answer(receipt) for receipt in found[:limit]],
+        next_cursor=encode_cursor(_LIST, last.year, last.number) if last else None,
+    )
+
+
+async def _open(pool: Pool, order_id: UUID, asker: Asker) -> Order:
+    order = await find_order(pool, order_id)
+    if not opens(asker, order.organization_id, order.secret_hash):
+        raise OrderNotFound
+    return order
+
+
+def _answer(receipt: Receipt) -> ReceiptAnswer:
+    return ReceiptAnswer(
+        id=receipt.receipt_id,
+        kind=receipt.kind,
+        label=receipt.label,
+        year=receipt.year,
+        number=receipt.number,
+        order_id=receipt.order_id,
+        refund_id=receipt.refund_id,
+        amount_minor=receipt.amount_minor,
+        currency=receipt.currency,
+        issued_at=receipt.issued_at,
+    )

@@ -1,0 +1,85 @@
+"""Reading receipts."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from fullhouse.infra.postgres import Connection, Record
+from fullhouse.receipts.rules import Receipt, ReceiptLine
+
+
+async def find_receipt(
+    conn: Connection, organization_id: UUID, order_id: UUID, refund_id: UUID | None
+) -> Receipt | None:
+    """Find the receipt of an order, or the credit note of one of its refunds."""
+    row = await conn.fetchrow(
+        """
+        SELECT * FROM receipts
+        WHERE organization_id = $1 AND order_id = $2 AND refund_id IS NOT DISTINCT FROM $3::uuid
+        """,
+        organization_id,
+        order_id,
+        refund_id,
+    )
+    return receipt_of(row) if row else None
+
+
+async def load_receipts(conn: Connection, organization_id: UUID, order_id: UUID) -> list[Receipt]:
+    """List the receipt of an order and its credit notes, in the order of their numbers."""
+    rows = await conn.fetch(
+        "SELECT * FROM receipts WHERE organization_id = $1 AND order_id = $2 ORDER BY year, number",
+        organization_id,
+        order_id,
+    )
+    return [receipt_of(row) for row in rows]
+
+
+async def list_receipts(
+    conn: Connection, organization_id: UUID, after: tuple[int, int] | None, count_max: int
+) -> Sequence[Receipt]:
+    """List the receipts of an organization by number, from the one after ``after`` (year and number) on."""
+    year, number = after or (None, None)
+    rows = await conn.fetch(
+        """
+        SELECT * FROM receipts
+        WHERE organization_id = $1 AND ($2::smallint IS NULL OR (year, number) > ($2, $3::bigint))
+        ORDER BY year, number LIMIT $4
+        """,
+        organization_id,
+        year,
+        number,
+        count_max,
+    )
+    return [receipt_of(row) for row in rows]
+
+
+async def is_out_of_sale(conn: Connection, organization_id: UUID, refund_id: UUID) -> bool:
+    """Say whether a refund gives back what was sold, and not money that bought nothing."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM ledger_entries
+            WHERE organization_id = $1 AND refund_id = $2
+              AND account NOT IN ('buyers', 'refunds') AND account NOT LIKE 'provider:%')
+        """,
+        organization_id,
+        refund_id,
+    )
+    return found
+
+
+def receipt_of(row: Record) -> Receipt:
+    """Build a receipt from its row."""
+    return Receipt(
+        organization_id=row["organization_id"],
+        receipt_id=row["receipt_id"],
+        kind="credit_note" if row["refund_id"] else "receipt",
+        year=row["year"],
+        number=row["number"],
+        order_id=row["order_id"],
+        refund_id=row["refund_id"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        issued_at=row["issued_at"],
+        organization=row["organization"],
+        event=row["event"],
+        lines=tuple(ReceiptLine(**line) for line in row["lines"]),
+    )
