@@ -15,16 +15,17 @@ from pages.live import Inspector, running_chromium, running_shop
 from playwright.async_api import Browser, Page, expect
 from valkey.asyncio import Valkey
 
+from fullhouse.events.form.rules import ConsentText, Form, Question
+from fullhouse.events.form.set_form import set_form
 from fullhouse.identity.second_factor.totp import code_at
 from fullhouse.infra.mail_folder import MailboxFolder
-from fullhouse.infra.postgres import Pool
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.operations.demo_data import make_demo_data
 
 EMAIL = "ana.souza@example.com"
 PASSWORD = "a long walk by the sea"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
-PICTURES = os.environ.get("FULLHOUSE_TEST_PICTURES")
 
 
 @pytest.fixture
@@ -36,6 +37,16 @@ def resources(fresh_pool: Pool, fresh_database: str, valkey: Valkey, tmp_path: P
 async def chromium() -> AsyncIterator[Browser]:
     async with running_chromium() as browser:
         yield browser
+
+
+def folder_for(name: str) -> Path | None:
+    """Return where to leave pictures, for who wants to see the pages: FULLHOUSE_TEST_PICTURES names a folder."""
+    asked_for = os.environ.get("FULLHOUSE_TEST_PICTURES")
+    if asked_for is None:
+        return None
+    folder = Path(asked_for) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def mails_in(folder: Path) -> dict[str, EmailMessage]:
@@ -123,13 +134,10 @@ async def set_up_second_factor(page: Page, address: str, inspector: Inspector) -
     return code
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-async def test_a_person_from_registering_to_their_orders(chromium: Browser, resources: Resources, width: int) -> None:
+async def test_a_person_from_registering_to_their_orders(chromium: Browser, resources: Resources) -> None:
     await make_demo_data(resources)
-    pictures = Path(PICTURES) / str(width) if PICTURES else None
-    if pictures:
-        pictures.mkdir(parents=True, exist_ok=True)
-    scheme = "dark" if width == 390 and not PICTURES else "light"
+    pictures, width = folder_for("account"), int(os.environ.get("FULLHOUSE_TEST_WIDTH", "390"))
+    scheme = "light" if pictures else "dark"
     context = await chromium.new_context(locale="en-US", viewport={"width": width, "height": 844}, color_scheme=scheme)
     try:
         async with running_shop(resources) as address:
@@ -189,3 +197,52 @@ async def buy(page: Page, address: str) -> None:
     await page.locator("#email").fill(EMAIL)
     await page.get_by_role("button", name="Reserve and go on to payment").click()
     await expect(page.locator("h1")).to_have_text("Pay for your tickets")
+
+
+ASKED = Form(
+    holders="required",
+    questions=(
+        Question("club", "Which club are you with?", required=True),
+        Question("meal", "Which meal?", "ticket", choices=("vegan", "fish")),
+    ),
+    consents=(
+        ConsentText("terms", "I have read the rules of the house, and keep to them.", required=True),
+        ConsentText("news", "Write to me about the next festival."),
+    ),
+)
+
+
+async def test_what_an_event_asks_is_fit_for_everybody(
+    chromium: Browser, resources: Resources, fresh_pool: Pool
+) -> None:
+    demo = await make_demo_data(resources)
+    for row in await fresh_pool.fetch("SELECT event_id FROM events"):
+        async with transaction(fresh_pool, demo.organization_id) as conn:
+            await set_form(conn, demo.organization_id, row["event_id"], ASKED)
+    pictures = folder_for("asked")
+    context = await chromium.new_context(locale="pt-BR", viewport={"width": 390, "height": 844})
+    try:
+        async with running_shop(resources) as address:
+            page = await context.new_page()
+            inspector = Inspector(page, pictures)
+            await page.goto(address)
+            await page.locator(".card h2 a").first.click()
+            await page.get_by_role("link", name="Comprar ingressos").first.click()
+            await page.locator("select").first.select_option("2")
+            await page.locator("#email").fill(EMAIL)
+            await inspector.look("asks")
+            send = page.get_by_role("button", name="Reservar e ir para o pagamento")
+            await send.click()
+            await expect(page.get_by_role("alert")).to_contain_text("Quase pronto")
+            await send.click()
+            await expect(page.get_by_role("alert")).to_contain_text("Diga para quem é este ingresso.")
+            await inspector.look("refused")
+            for number, name in enumerate(("Rui Lima", "Eva Lima")):
+                await page.locator("[name^=holder-]").nth(number).fill(name)
+            await page.locator("#answer-club").fill("Os Aventureiros")
+            await page.locator("#consent-terms").check()
+            await send.click()
+            await expect(page.locator("h1")).to_have_text("Pague seus ingressos")
+            assert inspector.looked == 2
+    finally:
+        await context.close()
