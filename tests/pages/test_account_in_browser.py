@@ -40,8 +40,8 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 def folder_for(name: str) -> Path | None:
-    """Return where to leave pictures, for who wants to see the pages: FULLHOUSE_TEST_PICTURES names a folder."""
-    asked_for = os.environ.get("FULLHOUSE_TEST_PICTURES")
+    """Return where to leave pictures, for who wants to see the pages: PICTURES_FOLDER names a folder."""
+    asked_for = os.environ.get("PICTURES_FOLDER")
     if asked_for is None:
         return None
     folder = Path(asked_for) / name
@@ -136,7 +136,7 @@ async def set_up_second_factor(page: Page, address: str, inspector: Inspector) -
 
 async def test_a_person_from_registering_to_their_orders(chromium: Browser, resources: Resources) -> None:
     await make_demo_data(resources)
-    pictures, width = folder_for("account"), int(os.environ.get("FULLHOUSE_TEST_WIDTH", "390"))
+    pictures, width = folder_for("account"), int(os.environ.get("PICTURES_WIDTH", "390"))
     scheme = "light" if pictures else "dark"
     context = await chromium.new_context(locale="en-US", viewport={"width": width, "height": 844}, color_scheme=scheme)
     try:

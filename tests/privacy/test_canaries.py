@@ -132,7 +132,10 @@ async def sell_to_canary(shop: Shop, pool: Any) -> dict[str, Any]:
         f"/orders/{order['id']}/refunds", json=lines, headers=await shop.member("manager")
     )
     assert refunded.status_code == 201, refunded.text
+    asked = await shop.client.post("/orders/links", json={"email": EMAIL.upper()})
+    assert asked.status_code == 202
     await drained(pool)
+    assert await pool.fetchval("SELECT count(*) FROM mail_deliveries WHERE kind LIKE 'links:%'") == 1
     return order
 
 
@@ -145,7 +148,7 @@ async def test_canaries_stand_where_they_belong_and_after_erasing_nowhere(
     assert await tables_with_canaries(fresh_pool) == KNOWN
     assert not await has_valkey_canary(valkey)
     assert not has_canary(render_metrics().decode())
-    assert len(files_with_canaries(tmp_path)) >= 2, "the ticket and the mail"
+    assert len(files_with_canaries(tmp_path)) >= 3, "the ticket, its mail, and the one with the links"
 
     export = await shop.client.post(f"{organization}/buyers/export", json={"email": EMAIL.upper()}, headers=owner)
     (found,) = export.json()["orders"]
@@ -157,7 +160,7 @@ async def test_canaries_stand_where_they_belong_and_after_erasing_nowhere(
         ("diet", 1),
         ("diet", 1),
     ]
-    assert [len(found[part]) for part in ("lines", "payments", "refunds", "tickets", "mails")] == [1, 2, 1, 2, 1]
+    assert [len(found[part]) for part in ("lines", "payments", "refunds", "tickets", "mails")] == [1, 2, 1, 2, 2]
     assert found["documents"][0]["content_type"] == "application/pdf"
 
     kept = await shop.client.post(f"{organization}/buyers/erase", json={"email": EMAIL}, headers=owner)

@@ -21,10 +21,12 @@ from valkey.asyncio import Valkey
 from fullhouse.identity.tries import MAIL, Tries
 from fullhouse.infra.mail_folder import MailboxFolder
 from fullhouse.infra.mail_port import AddressRefused, MailUnavailable
-from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection, transaction
 from fullhouse.infra.resources import Resources
+from fullhouse.infra.system import make_id
 from fullhouse.privacy.erase_buyer import erase_buyer
-from fullhouse.tickets.mail_tickets import open_mailroom
+from fullhouse.tickets.issue_tickets import issue_tickets
+from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.of_buyer import mail_links as verb
 from fullhouse.tickets.of_buyer.mail_links import mail_links
 from fullhouse.tickets.of_buyer.request_links import prune_link_requests
@@ -148,6 +150,24 @@ async def test_links_are_mailed_and_open_orders_without_an_account(
         assert wrong.status_code == 404
     assert await requests_of(pool, email) == [], "its address is forgotten"
     assert not await mail_links(pool, open_mailroom(resources), request_id), "once"
+
+
+async def test_the_link_in_the_mail_with_the_tickets_opens_them_without_an_account(
+    client: httpx.AsyncClient, pool: Pool, resources: Resources
+) -> None:
+    order = await buy(pool, client, new_email())
+    organization_id, order_id = UUID(order["organization_id"]), UUID(order["id"])
+    async with transaction(pool, organization_id) as conn:
+        [ticket, _] = await issue_tickets(conn, make_id, SERVER_KEY, organization_id, order_id)
+    assert await mail_tickets(pool, open_mailroom(resources), organization_id, order_id)
+    assert isinstance(resources.mailer, MailboxFolder)
+    mail = read_mail(resources.mailer.folder / f"tickets.{order_id}@tickets.example.eml")
+    body = mail.get_body(("plain",))
+    assert body is not None
+    [link] = [line for line in body.get_content().split() if line.startswith(LINK)]
+    page = await client.get(link)
+    assert (page.status_code, str(ticket.ticket_id) in page.text) == (200, True)
+    assert (await client.get(f"{link}/tickets/{ticket.ticket_id}/qr.svg")).status_code == 200
 
 
 async def test_known_and_unknown_addresses_hear_the_same_and_cost_the_same(
