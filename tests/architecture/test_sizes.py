@@ -22,7 +22,6 @@ NOUNS = frozenset({"__init__", "rules", "messages", "queries", "writes", "api", 
 
 LARGER = {
     "catalogue/session_change.py": 220,
-    "catalogue/show_availability.py": 220,
     "reservations/hold_batch.py": 320,
 }
 """What is longer than it should be: it may become shorter, and then leaves this list, but not longer."""
@@ -94,7 +93,7 @@ def test_a_feature_is_a_short_list_of_files(feature: str) -> None:
     assert len(files) <= MORE_FILES.get(feature, FILES_OF_FEATURE_MAX)
 
 
-MORE_FILES = {"reservations": 24, "tickets": 19, "webhooks": 17, "payments": 28}
+MORE_FILES = {"reservations": 30, "tickets": 19, "webhooks": 17, "payments": 28, "admission": 17}
 """Reservations hold the desk, tickets what is rendered, webhooks the calls, payments what comes back, beside verbs."""
 
 

@@ -18,11 +18,13 @@ WRITTEN_BY_OTHERS = {
         "reservations/hold_at_version.py:hold_at_version",
         "outbox",
     ): "a batch of holds is one statement",
+    ("reservations/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
     ("reservations/hold_at_version.py:hold_at_version", "idempotency_keys"): "the same",
     **{
         ("operations/bench/scenarios/growing.py:(module)", table): "a benchmark lays old rows on a server of its own"
         for table in ("outbox", "idempotency_keys", "orders", "tickets")
     },
+    ("reservations/hold_one_at_version.py:hold_one_at_version", "idempotency_keys"): "the same",
 }
 
 ACROSS_ORGANIZATIONS = {

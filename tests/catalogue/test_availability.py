@@ -199,6 +199,7 @@ async def test_body_lasts_until_the_next_hold_lapses_or_sales_change(organizer: 
     assert shown.valid_until is not None
     assert shown.valid_until.isoformat() == "2031-07-01T09:00:00+00:00"
     held = (await organizer.hold(session)).json()
+    board.note_written()
     shown = await board.show_availability(UUID(session["id"]))
     assert shown.valid_until is not None
     assert shown.valid_until.isoformat().startswith(held["expires_at"][:19])

@@ -113,7 +113,7 @@ async def test_a_fault_of_ours_says_its_number_and_nothing_else(
     async def break_down(*_: object) -> None:
         raise RuntimeError("a secret of the inside")
 
-    monkeypatch.setattr("fullhouse.web.pages.shop.session.show_session", break_down)
+    monkeypatch.setattr("fullhouse.catalogue.event_board.show_session", break_down)
     page = await buyer.open(f"/sessions/{session['id']}", **{"X-Request-ID": "look-here-7"})
     assert page.status == 500
     assert "Something went wrong on our side" in page.text
@@ -129,7 +129,7 @@ async def test_without_a_database_a_page_asks_for_patience(
     async def cut(*_: object) -> None:
         raise ConnectionResetError
 
-    monkeypatch.setattr("fullhouse.web.pages.shop.session.show_session", cut)
+    monkeypatch.setattr("fullhouse.catalogue.event_board.show_session", cut)
     page = await buyer.open(f"/sessions/{session['id']}")
     assert page.status == 503
     assert page.answer.headers["retry-after"] == "5"

@@ -100,6 +100,7 @@ async def test_nothing_is_sold_before_the_window_opens_and_desks_hear_of_changes
     async with transaction(pool, made.organization_id) as conn:
         await conn.execute("UPDATE sessions SET sales_from = NULL WHERE session_id = $1", made.session_id)
         await announce_terms_changed(conn, made.organization_id, made.session_id)
+    office.desks.note_written()
     await office.place_reservation(made.session_id, wants(made, 1))
     assert await counters(pool, made) == (100, 1, 0, 0)
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from fullhouse.access.find_actor import SignedIn
 from fullhouse.access.find_asker import (
@@ -46,6 +47,7 @@ from fullhouse.access.rules import (
     check_permission,
 )
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
+from fullhouse.infra.hot import find_header
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.organizations.members.find_member import Members
 
@@ -174,6 +176,21 @@ class HolderOrMemberAccess:
         return Asker(actor)
 
 
+_viewer = ViewerAccess()
+
+
+async def find_viewer(scope: Scope) -> Actor:
+    """Return who looks, for a hot route that declares ``viewer()``. Raises ``CredentialUnknown``."""
+    if find_header(scope, b"authorization") is None:
+        return ANONYMOUS
+    return await _viewer(Request(scope))
+
+
+async def find_open_grant(scope: Scope, permission: Permission) -> OpenGrant:
+    """Return who asks, for a hot route that declares ``requires_where(permission)``."""
+    return await OpenMemberAccess(permission)(Request(scope))
+
+
 def public() -> Any:  # noqa: ANN401 (FastAPI's marker of a dependency)
     """Declare that anyone may call the route."""
     return Depends(PublicAccess())
@@ -181,7 +198,7 @@ def public() -> Any:  # noqa: ANN401 (FastAPI's marker of a dependency)
 
 def viewer() -> Any:  # noqa: ANN401 (the same)
     """Declare that anyone may call the route, and members see more; gives an ``Actor``."""
-    return Depends(ViewerAccess())
+    return Depends(_viewer)
 
 
 def signed_in() -> Any:  # noqa: ANN401 (the same)

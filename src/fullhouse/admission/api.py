@@ -6,13 +6,16 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field, StringConstraints
+from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import OpenGrant, requires_where
+from fullhouse.access.http import OpenGrant, find_open_grant, requires_where
 from fullhouse.access.policies.ticket import find_post
 from fullhouse.admission.rules import Admission, Direction, DoorTicket, Outcome, Scan
 from fullhouse.admission.scan_ticket import ScanAnswer, scan_ticket
-from fullhouse.infra.http import ApiModel, ResourcesDep, ShortName
+from fullhouse.infra.hot import BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
+from fullhouse.infra.http import ApiModel, ShortName
 from fullhouse.infra.postgres import transaction
+from fullhouse.infra.resources import Resources
 from fullhouse.tickets.code import MalformedCode, read_code
 from fullhouse.tickets.rules import TicketStatus, reference_of
 
@@ -89,11 +92,18 @@ class ScanResult(ApiModel):
     checks: ChecksAnswer
 
 
-@router.post("/tickets/validate", summary="Scan a ticket at the door")
-async def validate_ticket(
-    body: ScanBody, scanner: Annotated[OpenGrant, requires_where("ticket:scan")], resources: ResourcesDep
-) -> ScanResult:
+@hot_route(
+    router,
+    "POST /tickets/validate",
+    takes={"body": ScanBody, "scanner": Annotated[OpenGrant, requires_where("ticket:scan")]},
+    response_model=ScanResult,
+    summary="Scan a ticket at the door",
+)
+async def validate_ticket(scope: Scope, receive: Receive, send: Send) -> None:
     """Judge a code, and record the admission if it opens the door. Every judgement is a 200; see ``outcome``."""
+    read = _body.read(scope, await read_raw(receive))
+    scanner = await find_open_grant(scope, "ticket:scan")
+    body = must_be_valid(read)
     code = body.code.strip()  # hand scanners end what they type with a line break
     grant = await scanner.grant_at(body.session_id or _session_in(code))
     post = find_post(grant.actor, body.session_id, body.gate)
@@ -108,9 +118,13 @@ async def validate_ticket(
         scan_id=body.scan_id,
         actor_id=grant.actor.actor_id,
     )
+    resources: Resources = app_state(scope).resources
     async with transaction(resources.pool, grant.organization_id) as conn:
         answer = await scan_ticket(conn, resources.make_id, scan)
-    return _result(body, answer)
+    await send_answer(send, 200, _result(body, answer).model_dump_json().encode())
+
+
+_body = BodyReader(ScanBody)
 
 
 def _session_in(code: str) -> UUID | None:

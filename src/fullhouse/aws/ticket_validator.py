@@ -17,6 +17,7 @@ from fullhouse.infra.resources import Resources
 from fullhouse.settings import Settings
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
+from fullhouse.web.hot_routes import HotRoutes
 from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.request_limits import RequestLimits
 
@@ -47,7 +48,7 @@ def make_validator(resources: Resources, settings: Settings) -> Validator:
     add_error_handlers(api, lambda _path: ("POST",))
     api.state.resources = resources
     api.state.actors = open_actors(resources)
-    limited = RequestLimits(api, settings.body_bytes_max, {})
+    limited = RequestLimits(HotRoutes(api), settings.body_bytes_max, {})
     return Validator(Edge(limited, api, resources.make_id, Traffic(), https=True))
 
 

@@ -126,20 +126,6 @@ async def load_seat_states(conn: Connection, organization_id: UUID, session_id: 
 _DIGITS_TO_NUMBERS = bytes.maketrans(b"0123", bytes(range(4)))
 
 
-async def load_next_expiry(conn: Connection, organization_id: UUID, session_id: UUID, now: datetime) -> datetime | None:
-    """Return when the next hold of a session lapses after an instant, or None where there is none."""
-    expires_at: datetime | None = await conn.fetchval(
-        """
-        SELECT min(expires_at) FROM reservations
-        WHERE organization_id = $1 AND session_id = $2 AND status = 'held' AND expires_at > $3
-        """,
-        organization_id,
-        session_id,
-        now,
-    )
-    return expires_at
-
-
 async def load_version_and_now(
     conn: Connection, organization_id: UUID, session_id: UUID
 ) -> tuple[int, datetime] | None:

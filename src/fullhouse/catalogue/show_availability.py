@@ -1,11 +1,11 @@
 """Answer what is left of a session: one body for each version of its stock, kept in memory and in Valkey.
 
-Postgres is asked for the version each time, in one small statement, so an answer is never older than its request.
+Postgres is asked for the version in one small statement, at most once a second while this process writes nothing, so an
+answer is at most a second older than its request, and never older than what its client has just done here.
 Valkey only saves the other processes the work of making the body; without it, each makes its own.
 """
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,36 +25,22 @@ from fullhouse.catalogue.availability import (
     pack_seats,
 )
 from fullhouse.catalogue.show_event import is_public
+from fullhouse.catalogue.shown_availability import Shown, pack_shown, unpack_shown
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import DomainError
 from fullhouse.events.queries import load_event, load_terms
 from fullhouse.events.rules import SessionNotFound, SessionTerms
 from fullhouse.infra import directory
+from fullhouse.infra.fresh import Fresh
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
 from fullhouse.infra.valkey import Shield
+from fullhouse.reservations.queries import load_next_expiry
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.stock import Stock
 
 SESSIONS_KEPT_MAX = 500
 KEPT_SECONDS_MAX = 3600
 REFRESH_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An encoded answer, and as long as it is right: while the version stands and no instant has passed."""
-
-    organization_id: UUID
-    version: int
-    etag: str
-    public: bool
-    """False for a session of a draft."""
-    valid_until: datetime | None
-    body: bytes
-
-    def fits(self, version: int, now: datetime) -> bool:
-        """Say whether it is still right."""
-        return self.version >= version and (self.valid_until is None or now < self.valid_until)
 
 
 @dataclass(slots=True)
@@ -75,12 +61,19 @@ class AvailabilityBoard:
         self._valkey = Shield(valkey, clock)
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
         self._refreshing: dict[UUID, asyncio.Task[None]] = {}
+        self._fresh = Fresh(self._look)
 
     def note_held(self, _stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
         """Make the answer of a session anew, beside the sale: once for the holds of a quarter of a second."""
+        if held:
+            self._fresh.forget(terms.session_id)
         if held and terms.session_id not in self._refreshing:
             name = f"availability {terms.session_id}"
             self._refreshing[terms.session_id] = asyncio.create_task(self._refresh(terms.session_id), name=name)
+
+    def note_written(self) -> None:
+        """Ask Postgres before the next answers: this process wrote something, and its clients know."""
+        self._fresh.note_written()
 
     async def close(self) -> None:
         """Give up what is being made anew: whoever asks next makes it."""
@@ -94,11 +87,15 @@ class AvailabilityBoard:
             await asyncio.sleep(REFRESH_SECONDS)
         finally:
             del self._refreshing[session_id]
+        self._fresh.forget(session_id)
         with suppress(DomainError):
             await self.show_availability(session_id)
 
     async def show_availability(self, session_id: UUID) -> Shown:
-        """Return what is left of a session, as of a moment after the call. Raises ``SessionNotFound``."""
+        """Return what is left of a session, as of a second ago or later. Raises ``SessionNotFound``."""
+        return await self._fresh.get(session_id)
+
+    async def _look(self, session_id: UUID) -> Shown:
         kept = await self._keep(session_id)
         async with connection(self._pool, kept.organization_id) as conn:
             found = await queries.load_version_and_now(conn, kept.organization_id, session_id)
@@ -135,11 +132,11 @@ class AvailabilityBoard:
 
     async def _from_valkey(self, session_id: UUID, version: int, now: datetime) -> Shown | None:
         packed: object = await self._valkey.ask("availability", lambda client: client.get(_key(session_id)), None)
-        shown = _unpack(packed) if isinstance(packed, bytes) else None
+        shown = unpack_shown(packed) if isinstance(packed, bytes) else None
         return shown if shown is not None and shown.fits(version, now) else None
 
     async def _into_valkey(self, session_id: UUID, shown: Shown) -> None:
-        packed = _pack(shown)
+        packed = pack_shown(shown)
         await self._valkey.ask(
             "availability", lambda client: client.set(_key(session_id), packed, ex=KEPT_SECONDS_MAX), None
         )
@@ -157,7 +154,7 @@ async def load_availability(conn: Connection, organization_id: UUID, session_id:
         raise SessionNotFound
     version, now = found
     body, etag = encode_body(availability_json(await _load(conn, terms, version, now)))
-    next_expiry = await queries.load_next_expiry(conn, organization_id, session_id, now)
+    next_expiry = await load_next_expiry(conn, organization_id, session_id, now)
     return Shown(
         organization_id=organization_id,
         version=version,
@@ -188,33 +185,3 @@ async def _load(conn: Connection, terms: SessionTerms, version: int, now: dateti
 
 def _key(session_id: UUID) -> str:
     return f"{{session:{session_id}}}:available"
-
-
-def _pack(shown: Shown) -> bytes:
-    """Write one line of facts, then the body."""
-    facts = {
-        "organization_id": str(shown.organization_id),
-        "version": shown.version,
-        "etag": shown.etag,
-        "public": shown.public,
-        "valid_until": None if shown.valid_until is None else shown.valid_until.isoformat(),
-    }
-    return json.dumps(facts).encode() + b"\n" + shown.body
-
-
-def _unpack(packed: bytes) -> Shown | None:
-    """Read it back; what another version of the program wrote is no answer."""
-    line, _, body = packed.partition(b"\n")
-    try:
-        facts = json.loads(line)
-        until = facts["valid_until"]
-        return Shown(
-            organization_id=UUID(facts["organization_id"]),
-            version=int(facts["version"]),
-            etag=str(facts["etag"]),
-            public=bool(facts["public"]),
-            valid_until=None if until is None else datetime.fromisoformat(until),
-            body=body,
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

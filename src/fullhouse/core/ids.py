@@ -28,7 +28,6 @@ def id_maker(clock: Clock, randomness: Randomness) -> MakeId:
 
 def uuid7(unix_ms: int, random_bytes: bytes) -> UUID:
     """Build the id of one millisecond (48 bits) from ten random bytes, of which 74 bits are used."""
-    random_a = int.from_bytes(random_bytes[:2], "big") & _RANDOM_A_MASK
-    random_b = int.from_bytes(random_bytes[2:10], "big") & _RANDOM_B_MASK
-    high = (unix_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | random_a
-    return UUID(int=high << 64 | _VARIANT | random_b)
+    random = int.from_bytes(random_bytes, "big")
+    high = (unix_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | random >> 64 & _RANDOM_A_MASK
+    return UUID(int=high << 64 | _VARIANT | random & _RANDOM_B_MASK)

@@ -4,10 +4,12 @@ Secrets do not reach a log: values under names such as ``token`` are removed, an
 credential, wherever it stands, tracebacks included.
 """
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -15,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from fullhouse.infra.outbox import request_id
+from fullhouse.infra.system import now
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 METRICS_TYPE = CONTENT_TYPE_LATEST
@@ -102,12 +105,48 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    _State.json_handler = handler if style == "json" else None
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     # It says of every start and stop what we say ourselves.
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
+
+
+class _State:
+    """The handler of this process, where it writes JSON."""
+
+    json_handler: logging.StreamHandler[TextIO] | None = None
+
+
+class RequestLog:
+    """Writes one line for each request: the line that the log would write, at a tenth of its cost.
+
+    What it is given holds no secret: methods, templates of routes, numbers and ids.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Write under a name, as ``get_log`` does."""
+        self._name = name
+        self._log = get_log(name)
+        self._logger = logging.getLogger(name)
+
+    def write(self, event: str, **facts: str | float) -> None:
+        """Write the facts of one request."""
+        handler = _State.json_handler
+        if handler is None or logging.getLogger().handlers != [handler] or not self._logger.isEnabledFor(logging.INFO):
+            self._log.info(event, **facts)
+            return
+        at = now().isoformat().replace("+00:00", "Z")
+        line: Event = {**facts, "event": event, "logger": self._name, "level": "info", "at": at}
+        text = _encode(_add_request_id(self._log, "info", line)) + handler.terminator
+        with handler.lock or nullcontext():
+            handler.stream.write(text)
+            handler.flush()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def remove_secrets(_logger: object, _method: str, event: Event) -> Event:

@@ -1,14 +1,28 @@
 """Routes of reservations: place, look, give back, ask for more time."""
 
-from typing import Annotated, Self
+from functools import lru_cache
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field, model_validator
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field, ValidationError, model_validator
+from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import holder_of, public
+from fullhouse.infra.hot import (
+    JSON_TYPE,
+    REPLAYED,
+    BodyReader,
+    app_state,
+    header_reader,
+    hot_route,
+    is_json,
+    must_be_valid,
+    read_header,
+    read_raw,
+    send_answer,
+)
 from fullhouse.infra.http import (
-    REPLAYED_HEADER,
     ApiModel,
     IdempotencyKey,
     Instant,
@@ -22,6 +36,7 @@ from fullhouse.infra.http import (
 )
 from fullhouse.infra.idempotency import Kept, fingerprint
 from fullhouse.infra.postgres import transaction
+from fullhouse.reservations.encode_reservation import ReservationEncoder
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal
 from fullhouse.reservations.release_reservation import release_reservation
@@ -39,6 +54,8 @@ from fullhouse.reservations.shield import Shield
 router = APIRouter(tags=["reservations"])
 
 SEATS_PER_ITEM_MAX = 1_000
+REMEMBERED_BYTES_MAX = 1_000
+"""Bodies up to this size are remembered with what they ask for: in an on-sale, most are equal."""
 
 
 async def get_box_office(request: Request) -> BoxOffice:
@@ -154,6 +171,11 @@ class PlacedReservation(ReservationAnswer):
     token: str
 
 
+_body = BodyReader(PlaceReservation)
+_key = header_reader("Idempotency-Key", IdempotencyKey)
+_encoder = ReservationEncoder()
+
+
 def item_answer(item: HeldItem) -> ItemAnswer:
     """Show one held item."""
     return ItemAnswer(
@@ -181,20 +203,49 @@ def reservation_answer(reservation: Reservation) -> ReservationAnswer:
     )
 
 
-@router.post("/reservations", status_code=201, dependencies=[public()], responses=problems(404, 409))
-async def post_reservation(
-    body: PlaceReservation, response: Response, box_office: BoxOfficeDep, key: IdempotencyKey = None
-) -> PlacedReservation:
+@hot_route(
+    router,
+    "POST /reservations",
+    takes={"body": PlaceReservation, "key": IdempotencyKey},
+    response_model=PlacedReservation,
+    status_code=201,
+    dependencies=[public()],
+    responses=problems(404, 409),
+)
+async def post_reservation(scope: Scope, receive: Receive, send: Send) -> None:
     """Hold places of one session for a while. All of it or nothing; the price is fixed from here on."""
-    items = [item.to_request() for item in body.items]
-    body_fingerprint = fingerprint(body.model_dump(mode="json")) if key else b""
+    raw = await read_raw(receive)
+    wanted = _read_again(raw) if is_json(scope) and len(raw) <= REMEMBERED_BYTES_MAX else None
+    if wanted is None:
+        wanted = _wanted(must_be_valid(_body.read(scope, raw)))
+    key = read_header(_key, scope)
+    box_office: BoxOffice = app_state(scope).box_office
     try:
-        placed = await box_office.place_reservation(body.session_id, items, key, body_fingerprint)
+        placed = await box_office.place_reservation(wanted.session_id, wanted.items, key, wanted.fingerprint)
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
-    if placed.replayed:
-        response.headers[REPLAYED_HEADER] = "true"
-    return PlacedReservation(token=placed.token, **dict(reservation_answer(placed.reservation)))
+    headers = (JSON_TYPE, REPLAYED) if placed.replayed else (JSON_TYPE,)
+    await send_answer(send, 201, _encoder.encode_placed(placed.reservation, placed.token), headers)
+
+
+class _Wanted(NamedTuple):
+    session_id: UUID
+    items: tuple[ItemRequest, ...]
+    fingerprint: bytes
+
+
+def _wanted(body: PlaceReservation) -> _Wanted:
+    items = tuple(item.to_request() for item in body.items)
+    return _Wanted(body.session_id, items, fingerprint(body.model_dump(mode="json")))
+
+
+@lru_cache(maxsize=2_000)
+def _read_again(raw: bytes) -> _Wanted | None:
+    """Read a body that many send, once; None where it is not valid, or was not read by the fast parser."""
+    try:
+        return _wanted(_body.adapter.validate_json(raw))
+    except ValidationError:
+        return None
 
 
 @router.get("/reservations/{reservation_id}", responses=problems(404))

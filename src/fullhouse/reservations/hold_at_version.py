@@ -5,9 +5,10 @@ where another process was faster no row comes back, nothing is written, and the 
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.events.rules import SessionTerms
@@ -18,16 +19,14 @@ from fullhouse.reservations.decide import Granted
 from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX, HeldItem
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What the statement answered: the new version, and the instant from which the holds count."""
 
     version: int
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HoldBatch:
+class HoldBatch(NamedTuple):
     """Granted requests of one session, with the idempotency keys of those that have one."""
 
     terms: SessionTerms
@@ -114,21 +113,21 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         batch.version,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
-        _array([seat for seat, _ in seated]),
-        _array([owner.hex for _, owner in seated]),
-        _array([quota_id.hex for quota_id, _ in counts]),
-        _array([count for _, count in counts]),
+        array_text([seat for seat, _ in seated]),
+        array_text([owner.hex for _, owner in seated]),
+        array_text([quota_id.hex for quota_id, _ in counts]),
+        array_text([count for _, count in counts]),
         terms.currency,
         float(terms.hold_seconds),
         float(HOLD_SECONDS_TOTAL_MAX),
-        [_items_text(places.items) for places in shapes.values()],
-        _array([places.total_minor for places in shapes.values()]),
-        [_array(places.draw.quota_counts) for places in shapes.values()],
-        [_array(places.draw.quota_counts.values()) for places in shapes.values()],
-        [_array(places.draw.seats) for places in shapes.values()],
-        _array([one.request.reservation_id.hex for one in granted]),
-        _array([one.request.token_hash.hex() or '""' for one in granted]),
-        _array([numbers[id(one.places)] for one in granted]),
+        [items_text(places.items) for places in shapes.values()],
+        array_text([places.total_minor for places in shapes.values()]),
+        [array_text(places.draw.quota_counts) for places in shapes.values()],
+        [array_text(places.draw.quota_counts.values()) for places in shapes.values()],
+        [array_text(places.draw.seats) for places in shapes.values()],
+        array_text([one.request.reservation_id.hex for one in granted]),
+        array_text([one.request.token_hash.hex() or '""' for one in granted]),
+        array_text([numbers[id(one.places)] for one in granted]),
         batch.scope,
         *_keyed(batch),
         message_id,
@@ -139,10 +138,12 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
 
 
 def _counts(granted: Sequence[Granted]) -> dict[UUID, int]:
+    """Add up what is drawn; alike places are counted first, since an on-sale has few of them."""
+    alike = Counter([id(one.places) for one in granted])
     counts: dict[UUID, int] = {}
-    for one in granted:
-        for quota_id, count in one.places.draw.quota_counts.items():
-            counts[quota_id] = counts.get(quota_id, 0) + count
+    for places in {id(one.places): one.places for one in granted}.values():
+        for quota_id, count in places.draw.quota_counts.items():
+            counts[quota_id] = counts.get(quota_id, 0) + count * alike[id(places)]
     return counts
 
 
@@ -154,13 +155,13 @@ def _keyed(batch: HoldBatch) -> tuple[str, str, str]:
         if claim is not None
     ]
     return (
-        _array([_quoted(claim.key) for claim, _ in keyed]),
-        _array([claim.fingerprint.hex() or '""' for claim, _ in keyed]),
-        _array([reservation_id.hex for _, reservation_id in keyed]),
+        array_text([_quoted(claim.key) for claim, _ in keyed]),
+        array_text([claim.fingerprint.hex() or '""' for claim, _ in keyed]),
+        array_text([reservation_id.hex for _, reservation_id in keyed]),
     )
 
 
-def _array(values: Iterable[object]) -> str:
+def array_text(values: Iterable[object]) -> str:
     """Write an array of Postgres whose elements need no quotes, or have them."""
     return "{" + ",".join(map(str, values)) + "}"
 
@@ -171,7 +172,8 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _items_text(items: Sequence[HeldItem]) -> str:
+def items_text(items: Sequence[HeldItem]) -> str:
+    """Write held items as the text of their JSON."""
     return _encoder.encode([item.to_json() for item in items])
 
 

@@ -22,6 +22,7 @@ from fullhouse.reservations import queries, writes
 from fullhouse.reservations.decide import Decision, Granted, Request, decide, undo
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.hold_at_version import HoldBatch, hold_at_version
+from fullhouse.reservations.hold_one_at_version import hold_one_at_version
 from fullhouse.reservations.messages import ReservationHeld
 from fullhouse.reservations.rules import (
     HOLD_SECONDS_TOTAL_MAX,
@@ -38,7 +39,7 @@ from fullhouse.reservations.rules import (
 from fullhouse.reservations.stock import Stock, StockChange
 from fullhouse.reservations.writes import NewReservation, SeatMove, StockMove
 
-_KEPT_REFUSALS = {error.code: error for error in (SoldOut, SeatTaken, NotOnSale, LimitPerOrder)}
+KEPT_REFUSALS = {error.code: error for error in (SoldOut, SeatTaken, NotOnSale, LimitPerOrder)}
 """Refusals that a repeated idempotency key hears again."""
 
 
@@ -66,6 +67,8 @@ class Memory:
     terms: SessionTerms | None = None
     locked_version: int | None = None
     """The version that the last batch with the lock found."""
+    refuses_for: float | None = None
+    """For how many seconds all that the last batch refused may be refused again; None where somebody got something."""
     now: datetime | None = None
     """The database's time at the last batch. The fast way decides with it, and its statement looks at the clock."""
 
@@ -85,7 +88,7 @@ async def hold_fast(conn: Connection, make_id: MakeId, memory: Memory, wishes: S
     stock, terms, now = memory.stock, memory.terms, memory.now
     if stock is None or terms is None or now is None:
         return None
-    batch = _divide(wishes)
+    batch = divide(wishes)
     decisions = decide(stock, terms, [wish.request for wish in batch.leaders], now)
     granted = [one for one in decisions if isinstance(one, Granted)]
     if len(granted) < len(decisions):
@@ -95,7 +98,8 @@ async def hold_fast(conn: Connection, make_id: MakeId, memory: Memory, wishes: S
         terms, stock.version, idempotency_scope(memory.session_id), granted, [wish.claim for wish in batch.leaders]
     )
     try:
-        written = await hold_at_version(conn, make_id(), hold)
+        alone = len(granted) == 1 and not granted[0].places.draw.seats
+        written = await (hold_one_at_version if alone else hold_at_version)(conn, make_id(), hold)
     except IntegrityError:
         written = None
     if written is None:
@@ -120,7 +124,7 @@ async def hold_batch(
     rest = [wish for wish in wishes if wish.request.reservation_id not in earlier]
     if not rest:
         return [earlier[wish.request.reservation_id] for wish in wishes]
-    batch = _divide(rest)
+    batch = divide(rest)
     decisions = await _decide(conn, make_id, memory, version, [wish.request for wish in batch.leaders], now)
     decided = _outcomes(memory, decisions, now)
     await _write(conn, make_id, memory, batch.leaders, decided)
@@ -150,7 +154,8 @@ class _Batch:
         return answers
 
 
-def _divide(wishes: Sequence[Wish]) -> _Batch:
+def divide(wishes: Sequence[Wish]) -> _Batch:
+    """Find the wishes to decide on, and those that only repeat one of them."""
     by_key: dict[str, Wish] = {}
     batch = _Batch([], {})
     for wish in wishes:
@@ -187,16 +192,17 @@ async def _earlier_outcomes(
     for wish in wishes:
         if wish.claim and wish.claim.key in kept and wish.request.reservation_id not in outcomes:
             earlier = kept[wish.claim.key]
-            outcomes[wish.request.reservation_id] = await _kept_outcome(conn, memory, wish.claim, earlier)
+            outcomes[wish.request.reservation_id] = await kept_outcome(conn, memory, wish.claim, earlier)
     return outcomes
 
 
-async def _kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Kept) -> Outcome:
+async def kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Kept) -> Outcome:
+    """Return what a kept answer says to a request with its key."""
     if kept.fingerprint != claim.fingerprint:
         return Outcome(IdempotencyKeyReused())
     answer = kept.answer
     if "code" in answer:
-        return Outcome(_KEPT_REFUSALS[answer["code"]](answer["detail"], **answer["fields"]), replayed=True)
+        return Outcome(KEPT_REFUSALS[answer["code"]](answer["detail"], **answer["fields"]), replayed=True)
     reservation = await queries.load_reservation(conn, memory.organization_id, UUID(answer["reservation_id"]))
     assert reservation is not None  # noqa: S101 (written in the same transaction as the key)
     expires_at = datetime.fromisoformat(answer["expires_at"])
@@ -293,15 +299,20 @@ async def _write(
         ids = tuple(reservation.reservation_id for reservation in held)
         fact = ReservationHeld(memory.organization_id, memory.session_id, version, ids)
         await outbox.append(conn, make_id, [fact])
-    kept = [(wish.claim, *_kept(one)) for wish, one in zip(wishes, outcomes, strict=True) if wish.claim and _final(one)]
+    kept = [
+        (wish.claim, *kept_answer(one))
+        for wish, one in zip(wishes, outcomes, strict=True)
+        if wish.claim and _final(one)
+    ]
     await idempotency.keep_many(conn, kept)
 
 
 def _final(outcome: Outcome) -> bool:
-    return isinstance(outcome.result, Reservation) or outcome.result.code in _KEPT_REFUSALS
+    return isinstance(outcome.result, Reservation) or outcome.result.code in KEPT_REFUSALS
 
 
-def _kept(outcome: Outcome) -> tuple[int, Json]:
+def kept_answer(outcome: Outcome) -> tuple[int, Json]:
+    """Write an outcome as it is kept for repeats."""
     if isinstance(outcome.result, Reservation):
         result = outcome.result
         return 201, {"reservation_id": str(result.reservation_id), "expires_at": result.expires_at.isoformat()}

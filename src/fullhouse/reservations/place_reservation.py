@@ -1,7 +1,7 @@
 """Placing a reservation: the one way to claim stock for the public, through the session's desk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.access.policies.reservation import opens
@@ -22,8 +22,7 @@ from fullhouse.reservations.tokens import read_token, reservation_key, reservati
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A reservation and the token that opens it."""
 
     reservation: Reservation

@@ -107,6 +107,20 @@ def reservation_of(row: Record, status: ReservationStatus | None = None) -> Rese
     )
 
 
+async def load_next_expiry(conn: Connection, organization_id: UUID, session_id: UUID, now: datetime) -> datetime | None:
+    """Return when the next hold of a session lapses after an instant, or None where there is none."""
+    expires_at: datetime | None = await conn.fetchval(
+        """
+        SELECT min(expires_at) FROM reservations
+        WHERE organization_id = $1 AND session_id = $2 AND status = 'held' AND expires_at > $3
+        """,
+        organization_id,
+        session_id,
+        now,
+    )
+    return expires_at
+
+
 async def find_session(conn: Connection, organization_id: UUID, reservation_id: UUID) -> UUID | None:
     """Return the session of a reservation, so that its stock can be locked before the reservation."""
     session_id: UUID | None = await conn.fetchval(

@@ -1,7 +1,7 @@
 """The app: routes, error table, health and documents, behind the layers that every request passes."""
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 import fullhouse
 from fullhouse.access.accounts import key_set
 from fullhouse.access.find_actor import open_actors
+from fullhouse.catalogue.event_board import EventBoard
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
@@ -32,6 +33,7 @@ from fullhouse.web.docs import Documents
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
+from fullhouse.web.hot_routes import HotRoutes
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
 from fullhouse.web.pages import account, shop
 from fullhouse.web.pages.route import add_page_errors
@@ -39,6 +41,9 @@ from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
+
+HOLDS = f"{API_PREFIX}/reservations"
+"""The route that only takes stock of one session, which tells the boards itself."""
 
 OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS)
 
@@ -71,10 +76,10 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     add_page_errors(api)
     _set_state(api, resources, settings, traffic)
     api.state.documents = Documents(build_openapi(api, operations))
-    checked = RequestLimits(api, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
+    checked = RequestLimits(HotRoutes(api), settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     limited = RateLimits(checked, api.state.limits, Proxies(settings.trusted_proxies, settings.forwarded_header))
     https = resources.public_url.startswith("https://")
-    return Edge(limited, api, resources.make_id, traffic, https=https, wake=api.state.notifier.wake)
+    return Edge(limited, api, resources.make_id, traffic, https=https, wrote=_note_writes(api))
 
 
 def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: Traffic) -> None:
@@ -91,14 +96,17 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.limits = open_limits(resources, settings)
     api.state.webhook_allow_private = settings.webhook_allow_private
     board = AvailabilityBoard(resources.pool, resources.valkey, resources.clock)
+    events = EventBoard(resources.pool)
     api.state.availability_board = board
     streams = Streams(resources.pool, resources.valkey, resources.clock, resources.randomness, _stream_limits(settings))
     api.state.streams = streams
+    api.state.event_board = events
 
     def note_held(stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
         shield.note_held(stock, terms, held)
         board.note_held(stock, terms, held)
         streams.announcer.note_held(stock, terms, held)
+        events.note_held(stock, terms, held)
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
@@ -127,6 +135,20 @@ def _stream_limits(settings: Settings) -> StreamLimits:
         by_address_max=settings.stream_connections_by_address_max if settings.rate_limits else None,
         seconds_max=settings.stream_seconds_max,
     )
+
+
+def _note_writes(api: FastAPI) -> Callable[[str], None]:
+    """Let what follows a write see it, whatever of it this process has in memory."""
+    state = api.state
+
+    def wrote(route: str) -> None:
+        state.notifier.wake()
+        if route != HOLDS:
+            state.availability_board.note_written()
+            state.event_board.note_written()
+            state.box_office.desks.note_written()
+
+    return wrote
 
 
 @asynccontextmanager

@@ -3,17 +3,19 @@
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.actor import ANONYMOUS
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Asking, asking
 from fullhouse.infra.outbox import request_id
-from fullhouse.infra.telemetry import counter, gauge, get_log, histogram
+from fullhouse.infra.telemetry import RequestLog, counter, gauge, get_log, histogram
 from fullhouse.infra.tracing import describe, request_span
 from fullhouse.web.errors import Unexpected, problem_response
 from fullhouse.web.paths import API_PREFIX
@@ -32,6 +34,7 @@ REQUEST_SECONDS = histogram("http_request_seconds", "From the request to the end
 IN_FLIGHT = gauge("http_requests_in_flight", "Requests that are being answered.")
 
 _log = get_log("web.access")
+_requests = RequestLog("web.access")
 
 
 class Traffic:
@@ -54,16 +57,16 @@ class Edge:
         traffic: Traffic,
         *,
         https: bool,
-        wake: Callable[[], None] = lambda: None,
+        wrote: Callable[[str], None] = lambda _route: None,
     ) -> None:
         """``app`` is what to wrap, and ``api`` what of it FastAPI serves.
 
-        ``wake`` is called after what may have announced something. ``https`` says that buyers reach the product by
-        it, so that browsers may be told to insist.
+        ``wrote`` is called with the route of what may have written something. ``https`` says that buyers reach the
+        product by it, so that browsers may be told to insist.
         """
         self._app = app
         self._make_id = make_id
-        self._wake = wake
+        self._wrote = wrote
         self.api = api
         self.traffic = traffic
         self._headers = security_headers(https=https)
@@ -94,7 +97,7 @@ class Edge:
         finally:
             self._count(-1)
             if scope["method"] not in _SAFE_METHODS and answer.status < _REFUSED:
-                self._wake()
+                self._wrote(route_of(scope))
             _record(scope, answer.status, time.perf_counter() - started)
             request_id.reset(token)
             asking.reset(asked)
@@ -172,9 +175,9 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     method = sent if sent in _METHODS else "other"
     route = route_of(scope)
     describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
-    REQUESTS.labels(method, route, status).inc()
-    REQUEST_SECONDS.labels(method, route).observe(seconds)
-    _log.info(
+    _count_of(method, route, status).inc()
+    _seconds_of(method, route).observe(seconds)
+    _requests.write(
         "request",
         method=method,
         route=route,
@@ -182,6 +185,17 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 2),
         **_who_and_what(scope),
     )
+
+
+@lru_cache(maxsize=4096)
+def _count_of(method: str, route: str, status: int) -> Counter:
+    """Look the counter up once: methods, templates of routes and statuses are few."""
+    return REQUESTS.labels(method, route, status)
+
+
+@lru_cache(maxsize=1024)
+def _seconds_of(method: str, route: str) -> Histogram:
+    return REQUEST_SECONDS.labels(method, route)
 
 
 def _who_and_what(scope: Scope) -> dict[str, Any]:

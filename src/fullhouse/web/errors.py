@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from fullhouse.core.errors import DomainError, Invalid, Kind, Malformed, NotFound
 from fullhouse.core.json import Json
+from fullhouse.infra.hot import is_json
 from fullhouse.infra.http import PROBLEM_TYPE, REPLAYED_HEADER
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import get_log
@@ -172,18 +173,27 @@ def add_error_handlers(app: FastAPI, allowed_methods: Callable[[str], Sequence[s
 
 
 async def _on_domain_error(request: Request, error: Exception) -> Response:
-    refused = cast("DomainError", error)
-    if refused.kind is Kind.UNAVAILABLE:
-        _log.warning("unavailable", code=refused.code, cause=repr(refused.__cause__) if refused.__cause__ else None)
-    return problem_response(refused, request.scope)
+    return domain_problem(cast("DomainError", error), request.scope)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    errors = cast("RequestValidationError", error).errors()
+    return validation_problem(cast("RequestValidationError", error), request.scope)
+
+
+def domain_problem(refused: DomainError, scope: Scope) -> Response:
+    """Answer what the product refuses."""
+    if refused.kind is Kind.UNAVAILABLE:
+        _log.warning("unavailable", code=refused.code, cause=repr(refused.__cause__) if refused.__cause__ else None)
+    return problem_response(refused, scope)
+
+
+def validation_problem(invalid: RequestValidationError, scope: Scope) -> Response:
+    """Answer what is not valid: by its fields, or by its type where that is none of ours."""
+    errors = invalid.errors()
     of_body = any(tuple(found["loc"]) == ("body",) and found["type"] != "missing" for found in errors)
-    if of_body and not _is_json(request.headers.get("content-type", "")):
-        return problem_response(MediaTypeUnknown(), request.scope)
-    return problem_response(invalid_fields(errors), request.scope)
+    if of_body and not is_json(scope):
+        return problem_response(MediaTypeUnknown(), scope)
+    return problem_response(invalid_fields(errors), scope)
 
 
 def _of_framework(status: int) -> DomainError:
@@ -199,8 +209,3 @@ def _of_framework(status: int) -> DomainError:
 async def _on_unexpected(request: Request, _error: Exception) -> Response:
     """Say nothing of what happened. The error is raised again, and the outermost layer logs it."""
     return problem_response(Unexpected(), request.scope)
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

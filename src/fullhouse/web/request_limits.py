@@ -7,10 +7,10 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
+from fullhouse.infra.hot import find_header
 from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
 
 BODY_SECONDS_MAX = 30
@@ -63,7 +63,7 @@ class RequestLimits:
         bytes_max = self._limit(scope["path"])
         try:
             _check_head(scope)
-            _check_declared(Headers(scope=scope).get("content-length"), bytes_max)
+            _check_declared(find_header(scope, b"content-length"), bytes_max)
             async with asyncio.timeout(BODY_SECONDS_MAX):
                 first = await _read(receive, bytes_max)
             if bytes_max == self._bytes_max:
@@ -96,10 +96,10 @@ def _check_head(scope: Scope) -> None:
         raise invalid_field("query", "May not hold NUL characters.")
 
 
-def _check_declared(content_length: str | None, bytes_max: int) -> None:
+def _check_declared(content_length: bytes | None, bytes_max: int) -> None:
     if content_length is None:
         return
-    if not content_length.isdecimal() or not content_length.isascii():
+    if not content_length.isdigit():
         raise Malformed("Content-Length is not a number.")
     # Twelve digits are more than any limit, and few enough to be read as a number.
     if len(content_length) > 12 or int(content_length) > bytes_max:

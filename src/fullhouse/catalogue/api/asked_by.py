@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from fullhouse.access.http import viewer
+from fullhouse.catalogue.event_board import EventBoard
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.core.actor import Actor
 from fullhouse.infra.http import ResourcesDep
@@ -21,4 +22,11 @@ async def get_board(request: Request, resources: ResourcesDep) -> AvailabilityBo
     return board
 
 
+async def get_event_board(request: Request) -> EventBoard:
+    """Return the board of events of this process."""
+    board: EventBoard = request.app.state.event_board
+    return board
+
+
+EventBoardDep = Annotated[EventBoard, Depends(get_event_board)]
 BoardDep = Annotated[AvailabilityBoard, Depends(get_board)]

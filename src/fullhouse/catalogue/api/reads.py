@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
+from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import public
+from fullhouse.access.http import find_viewer, public
 from fullhouse.access.policies.event import may_look
 from fullhouse.catalogue.api.answers import (
     EventAnswer,
@@ -16,24 +17,49 @@ from fullhouse.catalogue.api.answers import (
     event_detail,
     session_detail,
 )
-from fullhouse.catalogue.api.asked_by import BoardDep, Viewer
+from fullhouse.catalogue.api.asked_by import EventBoardDep, Viewer
 from fullhouse.catalogue.api.fields import DayOrInstant
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
 from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
-from fullhouse.catalogue.show_event import show_event, show_session
+from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import EventNotFound, SessionNotFound
-from fullhouse.infra import directory
-from fullhouse.infra.http import Cursor, Limit, Line, Page, ResourcesDep, decode_cursor, encode_cursor, problems
+from fullhouse.infra.hot import (
+    JSON_TYPE,
+    app_state,
+    header_reader,
+    hot_route,
+    read_header,
+    read_path_id,
+    send_answer,
+    send_not_modified,
+)
+from fullhouse.infra.http import (
+    ApiModel,
+    Cursor,
+    Limit,
+    Line,
+    Page,
+    ResourcesDep,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
 from fullhouse.infra.postgres import NO_ORGANIZATION, connection
 
 router = APIRouter(tags=["events"])
 _LIST = "events"
 
-_AVAILABILITY: dict[int | str, dict[str, Any]] = {
-    200: {"model": AvailabilityAnswer},
-    304: {"description": "It is still what the If-None-Match header names."},
-    **problems(404),
-}
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
+_if_none_match = header_reader("If-None-Match", IfNoneMatch)
+
+
+def _detail(model: type[ApiModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that has an entity tag."""
+    return {
+        200: {"model": model},
+        304: {"description": "It is still what the If-None-Match header names."},
+        **problems(404),
+    }
 
 
 @router.get("/events", dependencies=[public()])
@@ -61,48 +87,61 @@ async def get_events(
     )
 
 
-@router.get("/events/{event_id}", responses=problems(404))
-async def get_event(event_id: UUID, viewer: Viewer, resources: ResourcesDep) -> EventDetail:
-    """Show an event with its sessions and what is left of them. Drafts are shown to members."""
-    organization_id = await directory.find_organization(resources.pool, "event", event_id)
-    if organization_id is None:
-        raise EventNotFound
-    async with connection(resources.pool, organization_id) as conn:
-        view = await show_event(conn, organization_id, event_id)
-    if not view.is_public and not may_look(viewer, organization_id):
-        raise EventNotFound
-    return event_detail(view)
-
-
-@router.get("/sessions/{session_id}", responses=problems(404))
-async def get_session(session_id: UUID, viewer: Viewer, resources: ResourcesDep) -> SessionDetail:
-    """Show a session. Members of its organization see how its quotas stand as well."""
-    organization_id = await directory.find_organization(resources.pool, "session", session_id)
-    if organization_id is None:
-        raise SessionNotFound
-    async with connection(resources.pool, organization_id) as conn:
-        view = await show_session(conn, organization_id, session_id)
-    member = may_look(viewer, organization_id)
-    if not view.is_public and not member:
-        raise SessionNotFound
-    return session_detail(view, for_member=member)
-
-
-@router.get("/sessions/{session_id}/availability", responses=_AVAILABILITY, response_model=None)
-async def get_availability(
-    session_id: UUID,
-    viewer: Viewer,
-    board: BoardDep,
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+@router.get("/events/{event_id}", responses=_detail(EventDetail), response_model=None)
+async def get_event(
+    event_id: UUID, viewer: Viewer, board: EventBoardDep, if_none_match: IfNoneMatch = None
 ) -> Response:
+    """Show an event with its sessions and what is left of them. Drafts are shown to members."""
+    shown = await board.show_event(event_id)
+    if not shown.view.is_public and not may_look(viewer, shown.view.event.organization_id):
+        raise EventNotFound
+    encoded = shown.encode("event", lambda: event_detail(shown.view))
+    return _answer(encoded, if_none_match, public=shown.view.is_public)
+
+
+@router.get("/sessions/{session_id}", responses=_detail(SessionDetail), response_model=None)
+async def get_session(
+    session_id: UUID, viewer: Viewer, board: EventBoardDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Show a session. Members of its organization see how its quotas stand as well."""
+    shown = await board.show_session(session_id)
+    member = may_look(viewer, shown.view.event.organization_id)
+    if not shown.view.is_public and not member:
+        raise SessionNotFound
+    form = "session for members" if member else "session"
+    encoded = shown.encode(form, lambda: session_detail(shown.view, for_member=member))
+    return _answer(encoded, if_none_match, public=shown.view.is_public and not member)
+
+
+def _answer(encoded: tuple[bytes, str], if_none_match: str | None, *, public: bool) -> Response:
+    body, etag = encoded
+    headers = {"ETag": etag, "Cache-Control": "no-cache" if public else "private, no-cache"}
+    if if_none_match is not None and _matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@hot_route(
+    router,
+    "GET /sessions/{session_id}/availability",
+    takes={"session_id": UUID, "if_none_match": IfNoneMatch, "viewer": Viewer},
+    responses=_detail(AvailabilityAnswer),
+)
+async def get_availability(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (it has no body)
     """Show what is left of a session: counts by ticket type, and two bits for each seat of its map."""
+    viewer = await find_viewer(scope)
+    session_id = read_path_id(scope, "session_id")
+    if_none_match: str | None = read_header(_if_none_match, scope)
+    board: AvailabilityBoard = app_state(scope).availability_board
     shown = await board.show_availability(session_id)
     if not shown.public and not may_look(viewer, shown.organization_id):
         raise SessionNotFound
-    headers = {"ETag": shown.etag, "Cache-Control": "no-cache" if shown.public else "private, no-cache"}
+    caching = (b"cache-control", b"no-cache" if shown.public else b"private, no-cache")
+    headers = ((b"etag", shown.etag.encode()), caching)
     if if_none_match is not None and _matches(if_none_match, shown.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(shown.body, media_type="application/json", headers=headers)
+        await send_not_modified(send, headers)
+    else:
+        await send_answer(send, 200, shown.body, (JSON_TYPE, *headers))
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

@@ -9,13 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from fullhouse.access.http import public
+from fullhouse.catalogue.api.asked_by import EventBoardDep
 from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
-from fullhouse.catalogue.show_event import show_event
 from fullhouse.events.rules import Event, EventNotFound, EventStatus
-from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import CursorMalformed, ResourcesDep, decode_cursor, encode_cursor, unstorable
 from fullhouse.infra.postgres import NO_ORGANIZATION, connection
-from fullhouse.organizations.queries import load_organization
 from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.render import render_page
 from fullhouse.web.pages.route import PageRoute
@@ -70,24 +68,19 @@ async def get_events_page(
 
 
 @router.get("/events/{event_id}")
-async def get_event_page(request: Request, event_id: UUID, resources: ResourcesDep) -> Response:
+async def get_event_page(request: Request, event_id: UUID, board: EventBoardDep) -> Response:
     """Show an event with its sessions and what is left of them."""
-    organization_id = await find_organization(resources.pool, "event", event_id)
-    if organization_id is None:
-        raise EventNotFound
-    async with connection(resources.pool, organization_id) as conn:
-        view = await show_event(conn, organization_id, event_id)
-        organization = await load_organization(conn, organization_id)
-        now = await load_now(conn)
+    shown = await board.show_event(event_id)
+    view = shown.view
     if not view.is_public:
         raise EventNotFound
     speak = speaker_of(request)
     values = {
         "event": view.event,
         "is_cancelled": view.event.status is EventStatus.CANCELLED,
-        "seller": organization.name if organization else "",
+        "seller": shown.seller,
         "paragraphs": [part.strip() for part in view.event.description.split("\n\n") if part.strip()],
-        "sessions": [session_card(session, now, speak) for session in view.sessions],
+        "sessions": [session_card(session, shown.now, speak) for session in view.sessions],
     }
     return render_page(request, "event.html", values)
 

@@ -5,26 +5,23 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from fullhouse.access.http import public
-from fullhouse.catalogue.api.asked_by import BoardDep
-from fullhouse.catalogue.queries import load_now
+from fullhouse.catalogue.api.asked_by import BoardDep, EventBoardDep
+from fullhouse.catalogue.event_board import EventBoard
 from fullhouse.catalogue.show_availability import AvailabilityBoard
-from fullhouse.catalogue.show_event import EventView, SessionView, show_session
+from fullhouse.catalogue.show_event import EventView, SessionView
 from fullhouse.core.errors import DomainError
-from fullhouse.events.form.queries import load_form
 from fullhouse.events.form.rules import Form
 from fullhouse.events.rules import SessionNotFound
-from fullhouse.infra.directory import find_organization
 from fullhouse.infra.http import ResourcesDep
-from fullhouse.infra.postgres import connection
 from fullhouse.infra.resources import Resources
 from fullhouse.reservations.api import BoxOfficeDep
-from fullhouse.seating.queries import load_seat_map
 from fullhouse.seating.rules import SeatMap
 from fullhouse.web.errors import status_of
 from fullhouse.web.pages.form import nonce_in, read_form
@@ -44,6 +41,22 @@ FORM_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": LIVE_POL
 """Each form is new: one that was kept would place the order of before."""
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[public()])
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """What this process knows of sessions, and of what is left of them."""
+
+    events: EventBoard
+    left: AvailabilityBoard
+
+
+async def get_boards(events: EventBoardDep, left: BoardDep) -> Boards:
+    """Hand a page both boards."""
+    return Boards(events, left)
+
+
+BoardsDep = Annotated[Boards, Depends(get_boards)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +83,21 @@ class Filled:
 
 
 @router.get("/sessions/{session_id}")
-async def get_session_page(request: Request, session_id: UUID, resources: ResourcesDep, board: BoardDep) -> Response:
+async def get_session_page(request: Request, session_id: UUID, resources: ResourcesDep, boards: BoardsDep) -> Response:
     """Show what is left of a session, and the form to buy from it."""
-    shown = await _load(resources, board, session_id)
+    shown = await _load(boards, session_id)
     return _page(request, shown, Filled({}, _nonce(resources)))
 
 
 @router.post("/sessions/{session_id}")
 async def post_session_page(
-    request: Request, session_id: UUID, resources: ResourcesDep, board: BoardDep, office: BoxOfficeDep
+    request: Request, session_id: UUID, resources: ResourcesDep, boards: BoardsDep, office: BoxOfficeDep
 ) -> Response:
     """Reserve what was asked for, place the order, and go on to its page. The same form again: the same order."""
     check_origin(request, resources.public_url)
     fields = await read_form(request)
     nonce = nonce_in(fields)
-    shown = await _load(resources, board, session_id)
+    shown = await _load(boards, session_id)
     speak = speaker_of(request)
     asked = read_order(fields, shown.session, shown.room, shown.form, speak)
     if isinstance(asked, list):
@@ -95,7 +108,8 @@ async def post_session_page(
     try:
         path = await place_purchase(resources, office, purchase)
     except DomainError as refused:
-        shown = await _load(resources, board, session_id)
+        boards.events.forget_session(session_id)
+        shown = await _load(boards, session_id)
         notice = explain_refusal(speak, refused, shown.session.terms, shown.now)
         if notice is None:
             raise
@@ -105,21 +119,14 @@ async def post_session_page(
     return RedirectResponse(path, 303, headers=dict(PRIVATE_HEADERS))
 
 
-async def _load(resources: Resources, board: AvailabilityBoard, session_id: UUID) -> Shown:
-    organization_id = await find_organization(resources.pool, "session", session_id)
-    if organization_id is None:
+async def _load(boards: Boards, session_id: UUID) -> Shown:
+    found = await boards.events.show_session(session_id)
+    if not found.view.is_public:
         raise SessionNotFound
-    async with connection(resources.pool, organization_id) as conn:
-        view = await show_session(conn, organization_id, session_id)
-        if not view.is_public:
-            raise SessionNotFound
-        session = view.sessions[0]
-        map_id = session.terms.seat_map_id
-        seat_map = await load_seat_map(conn, organization_id, map_id) if map_id else None
-        now = await load_now(conn)
-        form = await load_form(conn, organization_id, view.event.event_id)
-    left = await _room_left(board, session_id) if seat_map is not None else None
-    return Shown(view, session, _room(session, seat_map, left), has_accessible_seats(seat_map), now, form)
+    session, seat_map = found.view.sessions[0], found.seat_map
+    left = await _room_left(boards.left, session_id) if seat_map is not None else None
+    room, accessible = _room(session, seat_map, left), has_accessible_seats(seat_map)
+    return Shown(found.view, session, room, accessible, found.now, found.form)
 
 
 async def _room_left(board: AvailabilityBoard, session_id: UUID) -> RoomLeft:

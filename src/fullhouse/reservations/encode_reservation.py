@@ -1,0 +1,61 @@
+"""The answer to a placed reservation, written as bytes: what is held alike is encoded once.
+
+The models of the API say the same for the document, and a test compares the two.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC
+
+from fullhouse.reservations.rules import HeldItem, Reservation
+
+ITEMS_REMEMBERED_MAX = 1_000
+
+
+class ReservationEncoder:
+    """Writes answers, and remembers how places were written that many reservations share."""
+
+    def __init__(self) -> None:
+        """Begin with nothing remembered."""
+        self._items: dict[int, tuple[Sequence[HeldItem], str]] = {}
+
+    def encode_placed(self, placed: Reservation, token: str) -> bytes:
+        """Write a reservation with its secret."""
+        expires_at = placed.expires_at.astimezone(UTC).isoformat()
+        return (
+            f'{{"id":"{placed.reservation_id}","session_id":"{placed.session_id}","status":"{placed.status.value}",'
+            f'"expires_at":"{expires_at.removesuffix("+00:00")}Z","items":{self._items_text(placed.items)},'
+            f'"total_minor":{placed.total_minor},"currency":"{placed.currency}","token":"{token}"}}'
+        ).encode()
+
+    def _items_text(self, items: Sequence[HeldItem]) -> str:
+        """Write the items. The decision hands the very same ones to all who got the same places without seats."""
+        if any(item.seats for item in items):
+            return _written(items)
+        # The items are kept beside their text, so that no others can get their address meanwhile.
+        known = self._items.get(id(items))
+        if known is None:
+            if len(self._items) >= ITEMS_REMEMBERED_MAX:
+                self._items.clear()
+            known = self._items[id(items)] = items, _written(items)
+        return known[1]
+
+
+def _written(items: Sequence[HeldItem]) -> str:
+    return _encoder.encode([_item(item) for item in items])
+
+
+def _item(item: HeldItem) -> dict[str, object]:
+    return {
+        "ticket_type_id": str(item.ticket_type_id),
+        "ticket_type": item.ticket_type,
+        "price_category_id": str(item.price_category_id),
+        "price_category": item.price_category,
+        "area": item.area,
+        "quantity": item.quantity,
+        "seats": [{"key": seat.key, "label": seat.label} for seat in item.seats],
+        "price_minor": item.price_minor,
+    }
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,78 @@
+"""The fast way for one buyer alone: what ``hold_at_version`` writes for a batch, without arrays of one.
+
+A lone buyer waits for each part of the statement; theirs has only the parts that one hold needs.
+"""
+
+from uuid import UUID
+
+from fullhouse.infra import outbox
+from fullhouse.infra.postgres import Connection
+from fullhouse.reservations.hold_at_version import HoldBatch, Written, array_text, items_text
+from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX
+
+
+async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
+    """Write one granted request without seats, as ``hold_at_version`` would; its rules are the same."""
+    terms, granted, claim = batch.terms, batch.granted[0], batch.claims[0]
+    draw = granted.places.draw
+    row = await conn.fetchrow(
+        """
+        WITH stepped AS (
+            UPDATE stock SET version = version + 1, ever_held = true
+            WHERE organization_id = $1 AND session_id = $2 AND version = $3
+              AND ($4::timestamptz IS NULL OR clock_timestamp() >= $4) AND clock_timestamp() < $5
+            RETURNING version, clock_timestamp() AS now
+        ), counted AS (
+            UPDATE quotas q SET held = q.held + d.held
+            FROM unnest($6::text::uuid[], $7::text::integer[]) AS d(quota_id, held), stepped
+            WHERE q.organization_id = $1 AND q.session_id = $2 AND q.quota_id = d.quota_id
+            RETURNING q.quota_id, q.capacity, q.held, q.sold, q.blocked
+        ), noted AS (
+            INSERT INTO stock_changes (organization_id, session_id, version, quota_ids, quota_counters)
+            SELECT $1, $2, stepped.version, $8::text::uuid[],
+                   (SELECT array_agg(number ORDER BY quota_id, ordinal) FROM counted,
+                       unnest(ARRAY[capacity, held, sold, blocked]) WITH ORDINALITY AS n(number, ordinal))
+            FROM stepped
+        ), reserved AS (
+            INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
+                                      currency, quota_ids, quota_counts, held_at, expires_at, expires_at_max)
+            SELECT $1, $9, $2, $10, $11::text::jsonb, $12, $13, $6::text::uuid[], $7::text::integer[], now,
+                   now + make_interval(secs => $14), now + make_interval(secs => $15)
+            FROM stepped
+        ), kept AS (
+            INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
+            SELECT $1, $16, $17, $18, 201, jsonb_build_object(
+                'reservation_id', $9::uuid, 'expires_at', now + make_interval(secs => $14))
+            FROM stepped WHERE $17::text IS NOT NULL
+        ), told AS (
+            INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
+            SELECT $1, $19, $20, $2, 'reservation.held', 1, jsonb_build_object(
+                'session_id', $2::uuid, 'stock_version', stepped.version,
+                'reservation_ids', jsonb_build_array($9::uuid)), $21
+            FROM stepped
+        )
+        SELECT version, now FROM stepped
+        """,
+        terms.organization_id,
+        terms.session_id,
+        batch.version,
+        terms.sales_from,
+        terms.sales_until or terms.starts_at,
+        array_text(draw.quota_counts),
+        array_text(draw.quota_counts.values()),
+        array_text(sorted(draw.quota_counts)),
+        granted.request.reservation_id,
+        granted.request.token_hash,
+        items_text(granted.places.items),
+        granted.places.total_minor,
+        terms.currency,
+        float(terms.hold_seconds),
+        float(HOLD_SECONDS_TOTAL_MAX),
+        batch.scope,
+        claim.key if claim else None,
+        claim.fingerprint if claim else None,
+        message_id,
+        terms.session_id.int % outbox.PARTITIONS,
+        outbox.request_id.get(),
+    )
+    return None if row is None else Written(row["version"], row["now"])

@@ -1,0 +1,34 @@
+"""Those who wait at a desk for their answers, and the time by which a desk's refusals age."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fullhouse.reservations.hold_batch import Outcome, Wish
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A wish, and where its answer goes."""
+
+    wish: Wish
+    answer: asyncio.Future[Outcome]
+
+
+def settle(batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+    """Answer all who still wait."""
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if not waiting.answer.done():
+            waiting.answer.set_result(outcome)
+
+
+def fail(batch: Sequence[Waiting], error: Exception) -> None:
+    """Tell all who still wait that it went wrong."""
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)
+
+
+def loop_seconds() -> float:
+    """Return the time by which refusals age."""
+    return asyncio.get_running_loop().time()
