@@ -2,22 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from harness.waiting import until
+from harness.wire import PATIENCE_SECONDS, Answer, connected, read_answer, serving
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.infra import system
-from fullhouse.web.edge import Edge, Traffic, security_headers
-from fullhouse.web.protocol import BODY_BYTES_BESIDE, HEAD_BYTES_MAX, WireLimits, protocol_with
-from fullhouse.web.request_limits import HEADERS_MAX, RequestLimits
+from fullhouse.web.edge import security_headers
+from fullhouse.web.protocol import BODY_BYTES_BESIDE, HEAD_BYTES_MAX
+from fullhouse.web.request_limits import HEADERS_MAX
 
-Answer = tuple[int, dict[str, str], bytes]
-PATIENCE_SECONDS = 30
 LARGE = 40_000_000
 
 
@@ -29,53 +24,6 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-length", str(len(answer)).encode()), (b"x-names", names)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
-
-
-@asynccontextmanager
-async def serving(**limits: Any) -> AsyncGenerator[tuple[uvicorn.Server, int]]:
-    """Serve on loopback, with the product's own layers but no parts behind them."""
-    chosen: dict[str, Any] = {"connections_max": 100, "body_bytes_max": 2_000, "is_https": True, **limits}
-    wire_limits = WireLimits(**chosen)
-    api: Any = None
-    edge = Edge(RequestLimits(echo, 1_000, {}), api, system.make_id, Traffic(), https=True)
-    config = uvicorn.Config(
-        edge, port=0, http=protocol_with(wire_limits), ws="none", lifespan="off", log_config=None, server_header=False
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
-    task = asyncio.create_task(server._serve())
-
-    async def is_started() -> bool:
-        return server.started
-
-    await until(is_started)
-    try:
-        yield server, server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
-
-
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return int(head[0].split()[1]), headers, body
-
-
-Open = Callable[..., Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
-
-
-@asynccontextmanager
-async def connected(port: int, sent: bytes = b"") -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
@@ -100,14 +48,14 @@ def check_refusal(answer: Answer, status: int, code: str) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: a"])
 async def test_a_head_that_does_not_end_is_not_waited_for(sent: bytes) -> None:
-    async with serving(head_seconds_max=0.2) as (_, port), connected(port, sent) as (reader, _):
+    async with serving(echo, head_seconds_max=0.2) as (_, port), connected(port, sent) as (reader, _):
         if sent:
             check_refusal(await read_answer(reader), 400, "head_incomplete")
         assert await is_closed(reader)
 
 
 async def test_the_head_of_a_later_request_is_not_waited_for_either() -> None:
-    async with serving(head_seconds_max=0.2) as (_, port), connected(port) as (reader, writer):
+    async with serving(echo, head_seconds_max=0.2) as (_, port), connected(port) as (reader, writer):
         writer.write(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await read_answer(reader))[2] == b"0 /first"
         writer.write(b"GET /second HTTP/1.1\r\nHost: x\r\nX-Sl")
@@ -116,7 +64,7 @@ async def test_the_head_of_a_later_request_is_not_waited_for_either() -> None:
 
 
 async def test_a_head_in_pieces_that_ends_in_time_is_served() -> None:
-    async with serving() as (_, port), connected(port) as (reader, writer):
+    async with serving(echo) as (_, port), connected(port) as (reader, writer):
         for piece in (
             b"GET /pie",
             b"ces HTTP/1.1\r\nHo",
@@ -131,7 +79,7 @@ async def test_a_head_in_pieces_that_ends_in_time_is_served() -> None:
 
 
 async def test_a_head_without_end_is_not_read_on() -> None:
-    async with serving() as (_, port), connected(port, b"GET / HTTP/1.1\r\nX-Long: ") as (reader, writer):
+    async with serving(echo) as (_, port), connected(port, b"GET / HTTP/1.1\r\nX-Long: ") as (reader, writer):
         sent = 0
         while not reader._buffer and sent < 100 * HEAD_BYTES_MAX:  # pyright: ignore[reportAttributeAccessIssue]
             writer.write(b"a" * 4096)
@@ -143,7 +91,7 @@ async def test_a_head_without_end_is_not_read_on() -> None:
 
 async def test_a_body_that_was_refused_is_not_read_without_end() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with serving() as (_, port), connected(port, head) as (reader, writer):
+    async with serving(echo) as (_, port), connected(port, head) as (reader, writer):
         sent = 0
         try:
             while sent < 100 * BODY_BYTES_BESIDE and not reader.at_eof():
@@ -157,14 +105,14 @@ async def test_a_body_that_was_refused_is_not_read_without_end() -> None:
 
 async def test_trailers_are_no_headers() -> None:
     sent = b"POST /t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: x\r\n\r\n"
-    async with serving() as (_, port), connected(port, sent) as (reader, _):
+    async with serving(echo) as (_, port), connected(port, sent) as (reader, _):
         status, headers, body = await read_answer(reader)
     assert (status, body) == (200, b"1 /t")
     assert headers["x-names"] == "host,transfer-encoding"
 
 
 async def test_one_connection_too_many_is_told_to_come_again() -> None:
-    async with serving(connections_max=2) as (server, port), connected(port) as _, connected(port) as second:
+    async with serving(echo, connections_max=2) as (server, port), connected(port) as _, connected(port) as second:
 
         async def are_two() -> bool:
             return len(server.server_state.connections) == 2
@@ -181,7 +129,7 @@ async def test_one_connection_too_many_is_told_to_come_again() -> None:
 
 async def test_an_answer_that_nobody_reads_is_given_up() -> None:
     sent = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
-    async with serving(answer_seconds_max=0.2) as (server, port), connected(port, sent) as (reader, _):
+    async with serving(echo, answer_seconds_max=0.2) as (server, port), connected(port, sent) as (reader, _):
         transport: Any = reader._transport  # pyright: ignore[reportAttributeAccessIssue]
         transport.pause_reading()
 
@@ -196,18 +144,18 @@ async def test_an_answer_that_nobody_reads_is_given_up() -> None:
     [b"\x00\xff\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"],
 )
 async def test_what_is_no_http_is_refused_like_everything_else(sent: bytes) -> None:
-    async with serving() as (_, port), connected(port, sent) as (reader, _):
+    async with serving(echo) as (_, port), connected(port, sent) as (reader, _):
         check_refusal(await read_answer(reader), 400, "malformed")
         assert await is_closed(reader)
 
 
 async def test_both_lengths_of_a_body_are_one_too_many() -> None:
     sent = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    async with serving() as (_, port), connected(port, sent) as (reader, _):
+    async with serving(echo) as (_, port), connected(port, sent) as (reader, _):
         check_refusal(await read_answer(reader), 400, "malformed")
 
 
 async def test_headers_within_the_head_are_counted_where_they_are_answered() -> None:
     head = b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * (HEADERS_MAX + 1) + b"\r\n"
-    async with serving() as (_, port), connected(port, head) as (reader, _):
+    async with serving(echo) as (_, port), connected(port, head) as (reader, _):
         check_refusal(await read_answer(reader), 431, "headers_too_large")

@@ -86,6 +86,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
             connections_max=settings.connections_max,
             body_bytes_max=max(settings.body_bytes_max, settings.seat_map_bytes_max),
             is_https=resources.public_url.startswith("https://"),
+            gate=app.traffic.gate,
         )
         server = _Server(
             uvicorn.Config(

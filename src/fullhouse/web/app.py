@@ -1,5 +1,6 @@
 """The app: routes, error table, health and documents, behind the layers that every request passes."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
 from fullhouse.web.hot_routes import HotRoutes
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
+from fullhouse.web.overload import watch
 from fullhouse.web.pages import account, shop
 from fullhouse.web.pages.route import add_page_errors
 from fullhouse.web.paths import API_PREFIX
@@ -153,8 +155,10 @@ def _note_writes(api: FastAPI) -> Callable[[str], None]:
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
-    """Close the parts of this process when the last request in flight has been answered."""
+    """Watch for overload; close the parts of this process when the last request in flight has been answered."""
+    watching = asyncio.create_task(watch(api.state.traffic.gate))
     yield
+    watching.cancel()
     await api.state.box_office.close()
     await api.state.streams.close()
     api.state.accounts.means.close()

@@ -18,6 +18,7 @@ from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import RequestLog, counter, gauge, get_log, histogram
 from fullhouse.infra.tracing import describe, request_span
 from fullhouse.web.errors import Unexpected, problem_response
+from fullhouse.web.overload import Gate, Rank, rank_of
 from fullhouse.web.paths import API_PREFIX
 
 ROUTE_KEY = "fullhouse.route"
@@ -38,12 +39,13 @@ _requests = RequestLog("web.access")
 
 
 class Traffic:
-    """How many requests are in flight, and whether new ones should go elsewhere."""
+    """How many requests are in flight, how many may be, and whether new ones should go elsewhere."""
 
     def __init__(self) -> None:
         """Start empty and open."""
         self.in_flight = 0
         self.draining = False
+        self.gate = Gate()
 
 
 class Edge:
@@ -87,24 +89,32 @@ class Edge:
         asked = asking.set(Asking(ANONYMOUS))
         answer = _Answer(send, [*self._headers, (b"x-request-id", found_id.encode())], scope)
         started = time.perf_counter()
-        self._count(1)
+        gate = self.traffic.gate
+        rank = rank_of(scope["path"])
+        refused = gate.refuse() if gate.refuses(rank) else None
+        self._count(1, rank)
         try:
-            await self._app(scope, receive, answer.send)
+            if refused is None:
+                await self._app(scope, receive, answer.send)
+            else:
+                await problem_response(refused, scope)(scope, receive, answer.send)
         except Exception:  # noqa: BLE001 (the last net: the log has it, the client gets a problem)
             _log.exception("unexpected", route=route_of(scope))
             if not answer.status:
                 await problem_response(Unexpected(), scope)(scope, receive, answer.send)
         finally:
-            self._count(-1)
+            self._count(-1, rank)
             if scope["method"] not in _SAFE_METHODS and answer.status < _REFUSED:
                 self._wrote(route_of(scope))
             _record(scope, answer.status, time.perf_counter() - started)
             request_id.reset(token)
             asking.reset(asked)
 
-    def _count(self, change: int) -> None:
+    def _count(self, change: int, rank: Rank) -> None:
         self.traffic.in_flight += change
         IN_FLIGHT.inc(change)
+        if rank is not Rank.ALWAYS:
+            self.traffic.gate.count(change)
 
 
 class _Answer:

@@ -6,8 +6,9 @@ follows a body that was refused; and a process keeps so many connections and no 
 
 import asyncio
 import json
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -16,6 +17,7 @@ from fullhouse.infra.http import PROBLEM_TYPE
 from fullhouse.infra.system import make_id
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
+from fullhouse.web.overload import Gate, Overloaded, rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 
 HEAD_BYTES_MAX = 65_536
@@ -52,6 +54,8 @@ class WireLimits:
     is_https: bool
     head_seconds_max: float = 15.0
     answer_seconds_max: float = 60.0
+    gate: Gate = field(default_factory=Gate)
+    """Who is refused before anything reads what they ask for."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -87,6 +91,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Read what came, unless it is too much."""
         if self.transport.is_closing():
             return
+        if self.limits.gate.is_tight and self._refuses(data):
+            return
         was_in_head = self._in_head
         super().data_received(data)
         if self.transport.is_closing():
@@ -97,6 +103,25 @@ class LimitedProtocol(HttpToolsProtocol):
             self._body_bytes += len(data)
             if self._body_bytes > self.limits.body_bytes_max + BODY_BYTES_BESIDE:
                 self.transport.abort()
+
+    def _refuses(self, data: bytes) -> bool:
+        """Tell a whole request to come back later, without the cost of reading it. Return whether it was told so.
+
+        Behind the parser a refusal costs nearly as much as an answer, and there are the most of them when there is
+        the least to give.
+        """
+        if self._begins or not self._in_head or (self.cycle and not self.cycle.response_complete):
+            return False
+        path = request_path(data)
+        gate = self.limits.gate
+        if path is None or not gate.refuses(rank_of(path)):
+            return False
+        _cancel(self._head_timer)
+        self._head_timer = None
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.transport.write(_overloaded(gate.refuse(), is_https=self.limits.is_https))
+        return True
 
     def _measure_head(self, size: int) -> None:
         """Bound a head that has begun and not ended. Between requests, the server's own limit on silence holds."""
@@ -177,18 +202,33 @@ def _cancel(timer: asyncio.TimerHandle | None) -> None:
         timer.cancel()
 
 
-def _written(error: DomainError, *, is_https: bool) -> bytes:
-    """Write a refusal as it goes over the wire, with what every answer has."""
-    request_id = str(make_id())
+def _written(error: DomainError, *, is_https: bool, request_id: str = "", ends: bool = True) -> bytes:
+    """Write a refusal as it goes over the wire, with what every answer has. ``ends``: the connection with it."""
+    request_id = request_id or str(make_id())
     body = json.dumps({**problem_of(error, {"path": ""}), "request_id": request_id}).encode()
     retry_after = error.fields.get("retry_after_seconds")
     headers = [
         (b"content-type", PROBLEM_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
+        *([(b"connection", b"close")] if ends else ()),
         (b"x-request-id", request_id.encode()),
         *([(b"retry-after", str(retry_after).encode())] if retry_after else ()),
         *security_headers(https=is_https),
     ]
     lines = [b"HTTP/1.1 %d Refused" % status_of(error), *(b"%b: %b" % header for header in headers), b"", body]
     return b"\r\n".join(lines)
+
+
+def _overloaded(refused: Overloaded, *, is_https: bool) -> bytes:
+    """Write that there are too many, from an answer that was written before; only its id is new."""
+    seconds = cast("int", refused.fields["retry_after_seconds"])
+    return _before(seconds, is_https).replace(_ID, str(make_id()).encode())
+
+
+_ID = b"00000000-0000-0000-0000-000000000000"
+
+
+@lru_cache
+def _before(retry_after_seconds: int, is_https: bool) -> bytes:
+    error = Overloaded(retry_after_seconds=retry_after_seconds)
+    return _written(error, is_https=is_https, request_id=_ID.decode(), ends=False)

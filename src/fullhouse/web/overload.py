@@ -1,0 +1,163 @@
+"""More load than the machine can take: whoever comes too many is told so at once, and the others are served.
+
+A process that takes every request serves none in time: all wait in one another's way. So it has only so many under way
+as it can serve without falling behind. How many that is nobody sets: the event loop tells by how late it is, the limit
+shrinks by a share where that is too late, and grows by a little where it was needed (as TCP finds its rate).
+
+Who waits longest has most to lose: newcomers are refused first, those who already hold something only at twice the
+limit, and the door, health checks, metrics and notices of payments never.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import IntEnum
+from typing import Final
+
+from fullhouse.core.errors import Unavailable
+from fullhouse.infra.telemetry import counter, gauge, get_log
+from fullhouse.web.paths import API_PREFIX
+
+LIMIT_MIN: Final = 16
+LIMIT_MAX: Final = 2_048
+LIMIT_FIRST: Final = 256
+LATE_SECONDS_MAX: Final = 0.025
+"""A loop that is later than this shrinks the limit: what is refused waits no longer than about this."""
+EASY_SECONDS: Final = 0.008
+SHRINK_SHARE: Final = 0.75
+GROW_BY: Final = 16
+LOOK_SECONDS: Final = 0.02
+LOG_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = (1, 2, 3)
+"""Told by turns, so that those who were sent away do not come back at once."""
+
+REFUSED = counter("requests_refused_overloaded", "Requests that were told to come back, since there were too many.")
+LIMIT = gauge("requests_limit", "How many requests this process has under way at most, as it finds by itself.")
+
+_log = get_log("web.overload")
+
+
+class Overloaded(Unavailable):
+    """There are more requests than can be served; ``retry_after_seconds`` says when to ask again."""
+
+    code = "overloaded"
+    title = "More people are here than can be served at this moment."
+
+
+class Rank(IntEnum):
+    """Who is refused first."""
+
+    NEWCOMER = 1
+    """Whoever has nothing yet: looking, and asking for places."""
+    HOLDER = 2
+    """Whoever has a reservation, an order or a ticket and goes on with it."""
+    ALWAYS = 3
+    """The door, notices of payments, health checks and metrics; and streams, which have limits of their own."""
+
+
+_ALWAYS: Final = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    f"{API_PREFIX}/tickets/validate",
+    f"{API_PREFIX}/payments/webhooks/",
+)
+_HOLDERS: Final = (f"{API_PREFIX}/orders", f"{API_PREFIX}/reservations/", f"{API_PREFIX}/tickets/", "/orders/")
+_STREAM: Final = "/stream"
+
+
+def rank_of(path: str) -> Rank:
+    """Say who somebody is by the path that they ask for, which may end in a query."""
+    if path.startswith(_ALWAYS) or path.partition("?")[0].endswith(_STREAM):
+        return Rank.ALWAYS
+    return Rank.HOLDER if path.startswith(_HOLDERS) else Rank.NEWCOMER
+
+
+class Gate:
+    """How many requests a process has under way, and how many it may have."""
+
+    __slots__ = ("_needed", "_refused", "_told", "limit", "under_way")
+
+    def __init__(self, limit: float = LIMIT_FIRST) -> None:
+        """Begin with a guess."""
+        self.limit = limit
+        self.under_way = 0
+        self._needed = False
+        self._refused = 0
+        self._told = 0
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether anybody would be refused now."""
+        return self.under_way >= self.limit
+
+    def refuses(self, rank: Rank) -> bool:
+        """Say whether somebody of a rank has to come back later."""
+        if rank is Rank.ALWAYS or self.under_way < self.limit * ((rank is Rank.HOLDER and 2) or 1):
+            return False
+        self._needed = True
+        return True
+
+    def count(self, change: int) -> None:
+        """Count a request that is under way (1), or is no more (-1)."""
+        self.under_way += change
+        if self.under_way >= self.limit:
+            self._needed = True
+
+    def refuse(self) -> Overloaded:
+        """Make a refusal, and count it."""
+        self._refused += 1
+        REFUSED.inc()
+        return Overloaded(retry_after_seconds=RETRY_SECONDS[self._refused % len(RETRY_SECONDS)])
+
+    def note_lateness(self, seconds: float) -> None:
+        """Shrink the limit where the loop was late, or let it grow where it was in time and the limit was reached."""
+        if seconds > LATE_SECONDS_MAX:
+            # Less than what is under way, or a limit that was never reached would have to shrink for long.
+            self.limit = max(LIMIT_MIN, min(self.limit, self.under_way) * SHRINK_SHARE)
+        elif seconds < EASY_SECONDS and (self._needed or self.is_tight):
+            self.limit = min(LIMIT_MAX, self.limit + GROW_BY)
+        self._needed = False
+        LIMIT.set(self.limit)
+
+    def take_refused(self) -> int:
+        """Return how many were refused since this was last asked."""
+        since, self._told = self._refused - self._told, self._refused
+        return since
+
+
+async def watch(gate: Gate) -> None:
+    """Look again and again how late the event loop is, until cancelled; say once a second that people are refused."""
+    said_at = 0.0
+    with suppress(asyncio.CancelledError):
+        while True:
+            due = time.monotonic() + LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            gate.note_lateness(now - due)
+            if now - said_at > LOG_SECONDS and (refused := gate.take_refused()):
+                said_at = now
+                _log.warning("overloaded", refused=refused, limit=round(gate.limit), under_way=gate.under_way)
+
+
+def request_path(
+    data: bytes, needs: Sequence[bytes] = (b"x-request-id", b"transfer-encoding", b"expect:")
+) -> str | None:
+    """Return the path of a request that lies whole in these bytes, alone, and asks for nothing unusual; else None.
+
+    What it does not understand at a glance is left to the parser, and refused behind it.
+    """
+    end = data.find(b"\r\n\r\n")
+    line, _, _ = data.partition(b"\r\n")
+    parts = line.split(b" ")
+    if end < 0 or len(parts) != 3 or parts[2] != b"HTTP/1.1":
+        return None
+    head = data[:end].lower() + b"\r\n"
+    if b"connection: close" in head or any(name in head for name in needs):
+        return None
+    found = head.find(b"\r\ncontent-length:")
+    length = head[found + 17 : head.index(b"\r\n", found + 2)].strip() if found >= 0 else b"0"
+    if not length.isdigit() or len(data) != end + 4 + int(length):
+        return None
+    return parts[1].decode("ascii", errors="replace")
