@@ -115,7 +115,7 @@ async def cut_off(kafka: KafkaServer) -> AsyncIterator[Proxy]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(240)
-async def test_connections_to_kafka_cut_in_mid_batch_are_ridden_out(opened: Opened, cut_off: Proxy) -> None:
+async def test_connections_to_kafka_cut_in_mid_batch_are_ridden_out(cut_off: Proxy, opened: Opened) -> None:
     broker = await opened.broker(f"kafka://127.0.0.1:{cut_off.own_port}?partitions=3")
     async with riding(broker, opened.pool, opened.database_url, PATIENCE_SECONDS) as ride:
         await ride.write_for(1)

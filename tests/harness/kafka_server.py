@@ -65,12 +65,13 @@ class KafkaServer:
 
     def add_scram_user(self, user: str, password: str) -> None:
         """Let a user sign in by SCRAM, as an administrator does with Kafka's own command."""
-        wanted = ",".join(f"SCRAM-SHA-{bits}=[password={password}]" for bits in (256, 512))
         (jars,) = (ROOT / ".cache").glob("kafka-*/kafka_*.jar")
         command = ["java", "-cp", f"{jars.parent}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", self.address]
-        change = ["--alter", "--add-config", wanted, "--entity-type", "users", "--entity-name", user]
-        done = subprocess.run([*command, *change], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        for bits in (256, 512):
+            wanted = f"SCRAM-SHA-{bits}=[password={password}]"
+            change = ["--alter", "--add-config", wanted, "--entity-type", "users", "--entity-name", user]
+            done = subprocess.run([*command, *change], capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
 
     @property
     def properties(self) -> Path:
