@@ -34,6 +34,7 @@ from fullhouse.tickets.answers import (
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.mail_again import mail_again
+from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.tickets.queries import load_mails, load_ticket
 from fullhouse.tickets.render_order_documents import render_sale
 from fullhouse.tickets.render_ticket import render_qr_png, render_qr_svg
@@ -83,11 +84,11 @@ async def put_order_contact(
     order_id: UUID, body: OrderContact, grant: Annotated[Grant, requires("order:write")], resources: ResourcesDep
 ) -> ContactAnswer:
     """Correct the address of an order, and mail its tickets there if it has any. The same address mails them again."""
-    email = check_contact(body.email, "").email
-    order_key = derive_key(resources.secret_key, "order")
+    email, host = check_contact(body.email, "").email, open_mailroom(resources).host
+    ids = (grant.organization_id, order_id)
     async with transaction(resources.pool, grant.organization_id) as conn:
-        await correct_contact(conn, order_key, grant.organization_id, order_id, email)
-        mails = await mail_again(conn, resources.make_id, grant.organization_id, order_id)
+        await correct_contact(conn, derive_key(resources.secret_key, "order"), *ids, email)
+        mails = await mail_again(conn, resources.make_id, host, *ids)
     return ContactAnswer(email=email, mails_tickets=mails)
 
 
