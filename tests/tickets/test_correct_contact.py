@@ -89,10 +89,8 @@ async def test_request_is_refused_where_there_is_nobody_to_write_to_and_to_who_m
 
 
 async def _mailed(shop: Shop, count: int) -> bool:
-    return (
-        await shop.sale.pool.fetchval("SELECT count(*) FROM mail_deliveries WHERE problem IS DISTINCT FROM 'refused'")
-        == count
-    )
+    sent = "SELECT count(*) FROM mail_deliveries WHERE problem IS DISTINCT FROM 'refused'"
+    return await shop.sale.pool.fetchval(sent) == count
 
 
 async def _address(shop: Shop, order: dict[str, Any]) -> str | None:
