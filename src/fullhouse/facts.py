@@ -32,7 +32,7 @@ from fullhouse.reservations.messages import (
     ReservationReleased,
     ReservationSold,
 )
-from fullhouse.tickets.messages import OrderLinksRequested, TicketIssued, TicketVoided
+from fullhouse.tickets.messages import OrderLinksRequested, TicketIssued, TicketMailRequested, TicketVoided
 from fullhouse.webhooks.messages import WebhookTested
 from fullhouse.webhooks.rules import MESSAGE_TYPES
 
@@ -68,6 +68,7 @@ FACTS: tuple[type[Fact], ...] = (
     DisputeLost,
     TicketIssued,
     TicketVoided,
+    TicketMailRequested,
     TicketAdmitted,
 )
 """All that brokers carry, in the order of the sale."""

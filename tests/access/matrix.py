@@ -132,6 +132,7 @@ TABLE: dict[str, Row] = {
     "POST /orders/{order_id}/payments": Row("holder", 409, {"provider": "simulated"}, secret="Order"),
     "GET /orders/{order_id}/payments": Row("box_office", 200, secret="Order"),
     "POST /orders/{order_id}/cancel": Row("box_office", 409, secret="Order"),
+    "PUT /orders/{order_id}/contact": Row("box_office", 200, {"email": "ana@example.org"}),
     "POST /orders/{order_id}/refunds": Row("manager", 409, {}),
     "GET /orders/{order_id}/move": Row("box_office", 404, secret="Order"),
     "POST /orders/{order_id}/move": Row("holder", 404, {"answer": "keep"}, secret="Order"),

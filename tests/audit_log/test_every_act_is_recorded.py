@@ -138,6 +138,11 @@ async def cancel_order(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"/orders/{(await by.shop.order(1))['id']}/cancel")
 
 
+async def correct_contact(by: Organizer) -> httpx.Response:
+    order = await by.shop.order(1)
+    return await by.call("PUT", f"/orders/{order['id']}/contact", {"email": "right@example.com"})
+
+
 async def refund_order(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"/orders/{(await by.shop.paid(1))['id']}/refunds", {})
 
@@ -256,6 +261,7 @@ WAYS: Mapping[str, tuple[str, Way]] = {
     "DELETE /sessions/{session_id}/allocations/{allocation_id}": ("stock.release", delete_allocation),
     "POST /sessions/{session_id}/allocations/{allocation_id}/reservations": ("stock.reserve", reserve_from_allocation),
     "POST /orders/{order_id}/cancel": ("order.cancel", cancel_order),
+    "PUT /orders/{order_id}/contact": ("order.correct_contact", correct_contact),
     "POST /orders/{order_id}/refunds": ("order.refund", refund_order),
     "POST /refunds/{refund_id}/retry": ("refund.retry", retry_refund),
     "POST /tickets/validate": ("ticket.scan", validate_ticket),

@@ -7,19 +7,25 @@ from uuid import UUID
 
 import pytest
 from harness.aws import client_of
+from harness.collector import running_collector
 from harness.house import House, Lambda
 from harness.lambda_runtime import FunctionError, running_function
 from harness.pgbouncer import running_pgbouncer
 from harness.sale import Sale
 
-from fullhouse.infra import system
-from fullhouse.infra.postgres import transaction
+from fullhouse.infra import system, tracing
+from fullhouse.infra.brokers.sqs import open_broker
+from fullhouse.infra.outbox_leases import prepare_leases
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection, transaction
 from fullhouse.operations.read_codes import read_pdf
 from fullhouse.organizations.issue_api_key import issue_api_key
 from fullhouse.organizations.rules import NewApiKey, Role
+from fullhouse.workers.relay_outbox import Relay
+from fullhouse.workers.subscriptions import QUEUES
 
 PROCESSOR = "fullhouse.aws.payment_processor.handler"
 CLEAN_UP = "fullhouse.aws.clean_up.handler"
+SENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 VALIDATOR = "fullhouse.aws.ticket_validator.handler"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
 BACKENDS = "SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
@@ -86,6 +92,39 @@ async def test_payment_becomes_mailed_tickets_that_open_the_door_once(house: Hou
     assert len(house.mails_about(order_id)) == 1
     assert await house.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0
     assert await house.pool.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_functions_go_on_with_the_trace_and_send_it_before_they_answer(
+    house: House, sale: Sale, tmp_path: Path
+) -> None:
+    order_id = (await sale.order(1)).order.order_id
+    with (
+        running_collector() as collector,
+        running_function(PROCESSOR, house.settings(FULLHOUSE_TRACES_URL=collector.url), tmp_path) as processor,
+        tracing.traces_to(collector.url, "fullhouse-api"),
+    ):
+        with tracing.request_span("POST", [(b"traceparent", SENT)]):
+            await sale.pay(order_id)
+            await sale.deliver()
+        await send_outbox(house)
+        await Lambda(house, processor).pump()
+    (mail,) = collector.named("send mail")
+    assert mail.trace == SENT.split(b"-")[1].decode()
+    path = collector.path_of(mail)
+    assert path[0] == "POST"
+    assert path[-4:] == ["process tickets.issue", "publish ticket.issued", "process tickets.deliver", "send mail"]
+    assert {span.service for span in collector.spans} == {"fullhouse-api", "fullhouse-payment-processor"}
+
+
+async def send_outbox(house: House) -> None:
+    """Send what waits to SQS, as a relay beside the functions does."""
+    broker = open_broker(house.broker_url, pool=house.pool, database_url="", make_id=system.make_id)
+    await broker.declare(QUEUES)
+    async with connection(house.pool, EVERY_ORGANIZATION) as conn:
+        await prepare_leases(conn)
+    for _ in range(2):
+        await Relay(house.pool, broker, system.make_id, system.randomness).send_due()
+    await broker.close()
 
 
 async def test_functions_work_behind_a_transaction_pooler(house: House, sale: Sale, tmp_path: Path) -> None:

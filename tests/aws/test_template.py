@@ -51,7 +51,13 @@ class _Loader(yaml.SafeLoader):
     """Reads ``!Ref X`` and the like as ``X``."""
 
 
-_Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+def _of_tag(loader: Any, _tag: str, node: Any) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    return loader.construct_sequence(node, deep=True)
+
+
+_Loader.add_multi_constructor("!", _of_tag)
 
 TEMPLATE: dict[str, Any] = yaml.load((ROOT / "deploy/aws/template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]

@@ -1,97 +1,153 @@
-"""``fullhouse dead-letters`` lists, shows, replays and discards."""
+"""``fullhouse dead-letters`` lists, shows, replays and discards, whichever broker the house runs."""
 
-import subprocess
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from harness.kafka_server import remove_topics
 from harness.messages import message
-from harness.processes import clean_environment, fullhouse
+from harness.processes import Program, clean_environment, fullhouse
+from harness.rabbitmq import remove_installation
+from harness.services import SERVICES, with_prefix
 
-from fullhouse.infra.brokers import open_broker
+from fullhouse.cli.main import main
+from fullhouse.infra.brokers import POSTGRES, open_broker
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.brokers.dead_letters import list_dead_letters
+from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.system import make_id
 from fullhouse.workers.subscriptions import QUEUES
 
 
 class Operator:
-    """Somebody at a terminal."""
+    """Somebody at a terminal. The program runs in a thread of this process: it is the same, and starts at once."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
-        self.folder = folder
-        self.environment = clean_environment(
-            FULLHOUSE_DATABASE_URL=database_url,
-            FULLHOUSE_VALKEY_URL="valkey://127.0.0.1:1/0",
-            FULLHOUSE_SECRET_KEY="k" * 32,
-        )
+    def __init__(self, settings: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.settings = settings
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(folder)
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        result = subprocess.run(
-            fullhouse("dead-letters", *arguments),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert result.returncode == code, result.stderr
-        return result.stdout if code == 0 else result.stderr
+    async def run(self, *arguments: str, code: int = 0) -> str:
+        return await asyncio.to_thread(self._run, arguments, code)
+
+    def _run(self, arguments: tuple[str, ...], code: int) -> str:
+        out, err = StringIO(), StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main(["dead-letters", *arguments])
+        assert (ended.value.code or 0) == code, err.getvalue()
+        return out.getvalue() if code == 0 else err.getvalue()
 
 
 @pytest.fixture
-def operator(tmp_path: Path, fresh_database: str) -> Operator:
-    return Operator(tmp_path, fresh_database)
+def broker_url() -> str:
+    """Name the broker of the test; those of one test only have a server."""
+    return POSTGRES
 
 
-async def put_away(pool: Any, url: str, queue: str, reason: str) -> str:
-    broker = open_broker("postgres", pool=pool, database_url=url, make_id=make_id)
-    await broker.declare(QUEUES)
-    await broker.requeue(queue, to_cloud_event(message(type_=next(iter(QUEUES[queue])), number=1)))
-    (delivery,) = await broker.receive(queue, count_max=1, lease_seconds=30)
-    await broker.dead_letter(delivery, reason)
-    await broker.close()
+@pytest.fixture
+def operator(tmp_path: Path, fresh_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    settings = {
+        "FULLHOUSE_DATABASE_URL": fresh_database,
+        "FULLHOUSE_VALKEY_URL": "valkey://127.0.0.1:1/0",
+        "FULLHOUSE_SECRET_KEY": "k" * 32,
+        "FULLHOUSE_BROKER_URL": broker_url,
+    }
+    return Operator(settings, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+async def broker(fresh_pool: Any, fresh_database: str, broker_url: str) -> AsyncIterator[Broker]:
+    opened = open_broker(broker_url, pool=fresh_pool, database_url=fresh_database, make_id=make_id)
+    await opened.declare(QUEUES)
+    yield opened
+    await opened.close()
+
+
+async def received(broker: Broker, queue: str) -> Any:
+    async with asyncio.timeout(60):
+        while not (got := await broker.receive(queue, count_max=1, lease_seconds=30)):
+            await broker.wait(queue, 0.1)
+    return got[0]
+
+
+async def put_away(broker: Broker, pool: Any, queue: str, reason: str) -> str:
+    await broker.requeue(queue, to_cloud_event(message(type_=min(QUEUES[queue]), number=1)))
+    await broker.dead_letter(await received(broker, queue), reason)
     return str((await list_dead_letters(pool, queue=queue))[0].dead_letter_id)
 
 
-async def test_operator_lists_shows_and_replays(operator: Operator, fresh_pool: Any, fresh_database: str) -> None:
-    issue = await put_away(fresh_pool, fresh_database, "tickets.issue", "not_found: no order")
-    settle = await put_away(fresh_pool, fresh_database, "payments.settle", "ValueError: odd")
+async def test_operator_lists_shows_and_replays(operator: Operator, broker: Broker, fresh_pool: Any) -> None:
+    issue = await put_away(broker, fresh_pool, "tickets.issue", "not_found: no order")
+    settle = await put_away(broker, fresh_pool, "payments.settle", "ValueError: odd")
 
-    listed = operator.run("list").splitlines()
+    listed = (await operator.run("list")).splitlines()
     assert [line.split("  ")[0] for line in listed] == [settle, issue]
     assert "tickets.issue  not_found: no order" in listed[1]
-    assert operator.run("list", "--queue", "tickets.issue").splitlines() == listed[1:]
-    shown = operator.run("show", issue)
+    assert (await operator.run("list", "--queue", "tickets.issue")).splitlines() == listed[1:]
+    shown = await operator.run("show", issue)
     assert "reason       not_found: no order" in shown
     assert '"type": "order.paid.v1"' in shown
 
-    assert operator.run("replay", issue) == f"Put back into tickets.issue: {issue}\n"
+    assert await operator.run("replay", issue) == f"Put back into tickets.issue: {issue}\n"
     assert await fresh_pool.fetchval("SELECT queue FROM broker_messages") == "tickets.issue"
-    assert issue not in operator.run("list")
-    assert "dead letter" in operator.run("replay", issue, code=2)
-    assert operator.run("replay", "--all") == f"Put back into payments.settle: {settle}\n"
-    assert operator.run("list") == "No dead letter waits.\n"
+    assert issue not in await operator.run("list")
+    assert "dead letter" in await operator.run("replay", issue, code=2)
+    assert await operator.run("replay", "--all") == f"Put back into payments.settle: {settle}\n"
+    assert await operator.run("list") == "No dead letter waits.\n"
 
 
-async def test_operator_discards(operator: Operator, fresh_pool: Any, fresh_database: str) -> None:
-    letter = await put_away(fresh_pool, fresh_database, "tickets.issue", "not_found: no order")
-    assert operator.run("discard", letter) == f"Discarded: {letter}\n"
-    assert operator.run("list") == "No dead letter waits.\n"
-    assert "resolution   discarded" in operator.run("show", letter)
+async def test_operator_discards(operator: Operator, broker: Broker, fresh_pool: Any) -> None:
+    letter = await put_away(broker, fresh_pool, "tickets.issue", "not_found: no order")
+    assert await operator.run("discard", letter) == f"Discarded: {letter}\n"
+    assert await operator.run("list") == "No dead letter waits.\n"
+    assert "resolution   discarded" in await operator.run("show", letter)
     assert await fresh_pool.fetchval("SELECT count(*) FROM broker_messages") == 0
 
 
-def test_mistakes_are_one_clear_line(operator: Operator) -> None:
+class TestOtherBrokers:
+    """The same commands where the queues are elsewhere."""
+
+    @pytest.fixture(params=sorted(SERVICES))
+    async def broker_url(self, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+        url = with_prefix(SERVICES[request.param].needed_url(), f"dead{uuid4().hex[:10]}")
+        yield f"{url}&partitions=1" if request.param == "kafka" else url
+        if request.param == "kafka":
+            await remove_topics(url)
+        if request.param == "rabbitmq":
+            await remove_installation(url, QUEUES)
+
+    async def test_operator_replays_one_letter_and_discards_another(
+        self, operator: Operator, broker: Broker, fresh_pool: Any
+    ) -> None:
+        again = await put_away(broker, fresh_pool, "tickets.issue", "not_found: no order")
+        gone = await put_away(broker, fresh_pool, "payments.settle", "ValueError: odd")
+        assert [line.split("  ")[0] for line in (await operator.run("list")).splitlines()] == [gone, again]
+        assert '"type": "order.paid.v1"' in await operator.run("show", again)
+
+        assert await operator.run("replay", again) == f"Put back into tickets.issue: {again}\n"
+        assert await operator.run("discard", gone) == f"Discarded: {gone}\n"
+        assert await operator.run("list") == "No dead letter waits.\n"
+
+        delivery = await received(broker, "tickets.issue")
+        assert (delivery.attempts, delivery.body["type"]) == (1, "order.paid.v1")
+        await broker.acknowledge([delivery])
+        assert await broker.receive("payments.settle", count_max=1, lease_seconds=30) == []
+
+
+async def test_mistakes_are_one_clear_line(operator: Operator) -> None:
     for arguments in (("show", str(uuid4())), ("show", "x"), ("replay",), ("list", "--queue", "none"), ("discard",)):
-        text = operator.run(*arguments, code=2)
+        text = await operator.run(*arguments, code=2)
         assert text.startswith("fullhouse: ")
         assert text.count("\n") == 1
 
 
-async def test_operator_deals_with_what_the_broker_refused(operator: Operator, fresh_pool: Any) -> None:
+async def test_operator_deals_with_what_the_broker_refused(operator: Operator, fresh_pool: Any, tmp_path: Path) -> None:
     again, gone = uuid4(), uuid4()
     await fresh_pool.executemany(
         """
@@ -101,13 +157,21 @@ async def test_operator_deals_with_what_the_broker_refused(operator: Operator, f
         """,
         [(again,), (gone,)],
     )
-    listed = operator.run("list", "--queue", "outbox")
+    listed = await operator.run("list", "--queue", "outbox")
     assert (listed.count("too large"), str(again) in listed, str(gone) in listed) == (2, True, True)
-    assert "thing.happened.v1" in operator.run("show", str(gone))
-    assert f"Put back into outbox: {again}" in operator.run("replay", str(again))
-    assert f"Discarded: {gone}" in operator.run("discard", str(gone))
+    assert "thing.happened.v1" in await operator.run("show", str(gone))
+    assert f"Put back into outbox: {again}" in await operator.run("replay", str(again))
+    assert f"Discarded: {gone}" in await operator.run("discard", str(gone))
 
     rows = await fresh_pool.fetch("SELECT message_id, attempts, retry_at FROM outbox")
     assert [tuple(row) for row in rows] == [(again, 0, None)]
     assert await fresh_pool.fetchval("SELECT resolution FROM dead_letters WHERE message_id = $1", gone) == "discarded"
-    assert "No dead letter waits." in operator.run("list", "--queue", "outbox")
+    # Once as a process of its own, as people start it.
+    program = Program(
+        fullhouse("dead-letters", "list", "--queue", "outbox"), tmp_path, clean_environment(**operator.settings)
+    )
+    try:
+        assert await asyncio.to_thread(program.wait) == 0
+        assert "No dead letter waits." in program.text()
+    finally:
+        program.end()

@@ -249,6 +249,22 @@ async def test_kafka_that_is_away_is_said_to_be_and_found_when_it_comes(
     assert [delivery.message_id for delivery in got] == [sent.message_id]
 
 
+async def test_stop_while_kafka_is_away_lets_go_of_everything(open_kafka: Any, kafka: KafkaServer, queue: str) -> None:
+    broker = await open_kafka({queue: HAPPENED})
+    await broker.publish([message()])
+    assert await broker.receive(queue, count_max=1, lease_seconds=LEASE) is not None
+    before = len(asyncio.all_tasks())
+    await asyncio.to_thread(kafka.kill)
+    try:
+        # Long enough for the client to wait between two tries, where a stop meets it.
+        for _ in range(4):
+            await broker.wait(queue, 0.3)
+        await broker.close()
+        assert len(asyncio.all_tasks()) < before
+    finally:
+        await asyncio.to_thread(kafka.start)
+
+
 async def test_two_relays_send_the_outbox_through_a_death_of_kafka_in_the_order_of_each_key(
     fresh_pool: Any, open_kafka: Any, kafka: KafkaServer, queue: str
 ) -> None:

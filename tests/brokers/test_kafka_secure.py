@@ -1,8 +1,7 @@
 """Kafka that asks who one is and speaks TLS with a certificate of the house's own authority."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -21,47 +20,38 @@ QUEUE = "secured"
 HAPPENED = {"thing.happened"}
 
 
-def free_port() -> int:
-    with socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+PASSWORD = "p@ss/word"
 
 
-@pytest.fixture
-async def secured(kafka: KafkaServer, tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
+@pytest.fixture(scope="module")
+def secured(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Give the server a listener with SASL and TLS beside its plain one."""
-    trusted, chain = make_authority(tmp_path)
-    port = free_port()
-    properties = kafka.folder / "server.properties"
-    plain = properties.read_text(encoding="utf-8")
-    controller = next(line for line in plain.splitlines() if line.startswith("listeners=")).rpartition(",")[2]
-    kafka.stop()
-    # Of a property that stands there twice, the last counts.
-    properties.write_text(
-        plain
-        + f"""
-listeners=PLAINTEXT://{kafka.address},SECURE://127.0.0.1:{port},{controller}
-advertised.listeners=SECURE://127.0.0.1:{port},PLAINTEXT://{kafka.address}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
-inter.broker.listener.name=PLAINTEXT
-listener.name.secure.sasl.enabled.mechanisms=PLAIN
-listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
-user_fullhouse="p@ss/word";
-listener.name.secure.ssl.keystore.type=PEM
-listener.name.secure.ssl.keystore.location={chain}
+    trusted, chain = make_authority(tmp_path_factory.mktemp("authority"))
+    with kafka.prepared_listener() as listener:
+        kafka.add_scram_user("fullhouse", PASSWORD)
+        module = "org.apache.kafka.common.security"
+        listener.open(
+            f"127.0.0.1:{listener.port}",
+            "SASL_SSL",
+            f"""
+listener.name.other.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.other.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_fullhouse="{PASSWORD}";
+listener.name.other.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;
+listener.name.other.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
+listener.name.other.ssl.keystore.type=PEM
+listener.name.other.ssl.keystore.location={chain}
 """,
-        encoding="utf-8",
-    )
-    kafka.start()
-    yield f"127.0.0.1:{port}", trusted
-    kafka.stop()
-    properties.write_text(plain, encoding="utf-8")
-    kafka.start()
+        )
+        yield f"127.0.0.1:{listener.port}", trusted
 
 
-async def test_messages_go_through_sasl_and_tls_and_through_nothing_less(secured: tuple[str, Path], pool: Any) -> None:
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_messages_go_through_sasl_and_tls_and_through_nothing_less(
+    secured: tuple[str, Path], pool: Any, mechanism: str
+) -> None:
     address, authority = secured
-    url = f"kafkas://fullhouse:p%40ss%2Fword@{address}?partitions=3&prefix=secure&cafile={authority}"
+    options = f"partitions=3&prefix=secure{mechanism}&sasl={mechanism}&cafile={authority}"
+    url = f"kafkas://fullhouse:p%40ss%2Fword@{address}?{options}"
     broker = KafkaBroker(url, pool, make_id)
     try:
         await broker.declare({QUEUE: HAPPENED})

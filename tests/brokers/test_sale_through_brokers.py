@@ -27,9 +27,11 @@ CLASSES = {
     "sqs": "fullhouse.infra.brokers.sqs:SqsBroker",
 }
 STEPS = [
+    "after fullhouse.workers.relay_outbox:take_leases",
     "before BROKER.publish",
     "after BROKER.publish",
     "after fullhouse.workers.relay_outbox:mark_sent",
+    "before fullhouse.workers.relay_outbox:return_leases",
     "after fullhouse.workers.react:first_time@payments.settle",
     "before BROKER.acknowledge@payments.settle",
     "after BROKER.acknowledge@payments.settle",

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -50,8 +51,68 @@ class KafkaServer:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid(), number)
 
+    @contextmanager
+    def prepared_listener(self) -> Generator["Listener"]:
+        """Give a listener beside the plain one, for as long as the block runs; the server starts anew with it."""
+        listener = Listener(self, free_port())
+        plain = self.properties.read_text(encoding="utf-8")
+        try:
+            yield listener
+        finally:
+            self.stop()
+            self.properties.write_text(plain, encoding="utf-8")
+            self.start()
+
+    def add_scram_user(self, user: str, password: str) -> None:
+        """Let a user sign in by SCRAM, as an administrator does with Kafka's own command."""
+        (jars,) = (ROOT / ".cache").glob("kafka-*/kafka_*.jar")
+        command = ["java", "-cp", f"{jars.parent}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", self.address]
+        for bits in (256, 512):
+            wanted = f"SCRAM-SHA-{bits}=[password={password}]"
+            change = ["--alter", "--add-config", wanted, "--entity-type", "users", "--entity-name", user]
+            done = subprocess.run([*command, *change], capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def properties(self) -> Path:
+        return self.folder / "server.properties"
+
     def pid(self) -> int:
         return int((self.folder / "pid").read_text(encoding="utf-8"))
+
+
+class Listener:
+    """A second way into a Kafka: another address for its clients, or another protocol."""
+
+    def __init__(self, server: KafkaServer, port: int) -> None:
+        self.server = server
+        self.port = port
+
+    def open(self, advertised: str, protocol: str = "PLAINTEXT", more: str = "") -> None:
+        """Start the server again with it; ``advertised`` is where clients are sent."""
+        plain = self.server.properties.read_text(encoding="utf-8")
+        controller = next(line for line in plain.splitlines() if line.startswith("listeners=")).rpartition(",")[2]
+        own, there = f"127.0.0.1:{self.port}", self.server.address
+        self.server.stop()
+        # Of a property that stands there twice, the last counts; the script reads the last line alone as its address.
+        self.server.properties.write_text(
+            plain
+            + f"""
+listeners=PLAINTEXT://{there},OTHER://{own},{controller}
+advertised.listeners=OTHER://{advertised},PLAINTEXT://{there}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,OTHER:{protocol}
+inter.broker.listener.name=PLAINTEXT
+{more}
+""",
+            encoding="utf-8",
+        )
+        self.server.start()
+
+
+def free_port() -> int:
+    with socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def missing_parts() -> str | None:

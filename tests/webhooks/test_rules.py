@@ -39,6 +39,7 @@ def test_every_message_can_be_chosen_but_the_internal_ones() -> None:
         "order.links_requested",
         "order.move_announced",
         "payment.notice_received",
+        "ticket.mail_requested",
     }
     assert types >= MESSAGE_TYPES
 

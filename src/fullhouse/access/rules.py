@@ -25,6 +25,7 @@ Permission = Literal[
     "seat_map:publish",
     "order:read",
     "order:cancel",
+    "order:write",
     "refund:write",
     "refund:unlimited",
     "ticket:scan",
@@ -35,7 +36,7 @@ Permission = Literal[
 
 _SCANNER = frozenset[Permission]({"ticket:scan"})
 _BOX_OFFICE = _SCANNER | frozenset[Permission](
-    {"organization:read", "event:read", "stock:block", "order:read", "order:cancel", "report:read"}
+    {"organization:read", "event:read", "stock:block", "order:read", "order:cancel", "order:write", "report:read"}
 )
 _MANAGER = _BOX_OFFICE | frozenset[Permission](
     {

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
+from fullhouse.infra import tracing
 from fullhouse.infra.resources import Places, Resources, open_resources
 from fullhouse.infra.system import now
 from fullhouse.infra.telemetry import configure_logging
@@ -68,12 +69,17 @@ class Instance(Generic[Part]):
         try:
             return await use(part)
         finally:
+            # Lambda may freeze this process as soon as the call has answered, for good.
+            await tracing.flush()
             self._called_at = now()
 
     async def _open_parts(self) -> tuple[Resources, Part]:
         settings = read_settings(self._environ)
         configure_logging(settings.log_level, settings.log_format or "json")
         async with AsyncExitStack() as stack:
+            stack.enter_context(
+                tracing.traces_to(settings.traces_url, f"fullhouse-{self._name}", settings.traces_ratio)
+            )
             resources = await stack.enter_async_context(
                 open_resources(places_of(settings), application_name=f"fullhouse-{self._name}")
             )

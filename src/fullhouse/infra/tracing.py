@@ -4,6 +4,7 @@ Spans go to a collector by OTLP. A message carries the W3C context of the span t
 While traces are off OpenTelemetry is not loaded, and every function here returns at once.
 """
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -34,6 +35,10 @@ class Tracer(Protocol):
 
     def traceparent(self) -> str | None:
         """Return the context of this task's span."""
+        ...
+
+    def flush(self) -> None:
+        """Send what has not been sent, and go on. It waits, for a moment at most."""
         ...
 
     def stop(self) -> None:
@@ -72,6 +77,12 @@ def traces_to(url: str | None, service: str, ratio: float = 1.0) -> Generator[No
     finally:
         _State.tracer = None
         tracer.stop()
+
+
+async def flush() -> None:
+    """Send what has not been sent, where a process may be frozen from now on."""
+    if _State.tracer is not None:
+        await asyncio.to_thread(_State.tracer.flush)
 
 
 def span(name: str, kind: Kind = "internal") -> AbstractContextManager[object]:

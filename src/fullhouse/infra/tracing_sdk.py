@@ -25,6 +25,7 @@ _KINDS = {
     "consumer": SpanKind.CONSUMER,
     "internal": SpanKind.INTERNAL,
 }
+_FLUSH_MILLISECONDS_MAX = 2_000
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -77,6 +78,10 @@ class SdkTracer:
     def traceparent(self) -> str | None:
         """Return the context of this task's span; None where there is none."""
         return _header_of(get_current_span())
+
+    def flush(self) -> None:
+        """Send what has not been sent, for two seconds at most."""
+        self._provider.force_flush(_FLUSH_MILLISECONDS_MAX)
 
     def stop(self) -> None:
         """Send what has not been sent, for a few seconds at most."""

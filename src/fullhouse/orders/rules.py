@@ -242,6 +242,13 @@ class OrderAlreadyPaid(Conflict):
     title = "This order is paid."
 
 
+class BuyerErased(Conflict):
+    """Who bought was erased by request, so no mail about the order goes anywhere any more."""
+
+    code = "buyer_erased"
+    title = "The buyer's data was erased."
+
+
 class OrderNotPending(Conflict):
     """The order has ended; ``order_status`` says how."""
 

@@ -70,6 +70,25 @@ async def insert_contact(
     )
 
 
+async def replace_email(conn: Connection, organization_id: UUID, order_id: UUID, email: str, email_hash: bytes) -> bool:
+    """Write another address for who bought; False where who bought is not known any more."""
+    tag = await conn.execute(
+        """
+        WITH known AS (
+            UPDATE order_contacts SET email = $3 WHERE organization_id = $1 AND order_id = $2 RETURNING order_id
+        ), findable AS (
+            UPDATE order_emails SET email_hash = $4 WHERE organization_id = $1 AND order_id = $2
+        )
+        SELECT order_id FROM known
+        """,
+        organization_id,
+        order_id,
+        email,
+        email_hash,
+    )
+    return tag == "SELECT 1"
+
+
 async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
     """Erase who bought: contacts, holders, answers, consents, and the hashes that lead from an address to an order."""
     await conn.execute(

@@ -84,6 +84,13 @@ def given_answer(answer: Answer) -> GivenAnswer:
     )
 
 
+class ContactAnswer(ApiModel):
+    """Where mails about the order go from now on; ``mails_tickets`` says whether its tickets are mailed there now."""
+
+    email: str
+    mails_tickets: bool
+
+
 def mail_answer(mail: Mail) -> MailAnswer:
     """Show what became of a mail."""
     found = mail.problem and {

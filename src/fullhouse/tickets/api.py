@@ -7,20 +7,23 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
-from fullhouse.access.http import holder_or_member
+from fullhouse.access.http import holder_or_member, requires
 from fullhouse.access.policies.order import opens
-from fullhouse.access.rules import Asker
+from fullhouse.access.rules import Asker, Grant
+from fullhouse.core.secrets import derive_key
 from fullhouse.infra.directory import find_organization
-from fullhouse.infra.http import Page, ResourcesDep, problems
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.http import ApiModel, Email, Page, ResourcesDep, problems
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import order_answer
+from fullhouse.orders.correct_contact import correct_contact
 from fullhouse.orders.find_order import find_order
 from fullhouse.orders.persons.queries import load_answers
 from fullhouse.orders.queries import load_lines
-from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.orders.rules import Order, OrderNotFound, check_contact
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.tickets.answers import (
+    ContactAnswer,
     OrderWithTickets,
     TicketAnswer,
     given_answer,
@@ -30,12 +33,21 @@ from fullhouse.tickets.answers import (
 )
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import Sale, load_sale
+from fullhouse.tickets.mail_again import mail_again
+from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.tickets.queries import load_mails, load_ticket
 from fullhouse.tickets.render_order_documents import render_sale
 from fullhouse.tickets.render_ticket import render_qr_png, render_qr_svg
 from fullhouse.tickets.rules import PDF_TYPE, NoValidTickets, TicketNotFound, TicketNotValid, TicketStatus, reference_of
 
 router = APIRouter(tags=["tickets"])
+
+
+class OrderContact(ApiModel):
+    """Where mails about the order are to go."""
+
+    email: Email
+
 
 AskerDep = Annotated[Asker, holder_or_member("Order", "order:read")]
 LINK_SECONDS = 300
@@ -65,6 +77,19 @@ async def get_order(order_id: UUID, asker: AskerDep, resources: ResourcesDep) ->
         mails=[mail_answer(mail) for mail in mails],
         answers=[given_answer(one) for one in given],
     )
+
+
+@router.put("/orders/{order_id}/contact", responses=problems(404, 409))
+async def put_order_contact(
+    order_id: UUID, body: OrderContact, grant: Annotated[Grant, requires("order:write")], resources: ResourcesDep
+) -> ContactAnswer:
+    """Correct the address of an order, and mail its tickets there if it has any. The same address mails them again."""
+    email, host = check_contact(body.email, "").email, open_mailroom(resources).host
+    ids = (grant.organization_id, order_id)
+    async with transaction(resources.pool, grant.organization_id) as conn:
+        await correct_contact(conn, derive_key(resources.secret_key, "order"), *ids, email)
+        mails = await mail_again(conn, resources.make_id, host, *ids)
+    return ContactAnswer(email=email, mails_tickets=mails)
 
 
 @router.get("/orders/{order_id}/tickets", responses=problems(404))

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fullhouse.infra.postgres import Pool, connection
 from fullhouse.tickets.mail_order_news import News
-from fullhouse.tickets.mail_tickets import KIND, Mailroom
+from fullhouse.tickets.mail_tickets import Mailroom
 from fullhouse.tickets.queries import load_copies
+from fullhouse.tickets.write_mail import kind_of
 from fullhouse.tickets.writes import delete_documents
 
 
@@ -21,7 +22,7 @@ async def erase_documents(pool: Pool, mailroom: Mailroom, organization_id: UUID,
     for object_key in object_keys:
         await mailroom.object_store.delete(object_key)
     # Also those that went out when whoever sent them died before noting it.
-    unnoted = [f"<{kind}.{order_id}@{mailroom.host}>" for kind in (KIND, *get_args(News))]
+    unnoted = [f"<{kind}.{order_id}@{mailroom.host}>" for kind in (kind_of(0), *get_args(News))]
     for message_id in {*message_ids, *unnoted}:
         await mailroom.mailer.forget(message_id)
     async with connection(pool, organization_id) as conn:

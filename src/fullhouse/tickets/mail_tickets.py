@@ -17,10 +17,8 @@ from fullhouse.tickets.load_sale import load_sale
 from fullhouse.tickets.note_mail_feedback import note_refusal
 from fullhouse.tickets.queries import is_mailed
 from fullhouse.tickets.render_order_documents import render_sale
-from fullhouse.tickets.write_mail import message_id_of, write_mail
+from fullhouse.tickets.write_mail import kind_of, message_id_of, write_mail
 from fullhouse.tickets.writes import note_delivery
-
-KIND = "tickets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +50,17 @@ def open_mailroom(resources: Resources) -> Mailroom:
     )
 
 
-async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID) -> bool:
-    """Send the one mail with an order's valid tickets to its buyer. Returns whether it was sent now.
+async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, order_id: UUID, number: int = 0) -> bool:
+    """Send a mail with an order's valid tickets to its buyer. Returns whether it was sent now.
 
-    Sent at least once and then recorded: a crash between the two sends the same Message-ID again, which a local
+    Without a number it is the one mail after the tickets were issued; each that is asked for later has its own. Sent
+    at least once and then recorded: a crash between the two sends the same Message-ID again, which a local
     mailbox keeps once. Nothing is sent where the order has no valid ticket or its buyer's address was erased.
     An address that the server refuses is noted with the order, and is the end of it. Raises ``OrderNotFound``,
     ``ObjectStoreUnavailable``, ``MailUnavailable``, and ``MailRefused`` for other refusals.
     """
     async with connection(pool, organization_id) as conn:
-        if await is_mailed(conn, organization_id, order_id, KIND):
+        if await is_mailed(conn, organization_id, order_id, kind_of(number)):
             return False
         sale = await load_sale(conn, organization_id, order_id)
     document = await asyncio.to_thread(describe_tickets, sale, mailroom.server_key)
@@ -70,12 +69,14 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
         return False
     link = mailroom.order_link(order_id)
     message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
+    message_id = message_id_of(order_id, mailroom.host, number)
+    message.replace_header("Message-ID", message_id)
     try:
         with span("send mail", "client"):
             await mailroom.mailer.send(message)
     except MailRefused as refused:
-        await note_refusal(pool, organization_id, message_id_of(order_id, mailroom.host), refused)
+        await note_refusal(pool, organization_id, message_id, refused)
         return False
     async with transaction(pool, organization_id) as conn:
-        await note_delivery(conn, organization_id, order_id, KIND, message_id_of(order_id, mailroom.host))
+        await note_delivery(conn, organization_id, order_id, kind_of(number), message_id)
     return True

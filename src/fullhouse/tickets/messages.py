@@ -101,3 +101,32 @@ class TicketVoided(TicketFact):
     """The tickets are valid no more."""
 
     type: ClassVar[str] = "ticket.voided"
+
+
+class MailRequestedData(TypedDict):
+    """Which order's valid tickets are to be mailed once more; the number tells this mail from others about it."""
+
+    order_id: Id
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketMailRequested:
+    """The tickets of an order are to be mailed again. Nobody but the workers hears of it."""
+
+    organization_id: UUID
+    order_id: UUID
+    number: int
+
+    type: ClassVar[str] = "ticket.mail_requested"
+    version: ClassVar[int] = 1
+    key_waits: ClassVar[bool] = True
+
+    @property
+    def key(self) -> UUID:
+        """The order."""
+        return self.order_id
+
+    def data(self) -> MailRequestedData:
+        """Return the order and the number of the mail."""
+        return {"order_id": str(self.order_id), "number": self.number}

@@ -10,7 +10,7 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.telemetry import get_log
 from fullhouse.tickets.writes import note_problem
 
-_OWN_ID = re.compile(r"<([a-z_]{1,40})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^\s@<>]+>")
+_OWN_ID = re.compile(r"<([a-z_]{1,40}(?:-[0-9]{1,16})?)\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^\s@<>]+>")
 _log = get_log("fullhouse.mail")
 
 

@@ -68,6 +68,22 @@ async def is_mailed(conn: Connection, organization_id: UUID, order_id: UUID, kin
     return found
 
 
+async def mailing_number(conn: Connection, organization_id: UUID, order_id: UUID) -> int | None:
+    """Return a number for one more mail with an order's tickets, larger than any before, or None without valid ones.
+
+    The order is locked by the caller, so that no two mails have one number.
+    """
+    number: int | None = await conn.fetchval(
+        """
+        SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+        WHERE EXISTS (SELECT FROM tickets WHERE organization_id = $1 AND order_id = $2 AND status = 'valid')
+        """,
+        organization_id,
+        order_id,
+    )
+    return number
+
+
 async def load_copies(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[list[str], list[str]]:
     """Return the keys of an order's stored documents, and the ids of its mails."""
     row = await conn.fetchrow(

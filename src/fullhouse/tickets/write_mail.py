@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def message_id_of(order_id: UUID, host: str) -> str:
-    """Name the mail of an order. It is the same however often the mail is sent."""
-    return f"<tickets.{order_id}@{host}>"
+def kind_of(number: int) -> str:
+    """Name the kind of a mail with tickets: the first of an order, or one that was asked for later."""
+    return f"tickets-{number}" if number else "tickets"
+
+
+def message_id_of(order_id: UUID, host: str, number: int = 0) -> str:
+    """Name a mail of an order. It is the same however often this mail is sent."""
+    return f"<{kind_of(number)}.{order_id}@{host}>"
 
 
 def write_mail(sale: Sale, contact: Contact, document: Document, pdf: bytes, link: str, host: str) -> EmailMessage:

@@ -78,10 +78,11 @@ class Reactions:
     async def deliver_tickets(self, message: Message) -> None:
         """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
         parts, order_id = self._resources, order_of(message)
+        number = int(str(message.data["number"])) if message.type == "ticket.mail_requested" else 0
         await render_order_documents(
             parts.pool, parts.object_store, parts.secret_key, message.organization_id, order_id
         )
-        await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id)
+        await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id, number)
 
     async def mail_account(self, message: Message) -> None:
         """Send what somebody is to hear about their account."""
@@ -166,7 +167,12 @@ TABLE = (
     Line("aftersales.follow_refund", _types("refund.succeeded"), in_transaction=Reactions.follow_refund),
     Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets, together_max=20),
     Line("receipts.issue", _types("order.paid", "refund.succeeded"), in_transaction=Reactions.issue_receipt),
-    Line("tickets.deliver", _types("ticket.issued"), outside=Reactions.deliver_tickets, seconds_max=60.0),
+    Line(
+        "tickets.deliver",
+        _types("ticket.issued", "ticket.mail_requested"),
+        outside=Reactions.deliver_tickets,
+        seconds_max=60.0,
+    ),
     Line(
         "tickets.tell_buyer",
         _types("order.cancelled", "order.paid_unseated", "order.refunded", OrderLinksRequested.type),

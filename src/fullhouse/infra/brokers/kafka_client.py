@@ -220,6 +220,21 @@ def lost_its_group(consumer: ConsumerClient) -> bool:
     return bool(coordinator._coordination_task.done())  # noqa: SLF001 (the same)
 
 
+async def stop_consumer(consumer: ConsumerClient, seconds_max: float) -> None:
+    """Leave the group and close the connections, whether or not Kafka can be reached.
+
+    While it cannot, the client's own ``stop`` cancels a fetch that waits for its next try, lets that cancellation out,
+    and leaves its connections. So it runs as a task of its own, and what it left is done here.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait({stopping}, timeout=seconds_max)
+    if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+        stopping.cancel()
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await cast("Any", consumer)._client.close()  # noqa: SLF001 (there is no public way)
+
+
 async def abandon(producer: ProducerClient) -> None:
     """End a producer at once: nothing that it still holds may be sent behind what comes after it.
 

@@ -18,6 +18,7 @@ from fullhouse.infra.brokers.kafka_client import (
     broker_errors,
     lost_its_group,
     make_consumer,
+    stop_consumer,
 )
 from fullhouse.infra.brokers.kafka_cluster import Cluster
 from fullhouse.infra.brokers.kafka_url import KafkaPlace
@@ -141,9 +142,7 @@ class Group:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS_MAX):
-                await self._consumer.stop()
+        await stop_consumer(self._consumer, _CLOSE_SECONDS_MAX)
 
     async def _feed(self) -> None:
         """Fetch ahead, for ever."""
