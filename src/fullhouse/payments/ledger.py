@@ -63,10 +63,10 @@ def sale_entry(parts: Parts) -> Entry:
 def scale_accounts(accounts: Mapping[Account, int], amount_minor: int) -> dict[Account, int]:
     """Return the share of an amount in what stands on the accounts of a sale; sales take what rounding leaves.
 
-    All of it is exactly all of it. Where the accounts sum to nothing, sales bear the amount.
+    All of it is exactly all of it. Where nothing is left on them, sales bear the amount.
     """
     whole = -sum(accounts.values())
-    if not whole:
+    if whole <= 0:
         return {Account.SALES: -amount_minor}
     scaled = {
         account: round(Fraction(balance * amount_minor, whole))
