@@ -347,6 +347,25 @@ CREATE TABLE api_keys (
     PRIMARY KEY (organization_id, api_key_id)
 );
 
+-- pricing ----------------------------------------------------------------------------------------
+
+-- Fees and taxes as they were declared. A declaration never changes, so that what was priced by it can be told;
+-- the nearest one in force counts: of the session, of the event, of the organization.
+CREATE TABLE charges (
+    organization_id uuid NOT NULL REFERENCES organizations,
+    charges_id uuid NOT NULL,
+    level text NOT NULL CHECK (level IN ('organization', 'event', 'session')),
+    -- The organization, event or session.
+    declared_for uuid NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    declaration jsonb NOT NULL,
+    declared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When another one took its place, or none.
+    ended_at timestamptz,
+    PRIMARY KEY (organization_id, charges_id)
+);
+CREATE UNIQUE INDEX charges_in_force ON charges (organization_id, declared_for) WHERE ended_at IS NULL;
+
 -- events -----------------------------------------------------------------------------------------
 
 CREATE TABLE events (
@@ -675,7 +694,7 @@ CREATE TABLE order_lines (
     organization_id uuid NOT NULL,
     order_id uuid NOT NULL,
     line_number smallint NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('ticket', 'fee', 'discount', 'product')),
+    kind text NOT NULL CHECK (kind IN ('ticket', 'fee', 'discount', 'product', 'tax')),
     ticket_type_id uuid,
     price_category_id uuid,
     description text NOT NULL,
@@ -685,6 +704,8 @@ CREATE TABLE order_lines (
     seat_labels text[] NOT NULL DEFAULT '{}',
     quantity integer NOT NULL CHECK (quantity > 0),
     price_minor bigint NOT NULL,
+    -- Of a line of tickets: discount, fees and taxes as they were, by name; null where there were none.
+    quote jsonb,
     PRIMARY KEY (organization_id, order_id, line_number)
 );
 
@@ -708,6 +729,14 @@ CREATE TABLE units (
     replaces_unit_id uuid,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     cancelled_at timestamptz,
+    -- Its share of what its line's quote says. What the buyer paid for it is
+    -- price - discount + fee + tax added; the organizer pays what is absorbed out of that.
+    discount_minor bigint NOT NULL DEFAULT 0,
+    fee_minor bigint NOT NULL DEFAULT 0,
+    absorbed_minor bigint NOT NULL DEFAULT 0,
+    tax_minor bigint NOT NULL DEFAULT 0,
+    tax_of_fees_minor bigint NOT NULL DEFAULT 0,
+    tax_added_minor bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (organization_id, unit_id),
     CONSTRAINT units_once UNIQUE (organization_id, order_id, line_number, number)
 );

@@ -11,6 +11,7 @@ from fullhouse.aftersales.rules import RefundWish, plan_refund
 from fullhouse.core.errors import Invalid
 from fullhouse.orders.rules import Order, OrderNotRefundable, OrderStatus, Unit
 from fullhouse.payments.rules import RefundTooLarge
+from fullhouse.pricing.parts import Parts
 
 NOON = datetime(2027, 5, 1, 12, tzinfo=UTC)
 
@@ -34,6 +35,7 @@ def unit(line_number: int, number: int, price_minor: int = 1000, *, live: bool =
         quota_ids=(UUID(int=7),),
         price_minor=price_minor,
         live=live,
+        parts=Parts(price_minor=price_minor),
     )
 
 

@@ -90,12 +90,15 @@ async def test_answer_is_that_of_the_contract(organizer: Organizer, anyone: http
                 "id": type_id,
                 "name": "Adult",
                 "price_minor": 2500,
+                "total_minor": 2500,
                 "prices": [
                     {
                         "price_category_id": category["id"],
                         "price_category": "ticket-type-1",
                         "name": "Adult",
                         "price_minor": 2500,
+                        "total_minor": 2500,
+                        "charges": [],
                         "available": 100,
                     }
                 ],

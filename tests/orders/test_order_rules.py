@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullhouse.core.errors import Invalid
-from fullhouse.orders.rules import (
-    NEXT,
-    OrderStatus,
-    before,
-    check_contact,
-    choice_needed,
-    lines_of,
-    total_of,
-    units_of,
-)
+from fullhouse.orders.lines import lines_of, total_of, units_of
+from fullhouse.orders.rules import NEXT, OrderStatus, before, check_contact, choice_needed
 from fullhouse.reservations.rules import HeldItem, HeldSeat
 
 

@@ -14,8 +14,9 @@ from valkey.asyncio import Valkey
 from fullhouse.events.form.rules import ConsentText, Form, Question, next_form
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.system import make_id
+from fullhouse.orders.lines import NewUnit
 from fullhouse.orders.persons.rules import Given, Holder, OfUnit, assign
-from fullhouse.orders.rules import NewUnit
+from fullhouse.pricing.parts import Parts
 from fullhouse.reservations.rules import HeldItem
 from fullhouse.tickets.issue_tickets import issue_tickets
 
@@ -172,7 +173,7 @@ def test_a_text_keeps_its_version_while_it_stays_as_it_was() -> None:
 def test_holders_find_the_units_of_their_types() -> None:
     types = [uuid4(), uuid4()]
     items = [HeldItem(kind, "", uuid4(), "", None, 2, (), 100, ()) for kind in types]
-    units = [NewUnit(line, number, items[line - 1], None) for line in (1, 2) for number in (1, 2)]
+    units = [NewUnit(line, number, items[line - 1], None, Parts()) for line in (1, 2) for number in (1, 2)]
     any_one, of_second = Holder("Rui"), Holder("Eva", {}, types[1])
     found = assign(Given((any_one, of_second)).holders, units)
     assert sorted(found, key=lambda one: one.line_number) == [OfUnit(1, 1, any_one), OfUnit(2, 1, of_second)]

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullhouse.orders.rules import OrderStatus
-from fullhouse.payments.ledger import Account, capture_entry, refund_entry, refund_request_entry, sale_entry
+from fullhouse.payments.ledger import (
+    SOLD,
+    Account,
+    capture_entry,
+    refund_entry,
+    refund_request_entry,
+    sale_entry,
+    scale_accounts,
+    sold_accounts,
+)
 from fullhouse.payments.rules import (
     ATTEMPTS_MAX,
     Charge,
@@ -29,6 +38,7 @@ from fullhouse.payments.rules import (
     split_refund,
     tries_max,
 )
+from fullhouse.pricing.parts import Parts
 
 NOON = datetime(2027, 5, 1, 12, tzinfo=UTC)
 
@@ -120,12 +130,42 @@ def test_a_refund_is_split_without_losing_a_unit(amount: int, left: list[int]) -
 def test_every_entry_balances(amount: int) -> None:
     entries = [
         capture_entry("simulated", amount),
-        sale_entry(amount),
-        refund_request_entry(Account.SALES, amount),
-        refund_request_entry(Account.BUYERS, amount),
+        sale_entry(Parts(price_minor=amount)),
+        refund_request_entry({Account.SALES: -amount}, amount),
+        refund_request_entry({Account.BUYERS: -amount}, amount),
         refund_entry("simulated", amount),
     ]
     assert [sum(minor for _, minor in entry) for entry in entries] == [0] * 5
+
+
+PARTS = st.builds(
+    lambda price, off, fee, absorbed, tax, of_fees, added: Parts(
+        price, min(off, price), fee, absorbed, tax, min(tax, of_fees), tax if added else 0
+    ),
+    *[st.integers(0, 10**6)] * 6,
+    st.booleans(),
+)
+
+
+@given(PARTS, st.integers(1, 9))
+def test_a_sale_is_entered_to_the_last_cent_and_its_units_are_its_parts(parts: Parts, count: int) -> None:
+    entry = sale_entry(parts)
+    assert sum(minor for _, minor in entry) == 0
+    assert entry[0] == (Account.BUYERS, parts.total_minor)
+    units = [sold_accounts(parts.share(number, count)) for number in range(1, count + 1)]
+    assert {account: sum(unit[account] for unit in units) for account in SOLD} == sold_accounts(parts)
+
+
+@given(PARTS, st.data())
+def test_a_refund_takes_from_each_account_what_it_had(parts: Parts, data: st.DataObject) -> None:
+    accounts = sold_accounts(parts)
+    whole = -sum(accounts.values())
+    amount = data.draw(st.integers(0, whole))
+    taken = scale_accounts(accounts, amount)
+    assert -sum(taken.values()) == amount
+    assert sum(minor for _, minor in refund_request_entry(taken, amount)) == 0
+    if whole:
+        assert scale_accounts(accounts, whole) == accounts
 
 
 def test_money_buys_places_only_while_the_order_has_none_and_it_is_enough() -> None:

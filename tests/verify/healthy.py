@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from harness.charges import ORDER_FEE, PLATFORM, SERVICE, VAT, declare
 from harness.sale import Sale, make_sale
 from harness.stock import SERVER_KEY, make_seated_session, rectangle
 from harness.waiting import until
@@ -34,6 +35,7 @@ async def build_healthy(pool: Any, valkey: Any, url: str, folder: Path) -> None:
     standing = await make_sale(pool, capacity=30)
     seated = await make_sale(pool)
     seated.made = await make_seated_session(pool, rectangle(4, 10))
+    await declare(pool, seated.made.organization_id, SERVICE, ORDER_FEE, PLATFORM, taxes=(VAT,))
     async with running_worker(resources):
         asking.set(Asking(OPERATOR, "192.0.2.1", "a browser"))
         await asyncio.gather(_standing(standing), _seated(seated))

@@ -72,6 +72,11 @@ FAULTS = {
         ALTER TABLE receipts DISABLE TRIGGER ALL; DELETE FROM receipts;
         UPDATE orders SET paid_at = paid_at - interval '11 minutes'
     """,
+    "units_sum_to_their_order": "UPDATE units SET fee_minor = fee_minor + 1 WHERE fee_minor > 0",
+    "sale_is_entered_as_it_was_charged": """
+        ALTER TABLE ledger_entries DISABLE TRIGGER ALL;
+        UPDATE ledger_entries SET account = 'sales' WHERE account = 'taxes'
+    """,
     "refunds_are_not_more_than_captured": "UPDATE refunds SET amount_minor = amount_minor * 10",
     "money_beyond_the_total_goes_back": """
         UPDATE payments SET captured_minor = captured_minor + 1 WHERE status = 'succeeded'

@@ -9,9 +9,8 @@ from fullhouse.core.message import Message
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import OrderStatus
-from fullhouse.payments.ledger import Account
 from fullhouse.payments.news import BY_HAND
-from fullhouse.payments.queries import load_balance
+from fullhouse.payments.queries import load_sold
 from fullhouse.payments.request_refund import lock_order_money
 
 
@@ -25,7 +24,7 @@ async def follow_refund(conn: Connection, make_id: MakeId, message: Message) -> 
     organization_id, order_id = message.organization_id, UUID(str(message.data["order_id"]))
     await lock_order_money(conn, organization_id, order_id)
     order = await load_order(conn, organization_id, order_id)
-    left = -await load_balance(conn, organization_id, order_id, Account.SALES)
+    left = -sum((await load_sold(conn, organization_id, order_id)).values())
     if order is None or order.status is not OrderStatus.PAID or left > 0:
         return False
     done = await refund_order(conn, make_id, organization_id, order_id, RefundWish(reason=BY_HAND))

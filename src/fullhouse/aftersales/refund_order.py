@@ -12,11 +12,12 @@ from fullhouse.core.json import Json
 from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.cancel_units import cancel_units
+from fullhouse.orders.lines import parts_of_units
 from fullhouse.orders.queries import load_order, load_units
 from fullhouse.orders.rules import Order, OrderNotFound, drawn_by
 from fullhouse.organizations.queries import load_refund_limit
-from fullhouse.payments.ledger import Account
-from fullhouse.payments.queries import load_balance, load_refunds
+from fullhouse.payments.ledger import Account, sold_accounts
+from fullhouse.payments.queries import load_refunds, load_sold
 from fullhouse.payments.request_refund import RefundRequest, lock_order_money, request_refund
 from fullhouse.payments.rules import Refund
 from fullhouse.reservations.return_stock import return_stock
@@ -54,8 +55,8 @@ async def refund_order(
     if order is None:
         raise OrderNotFound
     units = await load_units(conn, organization_id, order_id)
-    left = max(0, -await load_balance(conn, organization_id, order_id, Account.SALES))
-    plan = plan_refund(order, units, left, wish)
+    sold = await load_sold(conn, organization_id, order_id)
+    plan = plan_refund(order, units, max(0, -sum(sold.values())), wish)
     if by is not None:
         before = sum(refund.amount_minor for refund in await load_refunds(conn, organization_id, order_id))
         limit = await load_refund_limit(conn, organization_id)
@@ -65,7 +66,9 @@ async def refund_order(
         order = await _end_units(conn, make_id, order, plan, returned=wish.return_stock)
     refunds: tuple[Refund, ...] = ()
     if plan.amount_minor:
-        wanted = RefundRequest(organization_id, order_id, plan.amount_minor, wish.reason, Account.SALES)
+        if plan.units and not wish.is_whole:
+            sold = sold_accounts(parts_of_units(plan.units))
+        wanted = RefundRequest(organization_id, order_id, plan.amount_minor, wish.reason, Account.SALES, sold)
         refunds = await request_refund(conn, make_id, wanted)
         await name_refund(conn, organization_id, unit_ids, refunds[0].refund_id)
     details: dict[str, Json] = {

@@ -13,8 +13,9 @@ from fullhouse.payments.rules import RefundTooLarge
 class RefundWish:
     """What to give back of an order.
 
-    Neither units nor lines nor an amount: the whole of what is left. Units or lines: those, for their prices, or for
-    ``amount_minor`` where it is given. An amount alone: that money, and all tickets stay valid.
+    Neither units nor lines nor an amount: the whole of what is left. Units or lines: those, for what was paid for each
+    with its fees and taxes, or for ``amount_minor`` where it is given. An amount alone: that money; all tickets stay
+    valid.
     """
 
     unit_ids: tuple[UUID, ...] = ()
@@ -50,7 +51,7 @@ def plan_refund(order: Order, units: Sequence[Unit], refundable_minor: int, wish
     if wish.is_whole:
         return RefundPlan(tuple(live), refundable_minor)
     chosen = _chosen(live, wish)
-    amount = sum(unit.price_minor for unit in chosen) if wish.amount_minor is None else wish.amount_minor
+    amount = sum(unit.paid_minor for unit in chosen) if wish.amount_minor is None else wish.amount_minor
     if amount > refundable_minor:
         raise RefundTooLarge(amount_minor=amount, refundable_minor=refundable_minor)
     return RefundPlan(tuple(chosen), amount)

@@ -10,6 +10,9 @@ from uuid import UUID
 
 from fullhouse.core.json import Json
 from fullhouse.events.rules import PriceCategory, SessionTerms, TicketType
+from fullhouse.pricing.parts import ChargeKind, LineQuote, NamedCharge, Places, breakdown_of
+from fullhouse.pricing.quote import quote
+from fullhouse.pricing.rules import percent_text
 from fullhouse.reservations.stock import Counter
 
 
@@ -20,6 +23,8 @@ class PriceOffer:
     category: PriceCategory
     price_minor: int
     available: int
+    quote: LineQuote
+    """What one ticket comes to that is bought alone, with fees and taxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,11 @@ class Offer:
     def price_minor(self) -> int | None:
         """The lowest price, or None where the type has none."""
         return min((price.price_minor for price in self.prices), default=None)
+
+    @property
+    def total_minor(self) -> int | None:
+        """The least that one ticket costs with fees and taxes, or None where the type has no price."""
+        return min((price.quote.total_minor for price in self.prices), default=None)
 
 
 def offers_of(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> tuple[Offer, ...]:
@@ -58,7 +68,9 @@ def _offer(terms: SessionTerms, kind: TicketType, counters: Mapping[UUID, Counte
         price_minor = kind.prices.get(category.price_category_id)
         if price_minor is not None:
             left = _left(counters, category.quota_id) if kind.on_sale else 0
-            prices.append(PriceOffer(category, price_minor, left if limit is None else min(left, limit)))
+            left = left if limit is None else min(left, limit)
+            (quoted,) = quote(terms.charges, (Places(kind.ticket_type_id, price_minor, 1),))
+            prices.append(PriceOffer(category, price_minor, left, quoted))
     total = sum(price.available for price in prices)
     return Offer(kind, tuple(prices), total if limit is None else min(total, limit))
 
@@ -107,17 +119,30 @@ def offer_json(offer: Offer) -> dict[str, Json]:
         "id": str(offer.ticket_type.ticket_type_id),
         "name": offer.ticket_type.name,
         "price_minor": offer.price_minor,
+        "total_minor": offer.total_minor,
         "prices": [
             {
                 "price_category_id": str(price.category.price_category_id),
                 "price_category": price.category.key,
                 "name": price.category.name,
                 "price_minor": price.price_minor,
+                "total_minor": price.quote.total_minor,
+                "charges": [_charge_json(one) for one in breakdown_of([price.quote])],
                 "available": price.available,
             }
             for price in offer.prices
         ],
         "available": offer.available,
+    }
+
+
+def _charge_json(one: NamedCharge) -> dict[str, Json]:
+    return {
+        "kind": one.kind.value,
+        "name": one.name,
+        "percent": percent_text(one.rate) if one.kind is ChargeKind.TAX else None,
+        "amount_minor": one.amount_minor,
+        "included": one.contained,
     }
 
 

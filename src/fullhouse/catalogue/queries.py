@@ -65,6 +65,19 @@ async def list_events_of(conn: Connection, organization_id: UUID, after: UUID | 
     return [event_from(row) for row in rows]
 
 
+async def sessions_to_come(conn: Connection, organization_id: UUID) -> list[UUID]:
+    """Return the sessions of an organization that are not over, in order of id."""
+    rows = await conn.fetch(
+        """
+        SELECT session_id FROM sessions
+        WHERE organization_id = $1 AND status <> 'cancelled' AND coalesce(ends_at, starts_at) > clock_timestamp()
+        ORDER BY session_id
+        """,
+        organization_id,
+    )
+    return [row["session_id"] for row in rows]
+
+
 async def load_now(conn: Connection) -> datetime:
     """Return the database's time."""
     now: datetime = await conn.fetchval("SELECT clock_timestamp()")

@@ -15,6 +15,7 @@ from fullhouse.events.rules import (
 )
 from fullhouse.events.wall_clock import to_wall_clock
 from fullhouse.infra.postgres import Connection, Record
+from fullhouse.pricing.rules import Charges, charges_from_json
 
 
 async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) -> SessionTerms | None:
@@ -22,8 +23,14 @@ async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) 
     session = await conn.fetchrow(
         """
         SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
-               e.per_buyer_max
+               e.per_buyer_max, c.charges_id, c.currency AS charges_currency, c.declaration
         FROM sessions s JOIN events e USING (organization_id, event_id)
+        LEFT JOIN LATERAL (
+            SELECT charges_id, currency, declaration FROM charges
+            WHERE organization_id = s.organization_id AND ended_at IS NULL
+              AND declared_for IN (s.session_id, s.event_id, s.organization_id)
+            ORDER BY array_position(ARRAY['session', 'event', 'organization'], level) LIMIT 1
+        ) c ON true
         WHERE s.organization_id = $1 AND s.session_id = $2
         """,
         organization_id,
@@ -57,8 +64,14 @@ async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id:
     sessions = await conn.fetch(
         """
         SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
-               e.per_buyer_max
+               e.per_buyer_max, c.charges_id, c.currency AS charges_currency, c.declaration
         FROM sessions s JOIN events e USING (organization_id, event_id)
+        LEFT JOIN LATERAL (
+            SELECT charges_id, currency, declaration FROM charges
+            WHERE organization_id = s.organization_id AND ended_at IS NULL
+              AND declared_for IN (s.session_id, s.event_id, s.organization_id)
+            ORDER BY array_position(ARRAY['session', 'event', 'organization'], level) LIMIT 1
+        ) c ON true
         WHERE s.organization_id = $1 AND s.event_id = $2 ORDER BY s.starts_at, s.session_id
         """,
         organization_id,
@@ -146,7 +159,15 @@ def _terms(session: Record, categories: list[Record], types: list[Record]) -> Se
         ticket_types=_ticket_types(types),
         local=_local_dates(session),
         per_buyer_max=session["per_buyer_max"],
+        charges=_charges(session),
     )
+
+
+def _charges(session: Record) -> Charges | None:
+    if session["charges_id"] is None:
+        return None
+    declared = charges_from_json(session["charges_id"], session["charges_currency"], session["declaration"])
+    return declared.in_currency(session["currency"])
 
 
 def _category(row: Record) -> PriceCategory:

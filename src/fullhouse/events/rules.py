@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, NotFound
+from fullhouse.pricing.rules import Charges
 
 SESSIONS_PER_EVENT_MAX: Final = 500
 PRICE_CATEGORIES_MAX: Final = 250
@@ -137,6 +138,8 @@ class SessionTerms:
     """The wall clock of the dates, where it was loaded."""
     per_buyer_max: int | None = None
     """That of its event."""
+    charges: Charges | None = None
+    """Fees and taxes that are in force for it; None where none are declared."""
 
     def category(self, price_category_id: UUID) -> PriceCategory:
         """Return one price category. Raises ``KeyError`` for an id of another session."""

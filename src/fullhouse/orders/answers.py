@@ -6,7 +6,9 @@ from uuid import UUID
 
 from fullhouse.infra.http import ApiModel, Instant
 from fullhouse.infra.languages import language_tag
+from fullhouse.orders.lines import quotes_of
 from fullhouse.orders.rules import Contact, LineKind, Order, OrderLine, OrderStatus
+from fullhouse.pricing.answers import ChargeAnswer, charge_answers
 
 
 class SeatAnswer(ApiModel):
@@ -32,7 +34,10 @@ class LineAnswer(ApiModel):
 
 
 class OrderAnswer(ApiModel):
-    """An order. ``email`` and ``name`` are null where they were erased."""
+    """An order. ``email`` and ``name`` are null where they were erased.
+
+    ``total_minor`` is the sum of the lines; ``charges`` says what of it is paid beside the prices, or contained.
+    """
 
     id: UUID
     status: OrderStatus
@@ -44,6 +49,7 @@ class OrderAnswer(ApiModel):
     language: str
     lines: list[LineAnswer]
     total_minor: int
+    charges: list[ChargeAnswer]
     currency: str
     placed_at: Instant
     expires_at: Instant | None
@@ -88,6 +94,7 @@ def order_answer(
         language=language_tag(order.language),
         lines=[line_answer(line) for line in lines],
         total_minor=order.total_minor,
+        charges=charge_answers(quotes_of(lines)),
         currency=order.currency,
         placed_at=order.placed_at,
         expires_at=expires_at if order.status is OrderStatus.PENDING else None,

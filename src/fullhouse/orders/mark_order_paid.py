@@ -6,9 +6,10 @@ from uuid import UUID
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.lines import as_agreed, lines_of, units_of
 from fullhouse.orders.messages import OrderPaid
 from fullhouse.orders.queries import load_lines
-from fullhouse.orders.rules import Order, OrderNotPending, OrderStatus, lines_of, units_of
+from fullhouse.orders.rules import Order, OrderNotPending, OrderStatus
 from fullhouse.orders.writes import insert_units, mark_order, replace_lines
 from fullhouse.reservations.rules import HeldItem
 
@@ -25,8 +26,10 @@ async def mark_order_paid(
     order = await mark_order(conn, organization_id, order_id, OrderStatus.PAID)
     if order is None:
         raise OrderNotPending(order_id=str(order_id))
+    agreed = await load_lines(conn, organization_id, order_id)
+    items = as_agreed(items, agreed)
     lines = lines_of(items)
-    if lines != await load_lines(conn, organization_id, order_id):
+    if lines != agreed:
         await replace_lines(conn, organization_id, order_id, lines)
     await insert_units(conn, order, [(make_id(), unit) for unit in units_of(items)])
     await append(conn, make_id, [OrderPaid(order)])

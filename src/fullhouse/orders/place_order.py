@@ -12,22 +12,13 @@ from fullhouse.events.rules import SessionStatus, SessionTerms
 from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection, constraint_errors
+from fullhouse.orders.lines import lines_of, total_of
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
 from fullhouse.orders.persons.keep_given import keep_given
 from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given, check_given
 from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
-from fullhouse.orders.rules import (
-    Contact,
-    LimitPerBuyer,
-    Order,
-    OrderExists,
-    OrderLine,
-    buyer_of,
-    hash_email,
-    lines_of,
-    total_of,
-)
+from fullhouse.orders.rules import Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, hash_email
 from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, lock_buyer, replace_lines
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.orders.rules import Contact, Order, OrderLine, OrderStatus, Unit
+from fullhouse.pricing.parts import Parts, line_quote_from_json
 from fullhouse.reservations.rules import HeldSeat
 
 
@@ -147,6 +148,7 @@ def unit_of(row: Record) -> Unit:
         quota_ids=tuple(row["quota_ids"]),
         price_minor=row["price_minor"],
         live=row["status"] == "live",
+        parts=Parts(*(row[name] for name in Parts._fields)),
     )
 
 
@@ -165,4 +167,5 @@ def _line(row: Record) -> OrderLine:
         ),
         quantity=row["quantity"],
         price_minor=row["price_minor"],
+        quote=line_quote_from_json(row["quote"]) if row["quote"] else None,
     )

@@ -14,11 +14,12 @@ from uuid import UUID
 from fullhouse.core.errors import Conflict, Invalid, NotFound, invalid_field
 from fullhouse.core.json import Json
 from fullhouse.core.secrets import derive_key
-from fullhouse.reservations.rules import HeldItem, HeldSeat
+from fullhouse.pricing.parts import LineQuote, Parts
+from fullhouse.reservations.rules import HeldSeat
 
 EMAIL_LENGTH_MAX = 254
 NAME_LENGTH_MAX = 200
-LineKind = Literal["ticket", "fee", "discount", "product"]
+LineKind = Literal["ticket", "fee", "discount", "product", "tax"]
 
 _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -91,6 +92,8 @@ class OrderLine:
     seats: tuple[HeldSeat, ...]
     quantity: int
     price_minor: int
+    quote: LineQuote | None = None
+    """Of a line of tickets: discount, fees and taxes, of which the other lines are the sums."""
 
     @property
     def total_minor(self) -> int:
@@ -115,6 +118,13 @@ class Unit:
     """What it draws in stock, and gives back when it is cancelled."""
     price_minor: int
     live: bool
+    parts: Parts
+    """What it came to: its share of its line's discount, fees and taxes beside its price."""
+
+    @property
+    def paid_minor(self) -> int:
+        """What the buyer paid for it in all: what its whole refund gives back."""
+        return self.parts.total_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,54 +165,6 @@ def buyer_of(email: str) -> str:
     """Return what addresses of one mailbox have in common: small letters, and nothing from a plus to the at sign."""
     local, _, domain = email.lower().partition("@")
     return f"{local.partition('+')[0]}@{domain}"
-
-
-def lines_of(items: Sequence[HeldItem]) -> tuple[OrderLine, ...]:
-    """Make an order's lines from what its reservation holds, in the same order, numbered from 1."""
-    return tuple(
-        OrderLine(
-            line_number=number,
-            kind="ticket",
-            ticket_type_id=item.ticket_type_id,
-            price_category_id=item.price_category_id,
-            description=_describe(item),
-            area=item.area,
-            seats=item.seats,
-            quantity=item.quantity,
-            price_minor=item.price_minor,
-        )
-        for number, item in enumerate(items, start=1)
-    )
-
-
-def _describe(item: HeldItem) -> str:
-    if item.price_category in {"", item.ticket_type}:
-        return item.ticket_type
-    return f"{item.ticket_type}, {item.price_category}"
-
-
-def total_of(lines: Sequence[OrderLine]) -> int:
-    """Add up lines."""
-    return sum(line.total_minor for line in lines)
-
-
-@dataclass(frozen=True, slots=True)
-class NewUnit:
-    """A unit to be: the line that it is of, its number in that line, and what it is."""
-
-    line_number: int
-    number: int
-    item: HeldItem
-    seat: HeldSeat | None
-
-
-def units_of(items: Sequence[HeldItem]) -> tuple[NewUnit, ...]:
-    """Make one unit for each place that was held: each seat its own, each standing place a number."""
-    return tuple(
-        NewUnit(line_number, number, item, item.seats[number - 1] if item.seats else None)
-        for line_number, item in enumerate(items, start=1)
-        for number in range(1, item.quantity + 1)
-    )
 
 
 def drawn_by(units: Sequence[Unit]) -> tuple[list[int], dict[UUID, int]]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.lines import NewUnit
 from fullhouse.orders.queries import order_of, unit_of
-from fullhouse.orders.rules import Consent, Contact, NewUnit, Order, OrderLine, OrderStatus, Unit, before
+from fullhouse.orders.rules import Consent, Contact, Order, OrderLine, OrderStatus, Unit, before
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +167,10 @@ async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID,
     await conn.execute(
         """
         INSERT INTO order_lines (organization_id, order_id, line_number, kind, ticket_type_id, price_category_id,
-                                 description, area, seats, seat_keys, seat_labels, quantity, price_minor)
+                                 description, area, seats, seat_keys, seat_labels, quantity, price_minor, quote)
         SELECT $1, $2, l.* FROM jsonb_to_recordset($3) AS l(
             line_number smallint, kind text, ticket_type_id uuid, price_category_id uuid, description text, area text,
-            seats integer[], seat_keys text[], seat_labels text[], quantity integer, price_minor bigint)
+            seats integer[], seat_keys text[], seat_labels text[], quantity integer, price_minor bigint, quote jsonb)
         """,
         organization_id,
         order_id,
@@ -186,6 +187,7 @@ async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID,
                 "seat_labels": [seat.label for seat in line.seats],
                 "quantity": line.quantity,
                 "price_minor": line.price_minor,
+                "quote": line.quote.to_json() if line.quote else None,
             }
             for line in lines
         ],
@@ -239,10 +241,13 @@ async def insert_units(conn: Connection, order: Order, units: Sequence[tuple[UUI
     await conn.execute(
         """
         INSERT INTO units (organization_id, order_id, session_id, unit_id, line_number, number, ticket_type_id,
-                           price_category_id, area, seat_index, seat_key, seat_label, quota_ids, price_minor)
+                           price_category_id, area, seat_index, seat_key, seat_label, quota_ids, price_minor,
+                           discount_minor, fee_minor, absorbed_minor, tax_minor, tax_of_fees_minor, tax_added_minor)
         SELECT $1, $2, $3, u.* FROM jsonb_to_recordset($4) AS u(
             unit_id uuid, line_number smallint, number smallint, ticket_type_id uuid, price_category_id uuid, area text,
-            seat_index integer, seat_key text, seat_label text, quota_ids uuid[], price_minor bigint)
+            seat_index integer, seat_key text, seat_label text, quota_ids uuid[], price_minor bigint,
+            discount_minor bigint, fee_minor bigint, absorbed_minor bigint, tax_minor bigint,
+            tax_of_fees_minor bigint, tax_added_minor bigint)
         """,
         order.organization_id,
         order.order_id,
@@ -259,7 +264,7 @@ async def insert_units(conn: Connection, order: Order, units: Sequence[tuple[UUI
                 "seat_key": unit.seat.key if unit.seat else None,
                 "seat_label": unit.seat.label if unit.seat else None,
                 "quota_ids": [str(quota_id) for quota_id in unit.item.quota_ids],
-                "price_minor": unit.item.price_minor,
+                **unit.parts._asdict(),
             }
             for unit_id, unit in units
         ],

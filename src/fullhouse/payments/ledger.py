@@ -1,6 +1,10 @@
 """The ledger's accounts and entries: double entry, append-only, one currency an order. Pure."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from fractions import Fraction
+
+from fullhouse.pricing.parts import Parts
 
 
 class Account(StrEnum):
@@ -9,7 +13,15 @@ class Account(StrEnum):
     BUYERS = "buyers"
     """Credit: captured, and not yet used for anything."""
     SALES = "sales"
-    """Credit: the organization's, for places that were sold."""
+    """Credit: the organization's, for places that were sold: their prices without taxes."""
+    DISCOUNTS = "discounts"
+    """Debit: what was taken off those prices."""
+    FEES = "fees"
+    """Credit: fees without taxes, whoever pays them."""
+    ABSORBED_FEES = "absorbed_fees"
+    """Debit: fees that the organization pays out of its sales."""
+    TAXES = "taxes"
+    """Credit: taxes, to be handed on."""
     REFUNDS = "refunds"
     """Credit: to be given back, the provider has not done it yet."""
     DISPUTES = "disputes"
@@ -25,14 +37,49 @@ def capture_entry(provider: str, amount_minor: int) -> Entry:
     return ((f"provider:{provider}", amount_minor), (Account.BUYERS, -amount_minor))
 
 
-def sale_entry(total_minor: int) -> Entry:
-    """Enter that a buyer's money paid for places."""
-    return ((Account.BUYERS, total_minor), (Account.SALES, -total_minor))
+SOLD = (Account.SALES, Account.DISCOUNTS, Account.FEES, Account.ABSORBED_FEES, Account.TAXES)
+"""The accounts that a sale is entered in: they sum to what was paid for it and not given back."""
 
 
-def refund_request_entry(source: Account, amount_minor: int) -> Entry:
-    """Enter that money is to be given back, out of a sale or out of what bought nothing."""
-    return ((source, amount_minor), (Account.REFUNDS, -amount_minor))
+def sold_accounts(parts: Parts) -> dict[Account, int]:
+    """Return what places come to on each account of a sale. They sum to what the buyer pays, below zero."""
+    contained = parts.tax_minor - parts.tax_added_minor
+    contained_of_fees = parts.tax_of_fees_minor if contained else 0
+    return {
+        Account.SALES: -(parts.price_minor - (contained - contained_of_fees)),
+        Account.DISCOUNTS: parts.discount_minor,
+        Account.FEES: -(parts.fee_minor + parts.absorbed_minor - contained_of_fees),
+        Account.ABSORBED_FEES: parts.absorbed_minor,
+        Account.TAXES: -parts.tax_minor,
+    }
+
+
+def sale_entry(parts: Parts) -> Entry:
+    """Enter that a buyer's money paid for places: their price, what was taken off, fees and taxes."""
+    accounts = ((account, amount) for account, amount in sold_accounts(parts).items() if amount)
+    return ((Account.BUYERS, parts.total_minor), *accounts)
+
+
+def scale_accounts(accounts: Mapping[Account, int], amount_minor: int) -> dict[Account, int]:
+    """Return the share of an amount in what stands on the accounts of a sale; sales take what rounding leaves.
+
+    All of it is exactly all of it. Where nothing is left on them, sales bear the amount.
+    """
+    whole = -sum(accounts.values())
+    if whole <= 0:
+        return {Account.SALES: -amount_minor}
+    scaled = {
+        account: round(Fraction(balance * amount_minor, whole))
+        for account, balance in accounts.items()
+        if account is not Account.SALES
+    }
+    return {Account.SALES: -amount_minor - sum(scaled.values()), **scaled}
+
+
+def refund_request_entry(taken: Mapping[Account, int], amount_minor: int) -> Entry:
+    """Enter that money is to be given back: what each account gives of it, below zero as it stands there."""
+    given = ((account, -amount) for account, amount in taken.items() if amount)
+    return (*given, (Account.REFUNDS, -amount_minor))
 
 
 def refund_entry(provider: str, amount_minor: int) -> Entry:

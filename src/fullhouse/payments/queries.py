@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.payments.ledger import Account
+from fullhouse.payments.ledger import SOLD, Account
 from fullhouse.payments.news import Dispute, DisputeStatus
 from fullhouse.payments.rules import (
     Payment,
@@ -81,6 +81,20 @@ async def load_balance(conn: Connection, organization_id: UUID, order_id: UUID, 
         account.value,
     )
     return balance
+
+
+async def load_sold(conn: Connection, organization_id: UUID, order_id: UUID) -> dict[Account, int]:
+    """Return what stands on the accounts of an order's sale: below zero in sum, as far as it was not given back."""
+    rows = await conn.fetch(
+        """
+        SELECT account, sum(amount_minor)::bigint AS amount_minor FROM ledger_entries
+        WHERE organization_id = $1 AND order_id = $2 AND account = ANY ($3) GROUP BY account ORDER BY account
+        """,
+        organization_id,
+        order_id,
+        [account.value for account in SOLD],
+    )
+    return {Account(row["account"]): row["amount_minor"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Requesting a refund: written with what makes it due; a worker sends it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import OrderNotFound
 from fullhouse.payments import writes
-from fullhouse.payments.ledger import Account, refund_request_entry
+from fullhouse.payments.ledger import Account, refund_request_entry, scale_accounts
 from fullhouse.payments.messages import RefundRequested
 from fullhouse.payments.queries import load_refundable
 from fullhouse.payments.rules import Refund, split_refund
@@ -26,6 +27,8 @@ class RefundRequest:
     amount_minor: int
     reason: str
     source: Account
+    sold: Mapping[Account, int] | None = None
+    """Out of a sale: what the places that are given back came to, of which each account gives its share."""
 
 
 async def request_refund(conn: Connection, make_id: MakeId, wanted: RefundRequest) -> tuple[Refund, ...]:
@@ -40,10 +43,13 @@ async def request_refund(conn: Connection, make_id: MakeId, wanted: RefundReques
         raise OrderNotFound
     left = await load_refundable(conn, wanted.organization_id, wanted.order_id)
     refunds: list[Refund] = []
+    shares = scale_accounts(wanted.sold, wanted.amount_minor) if wanted.sold else {wanted.source: -wanted.amount_minor}
     for part in split_refund(wanted.amount_minor, left):
         new = NewRefund(make_id(), part.payment_id, part.amount_minor, wanted.reason)
         refund = await insert_refund(conn, order, new)
-        entry = refund_request_entry(wanted.source, part.amount_minor)
+        taken = scale_accounts(shares, part.amount_minor) if wanted.sold else {wanted.source: -part.amount_minor}
+        shares = {account: amount - taken[account] for account, amount in shares.items()}
+        entry = refund_request_entry(taken, part.amount_minor)
         await insert_entry(conn, make_id, order, entry, EntryOf(part.payment_id, refund.refund_id))
         refunds.append(refund)
     await register(conn, "refund", wanted.organization_id, [refund.refund_id for refund in refunds])

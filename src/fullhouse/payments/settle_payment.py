@@ -11,9 +11,10 @@ from fullhouse.events.rules import SessionStatus, SessionTerms
 from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.lines import parts_of
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.mark_order_unseated import mark_order_unseated
-from fullhouse.orders.queries import load_order
+from fullhouse.orders.queries import load_lines, load_order
 from fullhouse.orders.rules import Order, OrderNotFound, OrderStatus
 from fullhouse.payments.ledger import Account, capture_entry, sale_entry
 from fullhouse.payments.messages import NoticeReceived, PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
@@ -120,7 +121,8 @@ async def _allocate(conn: Connection, make_id: MakeId, order: Order) -> None:
         sold = await _sell(conn, make_id, order)
         if sold is not None:
             await mark_order_paid(conn, make_id, order.organization_id, order.order_id, sold.items)
-            await insert_entry(conn, make_id, order, sale_entry(order.total_minor))
+            lines = await load_lines(conn, order.organization_id, order.order_id)
+            await insert_entry(conn, make_id, order, sale_entry(parts_of(lines)))
             owed -= order.total_minor
             status = OrderStatus.PAID
         else:

@@ -9,11 +9,11 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.mark_order_refunded import mark_order_refunded
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound
-from fullhouse.payments.ledger import Account, refund_entry, refund_request_entry, refund_returned_entry
+from fullhouse.payments.ledger import refund_entry, refund_request_entry, refund_returned_entry, scale_accounts
 from fullhouse.payments.messages import RefundFailed, RefundSucceeded
 from fullhouse.payments.money_cases import NewCase, end_case, open_case
 from fullhouse.payments.news import BY_HAND, RefundNews, settle_refund_status
-from fullhouse.payments.queries import load_payment, load_refunds
+from fullhouse.payments.queries import load_payment, load_refunds, load_sold
 from fullhouse.payments.rules import Payment, PaymentNotFound, Refund, RefundStatus
 from fullhouse.payments.writes import EntryOf, NewRefund, insert_entry, insert_refund, lock_order_money, record_refund
 
@@ -74,7 +74,8 @@ def find_refund(refunds: list[Refund], news: RefundNews) -> Refund | None:
 async def _enter_by_hand(conn: Connection, make_id: MakeId, order: Order, payment: Payment, news: RefundNews) -> Refund:
     new = NewRefund(make_id(), payment.payment_id, news.amount_minor, BY_HAND)
     refund = await insert_refund(conn, order, new)
-    entry = refund_request_entry(Account.SALES, news.amount_minor)
+    sold = await load_sold(conn, order.organization_id, order.order_id)
+    entry = refund_request_entry(scale_accounts(sold, news.amount_minor), news.amount_minor)
     await insert_entry(conn, make_id, order, entry, EntryOf(payment.payment_id, refund.refund_id))
     _log.warning("refund_made_by_hand", refund_id=str(refund.refund_id), amount_minor=news.amount_minor)
     return refund

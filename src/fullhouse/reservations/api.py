@@ -36,6 +36,7 @@ from fullhouse.infra.http import (
 )
 from fullhouse.infra.idempotency import Kept, fingerprint
 from fullhouse.infra.postgres import transaction
+from fullhouse.pricing.answers import ChargeAnswer, charge_answers
 from fullhouse.reservations.encode_reservation import ReservationEncoder
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal
@@ -141,7 +142,7 @@ class SeatAnswer(ApiModel):
 
 
 class ItemAnswer(ApiModel):
-    """Places that are held, with the price of each."""
+    """Places that are held, with the price of each, and what all of them cost with fees and taxes."""
 
     ticket_type_id: UUID
     ticket_type: str
@@ -151,10 +152,14 @@ class ItemAnswer(ApiModel):
     quantity: int
     seats: list[SeatAnswer]
     price_minor: int
+    total_minor: int
 
 
 class ReservationAnswer(ApiModel):
-    """A reservation; ``token`` is shown when it is placed, and opens it from then on."""
+    """A reservation; ``token`` is shown when it is placed, and opens it from then on.
+
+    ``total_minor`` is all that is to be paid; ``charges`` says what of it is paid beside the prices, or contained.
+    """
 
     id: UUID
     session_id: UUID
@@ -162,6 +167,7 @@ class ReservationAnswer(ApiModel):
     expires_at: Instant
     items: list[ItemAnswer]
     total_minor: int
+    charges: list[ChargeAnswer]
     currency: str
 
 
@@ -187,6 +193,7 @@ def item_answer(item: HeldItem) -> ItemAnswer:
         quantity=item.quantity,
         seats=[SeatAnswer(key=seat.key, label=seat.label) for seat in item.seats],
         price_minor=item.price_minor,
+        total_minor=item.total_minor,
     )
 
 
@@ -199,6 +206,7 @@ def reservation_answer(reservation: Reservation) -> ReservationAnswer:
         expires_at=reservation.expires_at,
         items=[item_answer(item) for item in reservation.items],
         total_minor=reservation.total_minor,
+        charges=charge_answers([item.quote for item in reservation.items if item.quote]),
         currency=reservation.currency,
     )
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from fullhouse.core.errors import DomainError
 from fullhouse.events.rules import SessionTerms, TicketType
 from fullhouse.reservations.choose_places import choose_places
+from fullhouse.reservations.quote_items import quote_items
 from fullhouse.reservations.rules import (
     HeldItem,
     ItemRequest,
@@ -108,7 +109,7 @@ def _take(stock: Stock, terms: SessionTerms, request: Request) -> Places:
     except BaseException:
         stock.give_back(draw_of(taken))
         raise
-    granted = Places.of(taken)
+    granted = Places.of(quote_items(terms.charges, taken))
     if not granted.draw.seats:
         stock.remember(terms, request.items, granted)
     return granted

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC
 
+from fullhouse.pricing.answers import charge_answers
 from fullhouse.reservations.rules import HeldItem, Reservation
 
 ITEMS_REMEMBERED_MAX = 1_000
@@ -17,22 +18,23 @@ class ReservationEncoder:
 
     def __init__(self) -> None:
         """Begin with nothing remembered."""
-        self._items: dict[int, tuple[Sequence[HeldItem], str]] = {}
+        self._items: dict[int, tuple[Sequence[HeldItem], tuple[str, str]]] = {}
 
     def encode_placed(self, placed: Reservation, token: str) -> bytes:
         """Write a reservation with its secret."""
         expires_at = placed.expires_at.astimezone(UTC).isoformat()
+        items, charges = self._texts(placed.items)
         return (
             f'{{"id":"{placed.reservation_id}","session_id":"{placed.session_id}","status":"{placed.status.value}",'
-            f'"expires_at":"{expires_at.removesuffix("+00:00")}Z","items":{self._items_text(placed.items)},'
-            f'"total_minor":{placed.total_minor},"currency":"{placed.currency}","token":"{token}"}}'
+            f'"expires_at":"{expires_at.removesuffix("+00:00")}Z","items":{items},'
+            f'"total_minor":{placed.total_minor},"charges":{charges},"currency":"{placed.currency}","token":"{token}"}}'
         ).encode()
 
-    def _items_text(self, items: Sequence[HeldItem]) -> str:
-        """Write the items. The decision hands the very same ones to all who got the same places without seats."""
+    def _texts(self, items: Sequence[HeldItem]) -> tuple[str, str]:
+        """Write the items and their charges. The decision hands the very same ones to all who got the same places."""
         if any(item.seats for item in items):
             return _written(items)
-        # The items are kept beside their text, so that no others can get their address meanwhile.
+        # The items are kept beside their texts, so that no others can get their address meanwhile.
         known = self._items.get(id(items))
         if known is None:
             if len(self._items) >= ITEMS_REMEMBERED_MAX:
@@ -41,8 +43,12 @@ class ReservationEncoder:
         return known[1]
 
 
-def _written(items: Sequence[HeldItem]) -> str:
-    return _encoder.encode([_item(item) for item in items])
+def _written(items: Sequence[HeldItem]) -> tuple[str, str]:
+    charges = charge_answers([item.quote for item in items if item.quote])
+    return (
+        _encoder.encode([_item(item) for item in items]),
+        _encoder.encode([charge.model_dump(mode="json") for charge in charges]),
+    )
 
 
 def _item(item: HeldItem) -> dict[str, object]:
@@ -55,6 +61,7 @@ def _item(item: HeldItem) -> dict[str, object]:
         "quantity": item.quantity,
         "seats": [{"key": seat.key, "label": seat.label} for seat in item.seats],
         "price_minor": item.price_minor,
+        "total_minor": item.total_minor,
     }
 
 

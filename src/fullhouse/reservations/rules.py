@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, Invalid, NotFound, Unavailable
 from fullhouse.core.json import Json
+from fullhouse.pricing.parts import LineQuote, Parts, line_quote_from_json
 
 HOLD_SECONDS_TOTAL_MAX = 120 * 60
 """Asking for more time never holds a reservation longer than this, counted from the hold."""
@@ -79,15 +80,24 @@ class HeldItem:
     seats: tuple[HeldSeat, ...]
     price_minor: int
     quota_ids: tuple[UUID, ...]
+    quote: LineQuote | None = None
+    """Discount, fees and taxes; None where there are none."""
+    charges_id: UUID | None = None
+    """The declaration by which it was quoted."""
+
+    @property
+    def parts(self) -> Parts:
+        """What its places come to, by kind."""
+        return self.quote.parts if self.quote else Parts(price_minor=self.price_minor * self.quantity)
 
     @property
     def total_minor(self) -> int:
-        """The price of all its places."""
-        return self.price_minor * self.quantity
+        """What a buyer pays for all its places."""
+        return self.quote.total_minor if self.quote else self.price_minor * self.quantity
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it is kept in the row of its reservation."""
-        return {
+        kept: dict[str, Json] = {
             "ticket_type_id": str(self.ticket_type_id),
             "ticket_type": self.ticket_type,
             "price_category_id": str(self.price_category_id),
@@ -98,6 +108,11 @@ class HeldItem:
             "price_minor": self.price_minor,
             "quota_ids": [str(quota_id) for quota_id in self.quota_ids],
         }
+        if self.quote:
+            kept["quote"] = self.quote.to_json()
+        if self.charges_id:
+            kept["charges_id"] = str(self.charges_id)
+        return kept
 
 
 def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
@@ -105,6 +120,7 @@ def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
     fields = dict(kept)
     seats = fields.pop("seats")
     quota_ids = fields.pop("quota_ids")
+    quote, charges_id = fields.pop("quote", None), fields.pop("charges_id", None)
     assert isinstance(seats, list)  # noqa: S101 (this program wrote it)
     assert isinstance(quota_ids, list)  # noqa: S101 (this program wrote it)
     fields["ticket_type_id"] = UUID(str(fields["ticket_type_id"]))
@@ -112,6 +128,8 @@ def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
     return HeldItem(
         seats=tuple(HeldSeat(**seat) for seat in seats),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         quota_ids=tuple(UUID(quota_id) for quota_id in quota_ids),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        quote=line_quote_from_json(cast("Mapping[str, Any]", quote)) if quote else None,
+        charges_id=UUID(str(charges_id)) if charges_id else None,
         **fields,  # pyright: ignore[reportArgumentType]
     )
 

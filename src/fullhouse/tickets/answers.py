@@ -33,6 +33,8 @@ class TicketAnswer(ApiModel):
     area: str | None
     holder: str | None
     price_minor: int
+    paid_minor: int
+    """What was paid for it in all, with its share of fees and taxes."""
     currency: str
     code: str | None
     issued_at: Instant
@@ -123,6 +125,7 @@ def ticket_answer(sale: Sale, server_key: bytes, ticket: Ticket, unit: Unit) -> 
         area=area_of(sale, unit) or None,
         holder=sale.holder_of(unit),
         price_minor=unit.price_minor,
+        paid_minor=unit.paid_minor,
         currency=sale.order.currency,
         code=code_of(server_key, ticket) if ticket.status is TicketStatus.VALID else None,
         issued_at=ticket.issued_at,

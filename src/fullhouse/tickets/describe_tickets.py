@@ -64,7 +64,7 @@ def _face(sale: Sale, server_key: bytes, pair: tuple[Ticket, Unit], number: str)
         reference=reference_of(ticket.ticket_id),
         place=_place_of(sale, unit, speak),
         ticket_type=ticket_type_of(sale, unit),
-        price=speak.money(unit.price_minor, sale.order.currency),
+        price=speak.money(unit.paid_minor, sale.order.currency),
         holder=sale.holder_of(unit) or "",
         number=number,
         code=code_of(server_key, ticket),

@@ -1,10 +1,10 @@
-"""Routes of events, sessions, availability and allocations."""
+"""Routes of events, sessions, availability, allocations, fees and taxes."""
 
 from fastapi import APIRouter
 
-from fullhouse.catalogue.api import allocations, events, forms, reads, sessions
+from fullhouse.catalogue.api import allocations, charges, events, forms, reads, sessions
 
 router = APIRouter()
-for _part in (reads, events, forms, sessions, allocations):
+for _part in (reads, events, forms, sessions, charges, allocations):
     # The routes themselves, and not a router inside a router: each is asked who may call it.
     router.routes.extend(_part.router.routes)

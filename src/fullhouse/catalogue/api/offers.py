@@ -4,24 +4,32 @@ from uuid import UUID
 
 from fullhouse.catalogue.availability import Offer
 from fullhouse.infra.http import ApiModel
+from fullhouse.pricing.answers import ChargeAnswer, charge_answers
 
 
 class PriceAnswer(ApiModel):
-    """A price in a price category, and what is left there for the ticket type."""
+    """A price in a price category, and what is left there for the ticket type.
+
+    ``total_minor`` is all that one ticket costs that is bought alone, with fees and taxes; ``charges`` says what of it
+    is paid beside the price, or contained.
+    """
 
     price_category_id: UUID
     price_category: str
     name: str
     price_minor: int
+    total_minor: int
+    charges: list[ChargeAnswer]
     available: int
 
 
 class OfferAnswer(ApiModel):
-    """A ticket type, its lowest price, its prices, and what is left for it."""
+    """A ticket type, its lowest price without and with fees and taxes, its prices, and what is left for it."""
 
     id: UUID
     name: str
     price_minor: int | None
+    total_minor: int | None
     prices: list[PriceAnswer]
     available: int
 
@@ -58,12 +66,15 @@ def offer_answer(offer: Offer) -> OfferAnswer:
         id=offer.ticket_type.ticket_type_id,
         name=offer.ticket_type.name,
         price_minor=offer.price_minor,
+        total_minor=offer.total_minor,
         prices=[
             PriceAnswer(
                 price_category_id=price.category.price_category_id,
                 price_category=price.category.key,
                 name=price.category.name,
                 price_minor=price.price_minor,
+                total_minor=price.quote.total_minor,
+                charges=charge_answers([price.quote]),
                 available=price.available,
             )
             for price in offer.prices

@@ -133,6 +133,20 @@ MONEY_CHECKS = (
     ),
     Check(
         7,
+        "units_sum_to_their_order",
+        "What was paid for the units of an order, with fees and taxes, is the order's total.",
+        """
+        SELECT organization_id, order_id, o.total_minor, units.paid_minor
+        FROM orders o JOIN (
+            SELECT organization_id, order_id,
+                   sum(price_minor - discount_minor + fee_minor + tax_added_minor)::bigint AS paid_minor
+            FROM units GROUP BY organization_id, order_id
+        ) AS units USING (organization_id, order_id)
+        WHERE o.total_minor <> units.paid_minor
+        """,
+    ),
+    Check(
+        7,
         "ledger_has_each_refund",
         "What the ledger says is still to be given back is what the refunds say that are not done.",
         """
@@ -143,6 +157,31 @@ MONEY_CHECKS = (
         SELECT organization_id, refund_id, r.order_id, r.status, r.amount_minor, o.owed_minor AS ledger_minor
         FROM refunds r FULL JOIN owed o USING (organization_id, refund_id)
         WHERE coalesce(o.owed_minor, 0) <> CASE WHEN r.status <> 'succeeded' THEN r.amount_minor ELSE 0 END
+        """,
+    ),
+    Check(
+        7,
+        "sale_is_entered_as_it_was_charged",
+        "Discounts, fees and taxes of a sale are in the ledger as its units have them.",
+        """
+        WITH charged AS (
+            SELECT organization_id, order_id, sum(discount_minor)::bigint AS discounts,
+                   sum(absorbed_minor)::bigint AS absorbed, -sum(tax_minor)::bigint AS taxes,
+                   -sum(fee_minor + absorbed_minor
+                        - CASE WHEN tax_added_minor = 0 THEN tax_of_fees_minor ELSE 0 END)::bigint AS fees
+            FROM units GROUP BY organization_id, order_id
+        ), entered AS (
+            SELECT organization_id, order_id,
+                   coalesce(sum(amount_minor) FILTER (WHERE account = 'discounts'), 0)::bigint AS discounts,
+                   coalesce(sum(amount_minor) FILTER (WHERE account = 'absorbed_fees'), 0)::bigint AS absorbed,
+                   coalesce(sum(amount_minor) FILTER (WHERE account = 'taxes'), 0)::bigint AS taxes,
+                   coalesce(sum(amount_minor) FILTER (WHERE account = 'fees'), 0)::bigint AS fees
+            FROM ledger_entries WHERE payment_id IS NULL AND refund_id IS NULL GROUP BY organization_id, order_id
+        )
+        SELECT organization_id, order_id, c.discounts, e.discounts AS ledger_discounts, c.fees, e.fees AS ledger_fees,
+               c.absorbed, e.absorbed AS ledger_absorbed, c.taxes, e.taxes AS ledger_taxes
+        FROM charged c JOIN entered e USING (organization_id, order_id)
+        WHERE (c.discounts, c.fees, c.absorbed, c.taxes) IS DISTINCT FROM (e.discounts, e.fees, e.absorbed, e.taxes)
         """,
     ),
     Check(

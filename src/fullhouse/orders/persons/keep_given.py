@@ -4,8 +4,8 @@ from dataclasses import astuple
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.lines import units_of
 from fullhouse.orders.persons.rules import Given, answers_of, assign
-from fullhouse.orders.rules import units_of
 from fullhouse.orders.writes import insert_answers, insert_consents, insert_holders
 from fullhouse.reservations.rules import Reservation
 

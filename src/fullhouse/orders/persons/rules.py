@@ -7,7 +7,8 @@ from uuid import UUID
 from fullhouse.core.errors import Conflict, Invalid
 from fullhouse.core.json import Json
 from fullhouse.events.form.rules import ANSWER_LENGTH_MAX, Form, Question
-from fullhouse.orders.rules import Consent, NewUnit
+from fullhouse.orders.lines import NewUnit
+from fullhouse.orders.rules import Consent
 
 Problem = tuple[str, str]
 """Where it is, as a path into the body (``holders.0.name``), and what is wrong."""

@@ -6,14 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.languages import Translator
+from fullhouse.orders.lines import quotes_of
 from fullhouse.orders.rules import OrderLine, OrderStatus, Unit
 from fullhouse.payments.rules import Payment, Refund, RefundStatus, count_declined, open_payment, tries_max
+from fullhouse.pricing.parts import breakdown_of
 from fullhouse.reservations.rules import Reservation, ReservationStatus
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.describe_tickets import area_of, section_of, ticket_type_of
 from fullhouse.tickets.load_sale import Sale
 from fullhouse.tickets.rules import reference_of
 from fullhouse.web.pages.shop.declines import explain_decline, last_decline
+from fullhouse.web.pages.shop.words import charges_text
 
 LOOKS_MAX = 150
 """After so many looks a page that was left open stops asking."""
@@ -67,8 +70,9 @@ class Onward:
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """A line of the order."""
+    """A line of the order: tickets, or a sum that belongs to all of them."""
 
+    is_ticket: bool
     quantity: int
     description: str
     places: tuple[str, ...]
@@ -103,6 +107,8 @@ class OrderCard:
     time_zone: str
     lines: tuple[LineRow, ...]
     total_text: str
+    contained_text: str
+    """Which taxes stand in the total without a line of their own."""
     name: str
     email: str
 
@@ -216,6 +222,9 @@ def order_card(facts: OrderFacts, path: str, speak: Translator) -> OrderCard:
         time_zone=terms.time_zone,
         lines=tuple(_line(line, sale, speak) for line in facts.lines),
         total_text=speak.money(order.total_minor, order.currency),
+        contained_text=charges_text(
+            speak, [one for one in breakdown_of(quotes_of(facts.lines)) if one.contained], order.currency
+        ),
         name=contact.name if contact else "",
         email=contact.email if contact else "",
     )
@@ -254,6 +263,7 @@ def _place_of(sale: Sale, unit: Unit, speak: Translator) -> tuple[tuple[str, str
 
 def _line(line: OrderLine, sale: Sale, speak: Translator) -> LineRow:
     return LineRow(
+        is_ticket=line.kind == "ticket",
         quantity=line.quantity,
         description=line.description,
         places=_places(line, sale),

@@ -124,7 +124,7 @@ def _left_by_category(view: SessionView) -> dict[str, int]:
 def _prices_in(view: SessionView, keys: Collection[str]) -> tuple[TypePrices, ...]:
     """Collect what each ticket type on sale costs in some price categories."""
     found = (
-        (offer.ticket_type.name, tuple(one.price_minor for one in offer.prices if one.category.key in keys))
+        (offer.ticket_type.name, tuple(one.quote.total_minor for one in offer.prices if one.category.key in keys))
         for offer in view.offers
         if offer.ticket_type.on_sale
     )

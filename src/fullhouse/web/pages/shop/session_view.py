@@ -9,6 +9,7 @@ from fullhouse.catalogue.availability import Offer
 from fullhouse.catalogue.show_event import SessionView
 from fullhouse.core.json import Json
 from fullhouse.infra.languages import Translator
+from fullhouse.pricing.parts import breakdown_of
 from fullhouse.web.pages.figures import number
 from fullhouse.web.pages.shop.room import Place
 from fullhouse.web.pages.shop.session_form import (
@@ -18,7 +19,7 @@ from fullhouse.web.pages.shop.session_form import (
     companions_field,
     quantity_field,
 )
-from fullhouse.web.pages.shop.words import change_of, lowest_price, price_span, why_not_on_sale
+from fullhouse.web.pages.shop.words import change_of, charges_text, lowest_price, price_span, why_not_on_sale
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def session_card(view: SessionView, now: datetime, speak: Translator) -> Session
     """Describe a session."""
     terms = view.terms
     text, help_text = ("", "") if view.on_sale else why_not_on_sale(speak, terms, now)
-    prices = [one.price_minor for offer in view.offers if offer.available for one in offer.prices]
+    prices = [one.quote.total_minor for offer in view.offers if offer.available for one in offer.prices]
     return SessionCard(
         session_id=terms.session_id,
         name=terms.session_name,
@@ -69,6 +70,7 @@ class KindRow:
     name: str
     description: str
     price_text: str
+    charges_text: str
     available: int
     count_max: int
     value: str
@@ -98,7 +100,8 @@ def _kind_row(
         field=field,
         name=kind.name,
         description=kind.description,
-        price_text=price_span(speak, [one.price_minor for one in offer.prices], view.terms.currency),
+        price_text=price_span(speak, [one.quote.total_minor for one in offer.prices], view.terms.currency),
+        charges_text=_charges_text(offer, view.terms.currency, speak),
         available=offer.available,
         count_max=count_max,
         value=str(min(int(entered), count_max)) if entered.isascii() and entered.isdecimal() else "0",
@@ -108,6 +111,14 @@ def _kind_row(
         companions_field=companions,
         companions_value=fields.get(companions, ""),
     )
+
+
+def _charges_text(offer: Offer, currency: str, speak: Translator) -> str:
+    """Say what the price contains; in words alone where there are several prices."""
+    if len(offer.prices) == 1:
+        return charges_text(speak, breakdown_of([offer.prices[0].quote]), currency)
+    named = {one.name for price in offer.prices for one in breakdown_of([price.quote])}
+    return speak.gettext("includes %(charges)s", charges=", ".join(sorted(named))) if named else ""
 
 
 @dataclass(frozen=True, slots=True)

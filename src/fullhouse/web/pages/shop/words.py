@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fullhouse.events.rules import EventStatus, SessionStatus, SessionTerms
 from fullhouse.infra.languages import Translator
+from fullhouse.pricing.parts import ChargeKind, NamedCharge
 
 
 def date_and_time(speak: Translator, instant: datetime, time_zone: str) -> str:
@@ -33,6 +34,16 @@ def lowest_price(speak: Translator, amounts_minor: Sequence[int], currency: str)
         return ""
     lowest = price(speak, min(amounts_minor), currency)
     return lowest if len(set(amounts_minor)) == 1 else speak.gettext("from %(price)s", price=lowest)
+
+
+def charges_text(speak: Translator, charges: Sequence[NamedCharge], currency: str) -> str:
+    """Say which fees and taxes an amount contains; nothing where it contains none."""
+    named = [
+        f"{one.name} {speak.money(one.amount_minor, currency)}"
+        for one in charges
+        if one.kind is not ChargeKind.DISCOUNT
+    ]
+    return speak.gettext("includes %(charges)s", charges=", ".join(named)) if named else ""
 
 
 def change_of(speak: Translator, terms: SessionTerms) -> str:
