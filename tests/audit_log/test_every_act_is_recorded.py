@@ -177,8 +177,7 @@ def simple_event(by: Organizer) -> dict[str, Any]:
 
 
 async def cancelled_session(by: Organizer) -> str:
-    await by.shop.paid(1)
-    path = f"/sessions/{by.shop.sale.made.session_id}"
+    path = await by.session()
     assert (await by.call("POST", f"{path}/cancel")).status_code == 200
     return f"{path}/refunds"
 
