@@ -553,6 +553,8 @@ CREATE TABLE reservations (
 ) WITH (fillfactor = 80);
 CREATE INDEX reservations_held ON reservations (organization_id, session_id, expires_at) WHERE status = 'held';
 CREATE INDEX reservations_expiring ON reservations (expires_at) WHERE status = 'held';
+CREATE INDEX reservations_ended ON reservations (ended_at, organization_id, reservation_id)
+    WHERE status IN ('released', 'expired');
 
 CREATE TABLE allocations (
     organization_id uuid NOT NULL,

@@ -41,6 +41,7 @@ ACROSS_ORGANIZATIONS = {
     "privacy/queries.py:find_unswept": "finds whose documents are left; each is then swept inside its organization",
     "payments/day_writes.py:drop_strangers": "drops what is known to be nobody's, whoever it was sent to",
     "reservations/queries.py:due_allocations": "finds what is due; each is then released inside its organization",
+    "reservations/queries.py:load_ended": "finds what came to nothing; each is deleted by its organization and id",
     "reservations/queries.py:sessions_with_expired": "finds what has expired; each is then ended inside its own",
     "web/gauges.py": "an operator's depths of queues, without a row of anybody",
 }

@@ -1,14 +1,20 @@
 """What has done its duty is forgotten after its time; what has not, never."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from harness.sale import make_sale
+from harness.sale import Sale, make_sale
 
-from fullhouse.infra import prune
-from fullhouse.reservations.prune_stock_changes import prune_stock_changes
+from fullhouse.infra import prune, system
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
+from fullhouse.orders.queries import find_ordered
+from fullhouse.reservations import prune as prune_stock
+from fullhouse.reservations.place_reservation import Placed
+from fullhouse.reservations.release_reservation import release_reservation
 
 
 async def count(pool: Any, table: str) -> int:
@@ -70,10 +76,10 @@ async def test_changes_of_stock_are_forgotten_but_the_latest_and_sales_go_on(fre
     sale = await make_sale(fresh_pool)
     for _ in range(3):
         await sale.hold(1)
-    assert await prune_stock_changes(fresh_pool) == 0
+    assert await prune_stock.prune_stock_changes(fresh_pool) == 0
     await fresh_pool.execute("UPDATE stock_changes SET changed_at = changed_at - interval '2 hours'")
 
-    assert await prune_stock_changes(fresh_pool) == 2
+    assert await prune_stock.prune_stock_changes(fresh_pool) == 2
     assert await count(fresh_pool, "stock_changes") == 1
 
     other = await make_sale(fresh_pool)
@@ -81,3 +87,93 @@ async def test_changes_of_stock_are_forgotten_but_the_latest_and_sales_go_on(fre
     await other.hold(2)
     await sale.hold(1)
     assert await sale.stock() == (10, 6, 0, 0)
+
+
+async def end_long_ago(pool: Any, days: int, *placed: Placed) -> None:
+    """Let reservations have expired so many days ago."""
+    await pool.execute(
+        """
+        UPDATE reservations SET status = 'expired', ended_at = clock_timestamp() - make_interval(days => $1)
+        WHERE reservation_id = ANY ($2)
+        """,
+        days,
+        [one.reservation.reservation_id for one in placed],
+    )
+
+
+async def test_holds_that_came_to_nothing_are_forgotten_and_no_others(
+    fresh_pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune_stock, "BATCH_COUNT", 2)
+    sale = await make_sale(fresh_pool, capacity=100)
+    ordered = await sale.hold(1)
+    await sale.order(1, ordered)
+    dropped = [await sale.hold(1) for _ in range(5)]
+    recent, held = await sale.hold(1), await sale.hold(1)
+    # The one with an order is the oldest, so that it comes first and is passed over.
+    await end_long_ago(fresh_pool, 400, ordered)
+    await end_long_ago(fresh_pool, prune_stock.ENDED_KEPT_DAYS + 1, *dropped)
+    await end_long_ago(fresh_pool, prune_stock.ENDED_KEPT_DAYS - 1, recent)
+
+    assert await prune_stock.prune_reservations(fresh_pool, find_ordered) == 5
+    left = await fresh_pool.fetch("SELECT reservation_id FROM reservations")
+    assert {row["reservation_id"] for row in left} == {
+        one.reservation.reservation_id for one in (ordered, recent, held)
+    }
+    assert await prune_stock.prune_reservations(fresh_pool, find_ordered) == 0
+
+
+async def prune_everything(pool: Any) -> list[int]:
+    return [
+        await prune_stock.prune_reservations(pool, find_ordered),
+        await prune_stock.prune_stock_changes(pool),
+        await prune.prune_outbox(pool),
+        await prune.prune_inbox(pool),
+        await prune.prune_idempotency_keys(pool),
+    ]
+
+
+async def make_everything_old(sale: Sale) -> None:
+    """Leave rows behind that are past their time, of a session that is on sale."""
+    pool: Any = sale.pool
+    dropped = [await sale.hold(1) for _ in range(3)]
+    await end_long_ago(pool, 400, *dropped)
+    await pool.execute("UPDATE outbox SET sent_at = clock_timestamp() - interval '1000 days'")
+    await pool.execute("UPDATE stock_changes SET changed_at = changed_at - interval '2 hours'")
+    for table in ("inbox", "idempotency_keys"):
+        await pool.execute(INSERTS[table].replace("$2", "'1000 days'"), sale.made.organization_id)
+
+
+async def test_sales_go_on_while_everything_is_pruned(fresh_pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deletions are not committed until sales were made: one that waited for another would wait for ever."""
+    sale = await make_sale(fresh_pool, capacity=100)
+    await make_everything_old(sale)
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as pruning:
+
+        @asynccontextmanager
+        async def same(_pool: object, _whose: object) -> AsyncGenerator[Any]:
+            yield pruning
+
+        for module in (prune, prune_stock):
+            monkeypatch.setattr(module, "connection", same)
+        assert await prune_everything(fresh_pool) == [3, 2, 3, 1, 1]
+        async with asyncio.timeout(60):
+            placed = await sale.order(2)
+            await sale.pay(placed.order.order_id)
+            await sale.hold(1)
+            async with transaction(fresh_pool, sale.made.organization_id) as conn:
+                ended = (await sale.hold(1)).reservation.reservation_id
+                assert await release_reservation(conn, system.make_id, sale.made.organization_id, ended)
+
+
+async def test_everything_is_pruned_while_a_sale_is_in_the_middle(fresh_pool: Any) -> None:
+    """The sale has locked its stock, written, and not committed."""
+    sale = await make_sale(fresh_pool, capacity=100)
+    placed = await sale.hold(1)
+    await make_everything_old(sale)
+    async with transaction(fresh_pool, sale.made.organization_id) as conn:
+        ended = placed.reservation.reservation_id
+        await release_reservation(conn, system.make_id, sale.made.organization_id, ended)
+        async with asyncio.timeout(60):
+            assert await prune_everything(fresh_pool) == [3, 3, 4, 1, 1]
+    assert await sale.stock() == (100, 3, 0, 0)

@@ -42,6 +42,20 @@ async def find_orders_of_email(
     return [(row["organization_id"], row["order_id"]) for row in rows]
 
 
+async def find_ordered(conn: Connection, reservations: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Return those of (organization, reservation) pairs from which an order was placed, in whatever state it is."""
+    rows = await conn.fetch(
+        """
+        SELECT o.organization_id, o.reservation_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS r(organization_id, reservation_id)
+        JOIN orders o ON o.organization_id = r.organization_id AND o.reservation_id = r.reservation_id
+        """,
+        [organization_id for organization_id, _ in reservations],
+        [reservation_id for _, reservation_id in reservations],
+    )
+    return {(row["organization_id"], row["reservation_id"]) for row in rows}
+
+
 async def load_lines(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[OrderLine, ...]:
     """Load an order's lines by number."""
     rows = await conn.fetch(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
@@ -146,6 +147,35 @@ async def sessions_with_expired(conn: Connection, count_max: int) -> list[tuple[
         count_max,
     )
     return [(row["organization_id"], row["session_id"]) for row in rows]
+
+
+class Ended(NamedTuple):
+    """A reservation that was released or expired, in the order in which they ended."""
+
+    ended_at: datetime
+    organization_id: UUID
+    reservation_id: UUID
+
+
+async def load_ended(conn: Connection, days: int, after: Ended | None, count_max: int) -> list[Ended]:
+    """Find reservations that came to nothing so many days ago or earlier, after the last of the batch before.
+
+    Crosses organizations: the schedule's look-up.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT ended_at, organization_id, reservation_id FROM reservations
+        WHERE status IN ('released', 'expired') AND ended_at < clock_timestamp() - make_interval(days => $1)
+          AND (ended_at, organization_id, reservation_id) > (coalesce($2, '-infinity'::timestamptz), $3::uuid, $4::uuid)
+        ORDER BY ended_at, organization_id, reservation_id LIMIT $5
+        """,
+        days,
+        after.ended_at if after else None,
+        after.organization_id if after else UUID(int=0),
+        after.reservation_id if after else UUID(int=0),
+        count_max,
+    )
+    return [Ended(**row) for row in rows]
 
 
 async def load_allocations(conn: Connection, organization_id: UUID, session_id: UUID) -> list[Record]:

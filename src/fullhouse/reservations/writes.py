@@ -376,3 +376,17 @@ async def delete_old_changes(conn: Connection, seconds: float, count_max: int) -
         count_max,
     )
     return int(tag.rpartition(" ")[2])
+
+
+async def delete_ended(conn: Connection, ended: Sequence[tuple[UUID, UUID]]) -> int:
+    """Delete (organization, reservation) pairs that are still released or expired; return how many."""
+    tag = await conn.execute(
+        """
+        DELETE FROM reservations r USING unnest($1::uuid[], $2::uuid[]) AS e(organization_id, reservation_id)
+        WHERE r.organization_id = e.organization_id AND r.reservation_id = e.reservation_id
+          AND r.status IN ('released', 'expired')
+        """,
+        [organization_id for organization_id, _ in ended],
+        [reservation_id for _, reservation_id in ended],
+    )
+    return int(tag.rpartition(" ")[2])

@@ -16,6 +16,7 @@ from fullhouse.infra.prune import (
     prune_outbox,
 )
 from fullhouse.infra.resources import Resources
+from fullhouse.orders.queries import find_ordered
 from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.expire_attempts import expire_attempts
 from fullhouse.payments.providers.port import Providers
@@ -24,7 +25,7 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.privacy.erase_buyer import erase_old_buyers, sweep_erased
 from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
-from fullhouse.reservations.prune_stock_changes import prune_stock_changes
+from fullhouse.reservations.prune import prune_reservations, prune_stock_changes
 from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.tickets.of_buyer.request_links import prune_link_requests
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
@@ -67,6 +68,7 @@ def jobs_of(resources: Resources, providers: Providers, kept: KeptDays) -> tuple
         Job("reconcile_days", 60.0, lambda: reconcile_days(pool, make_id, providers), seconds_max=300.0),
         Job("prune_link_requests", 3600.0, lambda: prune_link_requests(pool)),
         Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
+        Job("prune_reservations", 3600.0, lambda: prune_reservations(pool, find_ordered), seconds_max=120.0),
         Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
         Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
         Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
