@@ -13,12 +13,23 @@ from fullhouse.realtime.streams import Streams
 
 router = APIRouter(tags=["events"])
 
+_EVENT = {
+    "type": "object",
+    "title": "StreamEvent",
+    "description": "One event. `data` is JSON: the body of the availability answer, or what became of its parts.",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": ["snapshot", "change"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-Sent Events: `snapshot` with the body of the availability answer, or what changed since "
         "`Last-Event-ID`; then a `change` for each change, at most four a second. The id of an event is the version "
         "of the stock.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
     **problems(404),
 }
