@@ -61,7 +61,7 @@ class House:
 
     def headers(self, operation: str, row: Row, asker: str) -> Headers:
         if asker in ("holder", "wrong_secret"):
-            sent = self.reservation if row.secret == "Reservation" else self.order
+            sent = {"Reservation": self.reservation, "Allocation": NO_ALLOCATION}.get(row.secret, self.order)
             return sent if asker == "holder" else {name: text[:-1] + _other(text[-1]) for name, text in sent.items()}
         if asker == "scoped_key":
             return self.scoped.get(self.operations[operation], self.askers["key_without_scope"])
@@ -83,6 +83,7 @@ class House:
             return await conn.fetchval(STATE, self.organization_id)
 
 
+NO_ALLOCATION = {"Authorization": f"Allocation {'A' * 22}"}
 OUTSIDE = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"}
 STATE = """
 SELECT ARRAY[

@@ -22,7 +22,7 @@ class Row:
     lets: Lets
     ok: int
     body: Any = None
-    secret: Literal["", "Order", "Reservation"] = ""
+    secret: Literal["", "Order", "Reservation", "Allocation"] = ""
     """Whose holder is let in as well, or alone."""
     foreign: int = 404
     """What an owner of another organization hears."""
@@ -108,6 +108,9 @@ TABLE: dict[str, Row] = {
     "GET /sessions/{session_id}/allocations": Row("box_office", 200),
     "POST /sessions/{session_id}/allocations": Row("box_office", 201, {"name": "House", "quantities": {"standing": 1}}),
     "DELETE /sessions/{session_id}/allocations/{allocation_id}": Row("box_office", 404),
+    "POST /sessions/{session_id}/allocations/{allocation_id}/reservations": Row(
+        "box_office", 404, BAD, secret="Allocation"
+    ),
     # the sale
     "POST /reservations": Row("anyone", 422, BAD),
     "GET /reservations/{reservation_id}": Row("holder", 200, secret="Reservation"),

@@ -10,8 +10,9 @@ from fullhouse.access.policies import reservation
 from fullhouse.access.policies.event import may_delete, may_look
 from fullhouse.access.policies.refund import RefundAboveLimit, check_refund
 from fullhouse.access.policies.role import RoleAboveOwn, check_gives, check_gives_role, check_touches
+from fullhouse.access.policies.seat import may_block, may_sell
 from fullhouse.access.policies.ticket import OutsideBinding, Post, find_post
-from fullhouse.access.rules import PERMISSIONS
+from fullhouse.access.rules import PERMISSIONS, Asker
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
 from fullhouse.core.secrets import hash_secret
 from fullhouse.organizations.rules import Role
@@ -114,3 +115,22 @@ def test_a_reservation_opens_for_its_token_alone() -> None:
     assert reservation.opens("the secret", hash_secret("the secret"))
     assert not reservation.opens("the secreT", hash_secret("the secret"))
     assert not reservation.opens("", hash_secret("the secret"))
+
+
+def test_who_may_block_may_sell_what_is_blocked() -> None:
+    for role in Role:
+        allowed = role is not Role.SCANNER
+        assert may_block(actor(role), OURS) is allowed
+        assert may_sell(Asker(actor(role)), OURS, None) is allowed
+        assert not may_block(actor(role), THEIRS)
+        assert not may_sell(Asker(actor(role)), THEIRS, None)
+    assert not may_sell(Asker(ANONYMOUS), OURS, None)
+
+
+def test_a_key_sells_from_its_own_allocation_alone_whoever_sends_it() -> None:
+    hashed = hash_secret("the key")
+    for who in (ANONYMOUS, actor(Role.OWNER)):
+        assert may_sell(Asker(who, "the key"), OURS, hashed)
+        assert not may_sell(Asker(who, "the kez"), OURS, hashed)
+        assert not may_sell(Asker(who, ""), OURS, hashed)
+        assert not may_sell(Asker(who, "the key"), OURS, None)

@@ -126,6 +126,14 @@ async def delete_allocation(by: Organizer) -> httpx.Response:
     return await by.call("DELETE", f"{path}/{made['id']}")
 
 
+async def reserve_from_allocation(by: Organizer) -> httpx.Response:
+    made = by.shop.sale.made
+    path = f"/sessions/{made.session_id}/allocations"
+    allocation = await by.make(path, {"name": "House", "quantities": {"standing": 1}})
+    items = [{"ticket_type_id": str(made.types["adult"]), "quantity": 1}]
+    return await by.call("POST", f"{path}/{allocation['id']}/reservations", {"items": items})
+
+
 async def cancel_order(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"/orders/{(await by.shop.order(1))['id']}/cancel")
 
@@ -246,6 +254,7 @@ WAYS: Mapping[str, tuple[str, Way]] = {
         ),
     ),
     "DELETE /sessions/{session_id}/allocations/{allocation_id}": ("stock.release", delete_allocation),
+    "POST /sessions/{session_id}/allocations/{allocation_id}/reservations": ("stock.reserve", reserve_from_allocation),
     "POST /orders/{order_id}/cancel": ("order.cancel", cancel_order),
     "POST /orders/{order_id}/refunds": ("order.refund", refund_order),
     "POST /refunds/{refund_id}/retry": ("refund.retry", retry_refund),

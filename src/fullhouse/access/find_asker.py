@@ -34,8 +34,13 @@ THINGS: dict[str, Kind] = {
 }
 """The parameters of paths by which the directory finds an organization, and what they name."""
 
-Scheme = Literal["Bearer", "Order", "Reservation"]
-_SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "order": "Order", "reservation": "Reservation"}
+Scheme = Literal["Bearer", "Order", "Reservation", "Allocation"]
+_SCHEMES: dict[str, Scheme] = {
+    "bearer": "Bearer",
+    "order": "Order",
+    "reservation": "Reservation",
+    "allocation": "Allocation",
+}
 
 
 @dataclass(frozen=True, slots=True)

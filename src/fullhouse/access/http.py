@@ -53,7 +53,7 @@ from fullhouse.organizations.members.find_member import Members
 
 __all__ = ["Declaration", "OpenGrant", "SignedIn", "read_credential"]
 
-HolderScheme = Literal["Order", "Reservation"]
+HolderScheme = Literal["Order", "Reservation", "Allocation"]
 _HOLDER = Actor(kind=ActorKind.HOLDER, label="holder")
 
 

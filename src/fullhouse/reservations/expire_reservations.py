@@ -1,15 +1,13 @@
 """Expiry: an expired reservation counts as free inside the transaction that claims its stock; the sweeper tidies up."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.reservations import queries, writes
+from fullhouse.reservations.blocked.give_back import give_back
 from fullhouse.reservations.messages import ReservationExpired
-from fullhouse.reservations.rules import SeatState
-from fullhouse.reservations.writes import SeatMove, StockMove
 
 EXPIRED_PER_BATCH_MAX = 5_000
 SESSIONS_PER_SWEEP_MAX = 200
@@ -36,24 +34,7 @@ async def expire_in_session(conn: Connection, make_id: MakeId, organization_id: 
     rows = await writes.expire_due(conn, organization_id, session_id, EXPIRED_PER_BATCH_MAX)
     if not rows:
         return 0
-    version = await writes.move_stock(
-        conn,
-        StockMove(
-            organization_id,
-            session_id,
-            seats=[SeatMove([seat for row in rows for seat in row["seats"]], SeatState.HELD, SeatState.AVAILABLE)],
-            held=sum_counts(rows, -1),
-        ),
-    )
+    version = await give_back(conn, organization_id, session_id, rows)
     ids = tuple(row["reservation_id"] for row in rows)
     await outbox.append(conn, make_id, [ReservationExpired(organization_id, session_id, version, ids)])
     return len(rows)
-
-
-def sum_counts(rows: Iterable[Record], sign: int) -> dict[UUID, int]:
-    """Add up what rows of reservations draw on each quota, times ``sign``."""
-    counts: dict[UUID, int] = {}
-    for row in rows:
-        for quota_id, count in zip(row["quota_ids"], row["quota_counts"], strict=True):
-            counts[quota_id] = counts.get(quota_id, 0) + sign * count
-    return counts

@@ -160,6 +160,21 @@ async def load_allocations(conn: Connection, organization_id: UUID, session_id: 
     )
 
 
+async def load_allocation_key(
+    conn: Connection, organization_id: UUID, session_id: UUID, allocation_id: UUID
+) -> Record | None:
+    """Load the hash of the key of an allocation that is still blocked; None where there is no such allocation."""
+    return await conn.fetchrow(
+        """
+        SELECT key_hash FROM allocations
+        WHERE organization_id = $1 AND session_id = $2 AND allocation_id = $3 AND status = 'blocked'
+        """,
+        organization_id,
+        session_id,
+        allocation_id,
+    )
+
+
 async def due_allocations(conn: Connection, count_max: int) -> list[Record]:
     """Find allocations whose release has come. Crosses organizations: the schedule's look-up."""
     return await conn.fetch(

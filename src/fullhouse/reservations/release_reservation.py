@@ -6,10 +6,9 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import writes
-from fullhouse.reservations.expire_reservations import sum_counts
+from fullhouse.reservations.blocked.give_back import give_back
 from fullhouse.reservations.messages import ReservationReleased
-from fullhouse.reservations.rules import ReservationStatus, SeatState
-from fullhouse.reservations.writes import SeatMove, StockMove
+from fullhouse.reservations.rules import ReservationStatus
 
 
 async def release_reservation(conn: Connection, make_id: MakeId, organization_id: UUID, reservation_id: UUID) -> bool:
@@ -22,14 +21,6 @@ async def release_reservation(conn: Connection, make_id: MakeId, organization_id
         return False
     session_id = row["session_id"]
     await writes.end_reservation(conn, organization_id, reservation_id, ReservationStatus.RELEASED)
-    version = await writes.move_stock(
-        conn,
-        StockMove(
-            organization_id,
-            session_id,
-            seats=[SeatMove(row["seats"], SeatState.HELD, SeatState.AVAILABLE)],
-            held=sum_counts([row], -1),
-        ),
-    )
+    version = await give_back(conn, organization_id, session_id, [row])
     await outbox.append(conn, make_id, [ReservationReleased(organization_id, session_id, version, (reservation_id,))])
     return True

@@ -8,8 +8,11 @@ from fullhouse.core.ids import MakeId
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import outbox
-from fullhouse.infra.postgres import Connection
+from fullhouse.infra.postgres import Connection, Record
 from fullhouse.reservations import queries, writes
+from fullhouse.reservations.blocked import writes as allocation_writes
+from fullhouse.reservations.blocked.allocation import Allocation, open_to_sellers
+from fullhouse.reservations.blocked.take_from_allocation import take_from_allocation
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.messages import ReservationSold
 from fullhouse.reservations.queries import reservation_of
@@ -31,9 +34,9 @@ async def sell_again(
 ) -> Reservation | None:
     """Sell the places of a released or expired reservation, or equal ones where the session allows it.
 
-    Equal means: the same ticket type and price category, in one row where it was one row. The price stays as it
-    was paid. None means that nothing was changed, because there are no such places. Locks stock, then the
-    reservation. Raises ``ReservationNotFound``.
+    Equal means: the same ticket type and price category, in one row where it was one row; and of the same allocation,
+    where they were taken from one that is still blocked. The price stays as it was paid. None means that nothing was
+    changed, because there are no such places. Locks stock, then the reservation. Raises ``ReservationNotFound``.
     """
     row = await writes.lock_with_stock(conn, organization_id, reservation_id)
     session_id: UUID = row["session_id"]
@@ -42,12 +45,19 @@ async def sell_again(
         return None
     await expire_in_session(conn, make_id, organization_id, session_id)
     stock = await queries.load_stock(conn, organization_id, session_id)
-    items = find_places(stock, terms, reservation_of(row).items)
+    blocked = await allocation_writes.lock_allocations(conn, organization_id, session_id, _asked(row))
+    allocation = blocked.get(row["allocation_id"])
+    seen = stock if allocation is None else open_to_sellers(stock, allocation)
+    items = find_places(seen, terms, reservation_of(row).items)
     if items is None:
         return None
     sold = reservation_of(row, ReservationStatus.SOLD)._replace(items=items)
-    await _write(conn, make_id, sold)
+    await _write(conn, make_id, sold, allocation)
     return sold
+
+
+def _asked(row: Record) -> tuple[UUID, ...]:
+    return () if row["allocation_id"] is None else (row["allocation_id"],)
 
 
 def find_places(stock: Stock, terms: SessionTerms, items: tuple[HeldItem, ...]) -> tuple[HeldItem, ...] | None:
@@ -100,17 +110,17 @@ def _rows(stock: Stock, seats: list[int]) -> int:
     return sum(1 for row in rows if any(seat.index in wanted for seat in row.seats))
 
 
-async def _write(conn: Connection, make_id: MakeId, sold: Reservation) -> None:
+async def _write(conn: Connection, make_id: MakeId, sold: Reservation, allocation: Allocation | None) -> None:
     draw = draw_of(sold.items)
     await writes.reseat_reservation(conn, sold, draw)
-    version = await writes.move_stock(
-        conn,
-        StockMove(
-            sold.organization_id,
-            sold.session_id,
-            seats=[SeatMove(draw.seats, SeatState.AVAILABLE, SeatState.SOLD, sold.reservation_id)],
-            sold=draw.quota_counts,
-        ),
+    move = StockMove(
+        sold.organization_id,
+        sold.session_id,
+        seats=[SeatMove(draw.seats, SeatState.AVAILABLE, SeatState.SOLD, sold.reservation_id)],
+        sold=draw.quota_counts,
     )
+    if allocation is not None:
+        move = await take_from_allocation(conn, move, allocation, draw)
+    version = await writes.move_stock(conn, move)
     fact = ReservationSold(sold.organization_id, sold.session_id, version, (sold.reservation_id,))
     await outbox.append(conn, make_id, [fact])

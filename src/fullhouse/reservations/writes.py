@@ -217,7 +217,7 @@ async def expire_due(conn: Connection, organization_id: UUID, session_id: UUID, 
             ORDER BY expires_at LIMIT $3 FOR UPDATE
         ) due
         WHERE r.organization_id = $1 AND r.reservation_id = due.reservation_id
-        RETURNING r.reservation_id, r.quota_ids, r.quota_counts, r.seats
+        RETURNING r.reservation_id, r.quota_ids, r.quota_counts, r.seats, r.allocation_id
         """,
         organization_id,
         session_id,

@@ -61,6 +61,12 @@ _SCHEMES: Document = {
         "name": "Authorization",
         "description": "`Reservation <token>`: the token that came with the reservation.",
     },
+    "Allocation": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`Allocation <key>`: the key that came with stock that is kept from the public.",
+    },
 }
 
 

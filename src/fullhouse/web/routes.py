@@ -28,6 +28,7 @@ from fullhouse.realtime import api as realtime_api
 from fullhouse.receipts import api as receipts_api
 from fullhouse.reports import api as reports_api
 from fullhouse.reservations import api as reservations_api
+from fullhouse.reservations.allocations import api as allocations_api
 from fullhouse.seating import api as seating_api
 from fullhouse.tickets import api as tickets_api
 from fullhouse.tickets.of_buyer import api as buyers_api
@@ -41,6 +42,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     catalogue_api.router,
     realtime_api.router,
     reservations_api.router,
+    allocations_api.router,
     orders_api.router,
     tickets_api.router,
     buyers_api.router,

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from fullhouse.access.http import requires
 from fullhouse.access.rules import Grant
-from fullhouse.catalogue.api.answers import AllocationAnswer
+from fullhouse.catalogue.api.answers import AllocationAnswer, BlockedAnswer
 from fullhouse.catalogue.api.fields import Key
 from fullhouse.catalogue.show_allocations import AllocationView, show_allocations
+from fullhouse.core.secrets import derive_key, derive_secret, hash_secret
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionNotFound
 from fullhouse.infra.http import (
@@ -31,6 +32,7 @@ from fullhouse.infra.http import (
 )
 from fullhouse.infra.postgres import Connection, connection, transaction
 from fullhouse.reservations.block_stock import ALLOCATION_SEATS_MAX, block_stock, release_allocation
+from fullhouse.reservations.blocked.writes import set_key
 from fullhouse.reservations.rules import NewAllocation
 
 router = APIRouter(tags=["allocations"])
@@ -48,6 +50,8 @@ class AllocationBody(ApiModel):
     seats: Annotated[tuple[Key, ...], Field(max_length=ALLOCATION_SEATS_MAX)] = ()
     quantities: Annotated[dict[Key, Places], Field(max_length=250, default_factory=dict[str, int])]
     release_at: Instant | None = None
+    with_key: bool = False
+    """Whether a key is made, with which others sell from it."""
 
     def new_allocation(self) -> NewAllocation:
         """Return what was sent, as the feature takes it."""
@@ -78,20 +82,25 @@ async def post_allocation(
     resources: ResourcesDep,
     response: Response,
     key: IdempotencyKey = None,
-) -> AllocationAnswer:
-    """Block stock, all or nothing."""
+) -> BlockedAnswer:
+    """Block stock, all or nothing; ``with_key`` makes a key with which others sell from it."""
     organization_id = grant.organization_id
+    keys = derive_key(resources.secret_key, "allocation")
 
     async def effect(conn: Connection) -> AllocationAnswer:
         terms = await load_terms(conn, organization_id, session_id)
         if terms is None:
             raise SessionNotFound
         allocation_id = await block_stock(conn, resources.make_id, terms, body.new_allocation())
+        if body.with_key:
+            hashed = hash_secret(derive_secret(keys, allocation_id))
+            await set_key(conn, organization_id, session_id, allocation_id, hashed)
         found = await show_allocations(conn, organization_id, session_id)
         return next(_answer(one) for one in found if one.allocation_id == allocation_id)
 
     claim = claim_for(organization_id, f"allocations:{session_id}", key, body)
-    return await idempotent(resources.pool, organization_id, response, claim, effect, model=AllocationAnswer)
+    made = await idempotent(resources.pool, organization_id, response, claim, effect, model=AllocationAnswer)
+    return BlockedAnswer(key=derive_secret(keys, made.id) if body.with_key else None, **dict(made))
 
 
 @router.delete("/sessions/{session_id}/allocations/{allocation_id}", status_code=204, responses=problems(404))

@@ -117,7 +117,7 @@ class SessionDetail(ApiModel):
 
 
 class AllocationAnswer(ApiModel):
-    """Stock that is kept from the public."""
+    """Stock that is kept from the public: what is left of it."""
 
     id: UUID
     name: str
@@ -126,6 +126,12 @@ class AllocationAnswer(ApiModel):
     quantities: dict[str, int]
     release_at: datetime | None
     created_at: datetime
+
+
+class BlockedAnswer(AllocationAnswer):
+    """The same when it was just blocked; ``key`` lets whoever has it sell from it, and is shown now alone."""
+
+    key: str | None
 
 
 def event_answer(event: Event) -> EventAnswer:

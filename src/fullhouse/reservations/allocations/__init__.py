@@ -1,0 +1,1 @@
+"""Selling what is kept from the public, for who may."""
