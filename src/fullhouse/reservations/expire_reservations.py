@@ -6,7 +6,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
 from fullhouse.reservations import queries, writes
-from fullhouse.reservations.allocations.give_back import give_back
+from fullhouse.reservations.blocked.give_back import give_back
 from fullhouse.reservations.messages import ReservationExpired
 
 EXPIRED_PER_BATCH_MAX = 5_000

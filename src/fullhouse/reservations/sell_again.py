@@ -10,9 +10,9 @@ from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.reservations import queries, writes
-from fullhouse.reservations.allocations import writes as allocation_writes
-from fullhouse.reservations.allocations.blocked import Allocation, open_to_sellers
-from fullhouse.reservations.allocations.take_from_allocation import take_from_allocation
+from fullhouse.reservations.blocked import writes as allocation_writes
+from fullhouse.reservations.blocked.allocation import Allocation, open_to_sellers
+from fullhouse.reservations.blocked.take_from_allocation import take_from_allocation
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.messages import ReservationSold
 from fullhouse.reservations.queries import reservation_of

@@ -6,7 +6,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import writes
-from fullhouse.reservations.allocations.give_back import sum_counts
+from fullhouse.reservations.blocked.give_back import sum_counts
 from fullhouse.reservations.messages import ReservationSold
 from fullhouse.reservations.queries import reservation_of
 from fullhouse.reservations.rules import Reservation, ReservationStatus, SeatState

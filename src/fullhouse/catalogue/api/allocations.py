@@ -33,6 +33,7 @@ from fullhouse.infra.http import (
 from fullhouse.infra.postgres import Connection, connection, transaction
 from fullhouse.reservations.allocations.writes import set_key
 from fullhouse.reservations.block_stock import ALLOCATION_SEATS_MAX, block_stock, release_allocation
+from fullhouse.reservations.blocked.writes import set_key
 from fullhouse.reservations.rules import NewAllocation
 
 router = APIRouter(tags=["allocations"])

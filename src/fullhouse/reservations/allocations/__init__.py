@@ -1,1 +1,1 @@
-"""What is kept from the public: sold by who may, and given back to where it came from."""
+"""Selling what is kept from the public, for who may."""

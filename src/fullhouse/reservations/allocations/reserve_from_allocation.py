@@ -15,9 +15,9 @@ from fullhouse.infra import outbox
 from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import queries, writes
-from fullhouse.reservations.allocations import writes as allocation_writes
-from fullhouse.reservations.allocations.blocked import Allocation, open_to_sellers
-from fullhouse.reservations.allocations.take_from_allocation import take_from_allocation
+from fullhouse.reservations.blocked import writes as allocation_writes
+from fullhouse.reservations.blocked.allocation import Allocation, open_to_sellers
+from fullhouse.reservations.blocked.take_from_allocation import take_from_allocation
 from fullhouse.reservations.decide import Refused, Request, decide
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.messages import ReservationHeld

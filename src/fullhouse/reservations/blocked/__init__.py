@@ -1,0 +1,1 @@
+"""What allocations block, and moving places into it and out of it."""
