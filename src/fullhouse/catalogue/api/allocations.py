@@ -31,7 +31,6 @@ from fullhouse.infra.http import (
     problems,
 )
 from fullhouse.infra.postgres import Connection, connection, transaction
-from fullhouse.reservations.allocations.writes import set_key
 from fullhouse.reservations.block_stock import ALLOCATION_SEATS_MAX, block_stock, release_allocation
 from fullhouse.reservations.blocked.writes import set_key
 from fullhouse.reservations.rules import NewAllocation
