@@ -231,14 +231,15 @@ def test_every_sample_that_was_kept_fits_its_schema() -> None:
 
 def test_table_of_facts_has_every_fact_of_every_feature() -> None:
     folder = Path(fullhouse.__file__).parent
-    modules = [import_module(f"fullhouse.{path.parent.name}.messages") for path in folder.glob("*/messages.py")]
+    found = [path.relative_to(folder.parent).with_suffix("") for path in folder.rglob("messages.py")]
+    modules = [import_module(".".join(path.parts)) for path in found]
     declared: set[type[Fact]] = {
         value
         for module in modules
         for value in vars(module).values()
         if isinstance(value, type) and {"type", "version"} <= {name for base in value.__mro__ for name in vars(base)}
     }
-    assert len(modules) == 9
+    assert len(modules) == 10
     assert {one.__name__ for one in declared} == {fact.__name__ for fact in PUBLISHED}
     assert len({fact.type for fact in PUBLISHED}) == len(PUBLISHED)
     assert "order.paid" in WAITING_TYPES
