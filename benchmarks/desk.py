@@ -26,7 +26,7 @@ from harness.stock import MadeSession, box_office, make_seated_session, make_ses
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import Pool, open_pool
-from fullhouse.operations.bench.limits import guarded_statement
+from fullhouse.operations.bench.limits import as_owner, guarded_statement
 from fullhouse.operations.verify import verify
 from fullhouse.reservations.rules import BestAvailable, ItemRequest
 
@@ -66,7 +66,7 @@ async def holds_over_pgbench(place: Place) -> list[Ratio]:
     """Durable holds at the function, over pgbench's guarded statement on the hot row with 64 clients."""
     single, of = list[float](), dict[int, list[float]]({64: [], 512: []})
     for _ in range(place.rounds):
-        single.append(await guarded_statement(place.url, place.pool, place.folder, place.seconds))
+        single.append(await guarded_statement(place.url, place.folder, place.seconds))
         for callers, rates in of.items():
             rates.append(await _sell(place, callers, lambda made: wants(made, 1)))
     return [
@@ -81,7 +81,7 @@ async def batch_over_single_with_slower_commits(place: Place) -> list[Ratio]:
     await _configure(place, SLOWER_COMMITS)
     try:
         for _ in range(place.rounds):
-            single.append(await guarded_statement(place.url, place.pool, place.folder, place.seconds))
+            single.append(await guarded_statement(place.url, place.folder, place.seconds))
             rates.append(await _sell(place, 512, lambda made: wants(made, 1)))
     finally:
         await _configure(place, ("commit_delay = 0", "commit_siblings = 5"))
@@ -204,9 +204,10 @@ def _child(  # noqa: PLR0913, PLR0917 (what a process is handed)
 
 
 async def _configure(place: Place, settings: Sequence[str]) -> None:
-    for setting in settings:
-        await place.pool.execute(f"ALTER SYSTEM SET {setting}")
-    await place.pool.execute("SELECT pg_reload_conf()")
+    async with as_owner(place.url) as conn:
+        for setting in settings:
+            await conn.execute(f"ALTER SYSTEM SET {setting}")
+        await conn.execute("SELECT pg_reload_conf()")
     await asyncio.sleep(0.3)
 
 

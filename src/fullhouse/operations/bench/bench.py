@@ -79,7 +79,7 @@ class Bench:
         """Return what pgbench does a second with one guarded statement on one hot row."""
         self.advance("pgbench")
         house = self.house
-        return await guarded_statement(house.database_url, house.database, house.folder, self.plan.seconds)
+        return await guarded_statement(house.database_url, house.folder, self.plan.seconds)
 
     async def capacity(self, make_request: MakeRequest, judge: Judge, *, seconds: float | None = None) -> float:
         """Return what the API answers a second to as many callers as there are connections, after a warm-up."""

@@ -1,24 +1,24 @@
 """Growing: larger rooms, more sessions, old rows in the tables, more processes. What it costs is to stay level."""
 
+import itertools
 import tempfile
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Final
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.operations.bench.bench import Bench, Log, figure, open_bench
 from fullhouse.operations.bench.figures import Curve, Section
 from fullhouse.operations.bench.holds import each_hold, hold_body, same_hold
 from fullhouse.operations.bench.house import running_house
+from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import MakeRequest
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 
 ROOMS: Final = (1_000, 20_000, 200_000)
 SESSIONS: Final = (1, 100, 10_000)
 PROCESSES: Final = (1, 2, 4)
-LEVEL_SHARE: Final = 0.2
-_runs = count()
+_ROWS_AT_ONCE: Final = 100_000
+_runs = itertools.count()
 
 _OLD_ROWS: Final = (
     """
@@ -28,7 +28,7 @@ _OLD_ROWS: Final = (
     """,
     """
     INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-    SELECT $1, 'old', 'old-' || number, '\\x00', 201, '{}' FROM generate_series(1, $2::integer) AS number
+    SELECT $1, 'old', gen_random_uuid()::text, '\\x00', 201, '{}' FROM generate_series(1, $2::integer) AS number
     """,
     """
     INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, status, secret_hash,
@@ -97,18 +97,20 @@ async def _old_rows(bench: Bench, log: Log) -> Curve:
     for rows in (0, bench.plan.rows_before):
         bench.advance(f"{rows:,} old rows in each table")
         if rows:
-            await lay_old_rows(bench.house.database, on_sale, rows)
+            await lay_old_rows(bench.house.database_url, on_sale, rows)
         points.append((rows, await bench.capacity(same_hold(body, _run()), log.judge)))
     return Curve("holds beside old rows", "rows in each table", "holds/s", points)
 
 
-async def lay_old_rows(pool: Pool, on_sale: OnSale, rows: int) -> None:
+async def lay_old_rows(url: str, on_sale: OnSale, rows: int) -> None:
     """Lay so many old messages, keys, orders and tickets of one organization into the tables."""
-    async with transaction(pool, EVERY_ORGANIZATION) as conn:
-        await conn.execute("SET LOCAL statement_timeout = 0")
+    async with as_owner(url) as conn:
+        await conn.execute("SET statement_timeout = 0")
         for statement in _OLD_ROWS:
             ids = (on_sale.event_id, on_sale.session_id) if "$3" in statement else ()
-            await conn.execute(statement, on_sale.organization_id, rows, *ids)
+            for laid in range(0, rows, _ROWS_AT_ONCE):
+                count = min(_ROWS_AT_ONCE, rows - laid)
+                await conn.execute(statement, on_sale.organization_id, count, *ids)
         await conn.execute("ANALYZE outbox, idempotency_keys, orders, tickets")
 
 

@@ -17,7 +17,7 @@ async def limits(bench: Bench) -> Section:
         bare.append(await bench.bare(hold_body(on_sale, {"quantity": 1})))
         single.append(await bench.pgbench())
         bench.advance("pgbench in batches")
-        batches.append(await machine.guarded_batches(house.database_url, house.database, house.folder, seconds))
+        batches.append(await machine.guarded_batches(house.database_url, house.folder, seconds))
         bench.advance("fsync")
         syncs.append(await machine.fsyncs(house.folder))
     section.figures += [

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Load, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
+from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import OpenLoop
 from fullhouse.operations.bench.stock import put_on_sale
 from fullhouse.operations.bench.wire import Answer, request
@@ -92,7 +92,7 @@ def _says(load: Load, best: float) -> str:
 
 async def _slow_commits(bench: Bench, *, slow: bool) -> None:
     """Let the server wait before each flush of its log, as on a slow disk; or no more."""
-    async with connection(bench.house.database, EVERY_ORGANIZATION) as conn:
+    async with as_owner(bench.house.database_url) as conn:
         await conn.execute("ALTER SYSTEM SET commit_siblings = 0")
         await conn.execute(_SLOW if slow else "ALTER SYSTEM RESET commit_delay")
         await conn.execute("SELECT pg_reload_conf()")
