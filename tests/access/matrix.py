@@ -126,7 +126,7 @@ TABLE: dict[str, Row] = {
     "DELETE /reservations/{reservation_id}": Row("holder", 409, secret="Reservation"),
     "POST /reservations/{reservation_id}/extend": Row("holder", 409, secret="Reservation"),
     "POST /orders": Row("anyone", 422, BAD),
-    "POST /orders/links": Row("anyone", 422, BAD),
+    "POST /order-links": Row("anyone", 422, BAD),
     "GET /me/orders": Row("users", 200),
     "GET /orders/{order_id}": Row("box_office", 200, secret="Order"),
     "GET /orders/{order_id}/ticket": Row("box_office", 200, secret="Order"),

@@ -88,6 +88,22 @@ async def resolve_money_case(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"{CASES}/{case_id}/resolve", {"resolution": "none_of_ours"})
 
 
+CHARGES: dict[str, Any] = {"currency": "EUR", "fees": [], "taxes": []}
+
+
+async def withdraw(by: Organizer, path: str) -> httpx.Response:
+    assert (await by.call("PUT", f"{path}/charges", CHARGES)).status_code == 200
+    return await by.call("DELETE", f"{path}/charges")
+
+
+async def withdraw_from_event(by: Organizer) -> httpx.Response:
+    return await withdraw(by, await by.event_with_session())
+
+
+async def withdraw_from_session(by: Organizer) -> httpx.Response:
+    return await withdraw(by, await by.session())
+
+
 async def set_keys(by: Organizer) -> httpx.Response:
     body = {"secret_key": SECRET_KEY, "webhook_secret": WEBHOOK_SECRET}
     async with running_simulator() as stripe:
@@ -249,6 +265,12 @@ WAYS: Mapping[str, tuple[str, Way]] = {
     "PATCH /sessions/{session_id}": ("session.update", lambda by: on_session(by, "PATCH", "", {"name": "B"})),
     "DELETE /sessions/{session_id}": ("session.delete", lambda by: on_session(by, "DELETE", "")),
     "POST /sessions/{session_id}/cancel": ("session.cancel", lambda by: on_session(by, "POST", "/cancel")),
+    f"PUT {ORGANIZATION}/charges": ("charges.declare", lambda by: by.call("PUT", f"{ORGANIZATION}/charges", CHARGES)),
+    f"DELETE {ORGANIZATION}/charges": ("charges.withdraw", lambda by: withdraw(by, ORGANIZATION)),
+    "PUT /events/{event_id}/charges": ("charges.declare", lambda by: on_event(by, "PUT", "/charges", CHARGES)),
+    "DELETE /events/{event_id}/charges": ("charges.withdraw", withdraw_from_event),
+    "PUT /sessions/{session_id}/charges": ("charges.declare", lambda by: on_session(by, "PUT", "/charges", CHARGES)),
+    "DELETE /sessions/{session_id}/charges": ("charges.withdraw", withdraw_from_session),
     "POST /sessions/{session_id}/allocations": (
         "stock.block",
         lambda by: by.call(

@@ -91,10 +91,10 @@ async def test_message_is_missed_only_where_its_queue_was_found_empty_long_after
     await sale.deliver()
     await sale.work()  # reacts without the inbox of the queues, and puts nothing into them
     await pool.execute("UPDATE outbox SET sent_at = sent_at - interval '5 minutes' WHERE sent_at IS NOT NULL")
-    for queue in ("payments.settle", "tickets.issue"):
+    for queue in ("payments.settle", "tickets.issue", "receipts.issue"):
         await note(pool, ONE, 1, None, queue)
     assert "message_is_reacted_to" not in await failing(pool)
-    for queue in ("payments.settle", "tickets.issue"):
+    for queue in ("payments.settle", "tickets.issue", "receipts.issue"):
         await note(pool, ONE, 0, 0.0, queue)
     assert "message_is_reacted_to" not in await failing(pool)
     assert "message_is_reacted_to" in await failing(pool, idle=True)

@@ -132,7 +132,7 @@ async def sell_to_canary(shop: Shop, pool: Any) -> dict[str, Any]:
         f"/orders/{order['id']}/refunds", json=lines, headers=await shop.member("manager")
     )
     assert refunded.status_code == 201, refunded.text
-    asked = await shop.client.post("/orders/links", json={"email": EMAIL.upper()})
+    asked = await shop.client.post("/order-links", json={"email": EMAIL.upper()})
     assert asked.status_code == 202
     await drained(pool)
     assert await pool.fetchval("SELECT count(*) FROM mail_deliveries WHERE kind LIKE 'links:%'") == 1

@@ -29,7 +29,7 @@ from fullhouse.tickets.issue_tickets import issue_tickets
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.of_buyer import mail_links as verb
 from fullhouse.tickets.of_buyer.mail_links import mail_links
-from fullhouse.tickets.of_buyer.request_links import prune_link_requests
+from fullhouse.tickets.of_buyer.prune_link_requests import prune_link_requests
 from fullhouse.web.edge import Edge
 
 LINK = "http://tickets.example/orders/"
@@ -133,7 +133,7 @@ async def test_links_are_mailed_and_open_orders_without_an_account(
     email = new_email()
     orders = [await buy(pool, client, email), await buy(pool, client, email, paid=False)]
     headers = {"Accept-Language": "pt-BR"}
-    answer = await client.post("/orders/links", json={"email": email}, headers=headers)
+    answer = await client.post("/order-links", json={"email": email}, headers=headers)
     assert (answer.status_code, answer.content) == (202, b"null")
     (request_id,) = await requests_of(pool, email)
     assert await mail_links(pool, open_mailroom(resources), request_id)
@@ -175,7 +175,7 @@ async def test_known_and_unknown_addresses_hear_the_same_and_cost_the_same(
 ) -> None:
     known, unknown = new_email(), new_email()
     await buy(pool, client, known)
-    answers = [await client.post("/orders/links", json={"email": one}) for one in (known, unknown)]
+    answers = [await client.post("/order-links", json={"email": one}) for one in (known, unknown)]
     first, second = (
         (answer.status_code, answer.content, {name for name in answer.headers if name != "x-request-id"})
         for answer in answers
@@ -191,7 +191,7 @@ async def test_known_and_unknown_addresses_hear_the_same_and_cost_the_same(
 async def test_links_are_asked_for_within_a_budget(client: httpx.AsyncClient, pool: Pool) -> None:
     email = new_email()
     statuses = [
-        (await client.post("/orders/links", json={"email": email.upper() if number % 2 else email})).status_code
+        (await client.post("/order-links", json={"email": email.upper() if number % 2 else email})).status_code
         for number in range(MAIL.free + 1)
     ]
     assert statuses == [202] * MAIL.free + [429]
@@ -208,7 +208,7 @@ async def test_orders_that_came_to_nothing_hide_none(
     for _ in range(2):
         lapsed = await buy(pool, client, email, paid=False)
         await pool.execute("UPDATE orders SET status = 'expired' WHERE order_id = $1::uuid", lapsed["id"])
-    await client.post("/orders/links", json={"email": email})
+    await client.post("/order-links", json={"email": email})
     (request_id,) = await requests_of(pool, email)
     assert await mail_links(pool, open_mailroom(resources), request_id)
     mail = mail_of(resources, request_id)
@@ -235,7 +235,7 @@ async def test_erasing_a_buyer_removes_our_copy_of_the_links(
 ) -> None:
     email = new_email()
     order = await buy(pool, client, email)
-    await client.post("/orders/links", json={"email": email})
+    await client.post("/order-links", json={"email": email})
     (request_id,) = await requests_of(pool, email)
     dying: Any = replace(resources, mailer=Dying(resources.mailer, MailUnavailable()))
     with pytest.raises(MailUnavailable):
@@ -251,7 +251,7 @@ async def test_what_cannot_be_mailed_is_forgotten(client: httpx.AsyncClient, poo
     refused, waiting = new_email(), new_email()
     for email in (refused, waiting):
         await buy(pool, client, email)
-        await client.post("/orders/links", json={"email": email})
+        await client.post("/order-links", json={"email": email})
     (request_id,) = await requests_of(pool, refused)
     dying: Any = replace(resources, mailer=Dying(resources.mailer, AddressRefused("no such mailbox")))
     assert await mail_links(pool, open_mailroom(dying), request_id)

@@ -22,20 +22,20 @@ from fullhouse.web.overload import (
 )
 
 HOLD = b"POST /api/v1/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
-WAIT = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
+WAIT = b"GET /api/v1/wait HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     ("path", "rank"),
     [
-        ("/", Rank.NEWCOMER),
+        ("/", Rank.ALWAYS),
         ("/api/v1/reservations", Rank.NEWCOMER),
         ("/api/v1/sessions/5/availability?x=/stream", Rank.NEWCOMER),
         ("/api/v1/events", Rank.NEWCOMER),
         ("/api/v1/reservations/5", Rank.HOLDER),
         ("/api/v1/orders", Rank.HOLDER),
         ("/api/v1/orders/5/payments", Rank.HOLDER),
-        ("/orders/5/secret", Rank.HOLDER),
+        ("/orders/5/secret", Rank.ALWAYS),
         ("/api/v1/tickets/5/qr.png", Rank.HOLDER),
         ("/api/v1/tickets/validate", Rank.ALWAYS),
         ("/api/v1/payments/webhooks/stripe", Rank.ALWAYS),
@@ -112,7 +112,7 @@ def test_what_is_not_plain_at_a_glance_is_left_to_the_parser(data: bytes) -> Non
 
 def test_a_whole_request_is_known_at_a_glance() -> None:
     assert request_path(HOLD) == "/api/v1/reservations"
-    assert request_path(WAIT) == "/wait"
+    assert request_path(WAIT) == "/api/v1/wait"
 
 
 def _check_overloaded(answer: Answer) -> None:
@@ -128,7 +128,7 @@ def _check_overloaded(answer: Answer) -> None:
 
 
 class _Waiting:
-    """An app that answers ``/wait`` when it is told to, and everything else at once."""
+    """An app that answers ``/api/v1/wait`` when it is told to, and everything else at once."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -136,7 +136,7 @@ class _Waiting:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
-        if scope["path"] == "/wait":
+        if scope["path"] == "/api/v1/wait":
             await self.go_on.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})

@@ -16,6 +16,8 @@ BUYERS_DEFAULT = 400
 CONNECTIONS_MAX = 100
 SCANNERS = 8
 REQUEST_SECONDS_MAX = 60.0
+TRIES_MAX = 30
+COME_LATER = 503
 
 Advance = Callable[[str, int], None]
 """Told of progress: what goes on, and how many steps of it were done."""
@@ -128,9 +130,25 @@ class _Door:
             self._report.faults.append(fault)
 
 
+class _Patient(httpx.AsyncHTTPTransport):
+    """Asks again when it is told to come later, as programs should; writes carry keys, so that is safe."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        for _ in range(TRIES_MAX):
+            if answer.status_code != COME_LATER:
+                break
+            await answer.aclose()
+            await asyncio.sleep(float(answer.headers.get("retry-after", 1)))
+            answer = await super().handle_async_request(request)
+        return answer
+
+
 @asynccontextmanager
 async def _client(url: str) -> AsyncGenerator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
     base = f"{url.rstrip('/')}/api/v1/"
-    async with httpx.AsyncClient(base_url=base, timeout=REQUEST_SECONDS_MAX, limits=limits) as client:
+    async with httpx.AsyncClient(
+        base_url=base, timeout=REQUEST_SECONDS_MAX, transport=_Patient(limits=limits)
+    ) as client:
         yield client

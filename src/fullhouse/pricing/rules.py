@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from fullhouse.core.errors import Conflict, NotFound
+from fullhouse.core.errors import NotFound
 from fullhouse.core.json import Json
 
 WHOLE: Final = 1_000_000
@@ -152,24 +152,3 @@ class ChargesNotFound(NotFound):
 
     code = "charges_not_found"
     title = "No fees and taxes are declared there."
-
-
-class CodeNotFound(NotFound):
-    """There is no such code."""
-
-    code = "code_not_found"
-    title = "There is no such code."
-
-
-class CodeExists(Conflict):
-    """The organization has a code of these letters already."""
-
-    code = "code_exists"
-    title = "There is a code of these letters already."
-
-
-class CodeNotValid(Conflict):
-    """A code is not known, not valid here or now, or used up. Which of these is not said, so that none is guessed."""
-
-    code = "code_not_valid"
-    title = "This code is not valid here, or no longer."

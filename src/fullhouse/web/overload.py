@@ -5,7 +5,7 @@ as it can serve without falling behind. How many that is nobody sets: the event 
 shrinks by a share where that is too late, and grows by a little where it was needed (as TCP finds its rate).
 
 Who waits longest has most to lose: newcomers are refused first, those who already hold something only at twice the
-limit, and the door, health checks, metrics and notices of payments never.
+limit, and the door, health checks, metrics and notices of payments never; nor are pages, which people would see broken.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from fullhouse.core.errors import Unavailable
 from fullhouse.infra.telemetry import counter, gauge, get_log
 from fullhouse.web.paths import API_PREFIX
 
-LIMIT_MIN: Final = 16
+LIMIT_MIN: Final = 32
 LIMIT_MAX: Final = 2_048
 LIMIT_FIRST: Final = 256
-LATE_SECONDS_MAX: Final = 0.025
+LATE_SECONDS_MAX: Final = 0.05
 """A loop that is later than this shrinks the limit: what is refused waits no longer than about this."""
-EASY_SECONDS: Final = 0.008
+EASY_SECONDS: Final = 0.015
 SHRINK_SHARE: Final = 0.75
 GROW_BY: Final = 16
 LOOK_SECONDS: Final = 0.02
@@ -53,23 +53,17 @@ class Rank(IntEnum):
     HOLDER = 2
     """Whoever has a reservation, an order or a ticket and goes on with it."""
     ALWAYS = 3
-    """The door, notices of payments, health checks and metrics; and streams, which have limits of their own."""
+    """The door, notices of payments, health checks, metrics and pages; and streams, which have limits of their own."""
 
 
-_ALWAYS: Final = (
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    f"{API_PREFIX}/tickets/validate",
-    f"{API_PREFIX}/payments/webhooks/",
-)
-_HOLDERS: Final = (f"{API_PREFIX}/orders", f"{API_PREFIX}/reservations/", f"{API_PREFIX}/tickets/", "/orders/")
+_ALWAYS: Final = (f"{API_PREFIX}/tickets/validate", f"{API_PREFIX}/payments/webhooks/")
+_HOLDERS: Final = (f"{API_PREFIX}/orders", f"{API_PREFIX}/reservations/", f"{API_PREFIX}/tickets/")
 _STREAM: Final = "/stream"
 
 
 def rank_of(path: str) -> Rank:
     """Say who somebody is by the path that they ask for, which may end in a query."""
-    if path.startswith(_ALWAYS) or path.partition("?")[0].endswith(_STREAM):
+    if not path.startswith(API_PREFIX) or path.startswith(_ALWAYS) or path.partition("?")[0].endswith(_STREAM):
         return Rank.ALWAYS
     return Rank.HOLDER if path.startswith(_HOLDERS) else Rank.NEWCOMER
 

@@ -61,7 +61,7 @@ def _purpose_in_api(method: str, path: str) -> str:
             return "hold"
         if path == "/tickets/validate":
             return "scan"
-        if path == "/orders/links" or (path.startswith("/auth/") and path != "/auth/logout"):
+        if path == "/order-links" or (path.startswith("/auth/") and path != "/auth/logout"):
             return "sign_in"
         if path.startswith("/payments/webhooks/"):
             return "notice"

@@ -27,7 +27,7 @@ from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.prune import prune_reservations, prune_stock_changes
 from fullhouse.tickets.mail_tickets import open_mailroom
-from fullhouse.tickets.of_buyer.request_links import prune_link_requests
+from fullhouse.tickets.of_buyer.prune_link_requests import prune_link_requests
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
 from fullhouse.workers.run_schedule import Job
 

@@ -80,7 +80,7 @@ async def get_own_orders(
     )
 
 
-@router.post("/orders/links", status_code=202, dependencies=[public()], responses=problems(429))
+@router.post("/order-links", status_code=202, dependencies=[public()], responses=problems(429))
 async def post_order_links(
     body: LinksBody,
     resources: ResourcesDep,

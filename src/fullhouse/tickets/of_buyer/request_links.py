@@ -6,12 +6,9 @@ from fullhouse.identity.rules import Client
 from fullhouse.identity.tries import MAIL, ORDER_LINKS
 from fullhouse.infra.client_address import network_of
 from fullhouse.infra.outbox import append
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.tickets.messages import OrderLinksRequested
-from fullhouse.tickets.writes import delete_old_link_requests, insert_link_request
-
-KEPT_DAYS = 7
-"""A request that could not be served, since no mail server took it, is then forgotten."""
+from fullhouse.tickets.writes import insert_link_request
 
 
 async def request_links(pool: Pool, means: Means, email: str, language: str, client: Client) -> None:
@@ -24,9 +21,3 @@ async def request_links(pool: Pool, means: Means, email: str, language: str, cli
     async with transaction(pool, NOBODYS_ID) as conn:
         await insert_link_request(conn, request_id, email, language)
         await append(conn, means.make_id, [OrderLinksRequested(request_id)])
-
-
-async def prune_link_requests(pool: Pool) -> int:
-    """Forget what was asked for long ago; return how many requests."""
-    async with connection(pool, EVERY_ORGANIZATION) as conn:
-        return await delete_old_link_requests(conn, KEPT_DAYS)
