@@ -22,6 +22,7 @@ from fullhouse.organizations.rules import NewApiKey, NewOrganization, Role
 from fullhouse.settings import Settings
 from fullhouse.web.app import create_app
 from fullhouse.web.edge import Edge
+from fullhouse.web.overload import Gate, Rank
 
 SECRET_KEY = b"a secret key of the tests, 32 bytes and more"
 
@@ -41,6 +42,14 @@ def make_resources(pool: Pool, valkey: Valkey, folder: Path, **changes: Any) -> 
     return replace(resources, **changes)
 
 
+class OpenGate(Gate):
+    """Refuses nobody: a test sends at once what it likes. What is refused, and when, has tests of its own."""
+
+    def refuses(self, rank: Rank) -> bool:
+        del rank
+        return False
+
+
 @asynccontextmanager
 async def running_app(resources: Resources, **settings: object) -> AsyncGenerator[Edge]:
     """Make the app and run its start and its end, as a server does."""
@@ -52,6 +61,7 @@ async def running_app(resources: Resources, **settings: object) -> AsyncGenerato
         "stream_seconds_max": 0.02,
     }
     app = create_app(resources, Settings.model_validate({**defaults, **settings}))
+    app.traffic.gate = OpenGate()
     async with app.api.router.lifespan_context(app.api):
         yield app
 

@@ -65,6 +65,8 @@ def test_a_late_loop_shrinks_the_limit_and_a_full_one_in_time_grows_it() -> None
     gate = Gate(400)
     gate.count(100)
     gate.note_lateness(LATE_SECONDS_MAX * 2)
+    assert gate.limit == 400, "once is no overload"
+    gate.note_lateness(LATE_SECONDS_MAX * 2)
     assert gate.limit == 75
     gate.note_lateness(0.0)
     assert gate.limit == 75 + GROW_BY, "more were under way than it now allows, so more was needed"

@@ -71,13 +71,14 @@ def rank_of(path: str) -> Rank:
 class Gate:
     """How many requests a process has under way, and how many it may have."""
 
-    __slots__ = ("_needed", "_refused", "_told", "limit", "under_way")
+    __slots__ = ("_needed", "_refused", "_told", "_was_late", "limit", "under_way")
 
     def __init__(self, limit: float = LIMIT_FIRST) -> None:
         """Begin with a guess."""
         self.limit = limit
         self.under_way = 0
         self._needed = False
+        self._was_late = False
         self._refused = 0
         self._told = 0
 
@@ -106,8 +107,13 @@ class Gate:
         return Overloaded(retry_after_seconds=RETRY_SECONDS[self._refused % len(RETRY_SECONDS)])
 
     def note_lateness(self, seconds: float) -> None:
-        """Shrink the limit where the loop was late, or let it grow where it was in time and the limit was reached."""
-        if seconds > LATE_SECONDS_MAX:
+        """Shrink the limit where the loop was late again, or let it grow where it was in time and the limit was reached.
+
+        Once is no overload: a process that has just started, or was stopped for a moment, catches up by itself.
+        """
+        is_late, was_late = seconds > LATE_SECONDS_MAX, self._was_late
+        self._was_late = is_late
+        if is_late and was_late:
             # Less than what is under way, or a limit that was never reached would have to shrink for long.
             self.limit = max(LIMIT_MIN, min(self.limit, self.under_way) * SHRINK_SHARE)
         elif seconds < EASY_SECONDS and (self._needed or self.is_tight):
