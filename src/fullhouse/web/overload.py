@@ -107,7 +107,7 @@ class Gate:
         return Overloaded(retry_after_seconds=RETRY_SECONDS[self._refused % len(RETRY_SECONDS)])
 
     def note_lateness(self, seconds: float) -> None:
-        """Shrink the limit where the loop was late again, or let it grow where it was in time and the limit was reached.
+        """Shrink the limit where the loop was late again; let it grow where it was in time and the limit was reached.
 
         Once is no overload: a process that has just started, or was stopped for a moment, catches up by itself.
         """
