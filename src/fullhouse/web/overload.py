@@ -10,7 +10,6 @@ limit, and the door, health checks, metrics and notices of payments never; nor a
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
 from typing import Final
@@ -71,7 +70,7 @@ def rank_of(path: str) -> Rank:
 class Gate:
     """How many requests a process has under way, and how many it may have."""
 
-    __slots__ = ("_needed", "_refused", "_told", "_was_late", "limit", "under_way")
+    __slots__ = ("_needed", "_refused", "_was_late", "limit", "under_way")
 
     def __init__(self, limit: float = LIMIT_FIRST) -> None:
         """Begin with a guess."""
@@ -80,7 +79,6 @@ class Gate:
         self._needed = False
         self._was_late = False
         self._refused = 0
-        self._told = 0
 
     @property
     def is_tight(self) -> bool:
@@ -89,7 +87,7 @@ class Gate:
 
     def refuses(self, rank: Rank) -> bool:
         """Say whether somebody of a rank has to come back later."""
-        if rank is Rank.ALWAYS or self.under_way < self.limit * ((rank is Rank.HOLDER and 2) or 1):
+        if rank is Rank.ALWAYS or self.under_way < self.limit * (2 if rank is Rank.HOLDER else 1):
             return False
         self._needed = True
         return True
@@ -123,7 +121,7 @@ class Gate:
 
     def take_refused(self) -> int:
         """Return how many were refused since this was last asked."""
-        since, self._told = self._refused - self._told, self._refused
+        since, self._refused = self._refused, 0
         return since
 
 
@@ -141,9 +139,10 @@ async def watch(gate: Gate) -> None:
                 _log.warning("overloaded", refused=refused, limit=round(gate.limit), under_way=gate.under_way)
 
 
-def request_path(
-    data: bytes, needs: Sequence[bytes] = (b"x-request-id", b"transfer-encoding", b"expect:")
-) -> str | None:
+_NOT_PLAIN: Final = (b"connection: close", b"x-request-id", b"transfer-encoding", b"expect:")
+
+
+def request_path(data: bytes) -> str | None:
     """Return the path of a request that lies whole in these bytes, alone, and asks for nothing unusual; else None.
 
     What it does not understand at a glance is left to the parser, and refused behind it.
@@ -154,7 +153,7 @@ def request_path(
     if end < 0 or len(parts) != 3 or parts[2] != b"HTTP/1.1":
         return None
     head = data[:end].lower() + b"\r\n"
-    if b"connection: close" in head or any(name in head for name in needs):
+    if any(name in head for name in _NOT_PLAIN):
         return None
     found = head.find(b"\r\ncontent-length:")
     length = head[found + 17 : head.index(b"\r\n", found + 2)].strip() if found >= 0 else b"0"

@@ -50,14 +50,10 @@ class Bench:
     organizer: Organizer
     advance: Advance
 
-    async def wires(self, count: int | None = None) -> Sequence[Wire]:
-        """Open connections to the API."""
-        return await open_wires(HOST, self.house.port, count or self.plan.connections)
-
     @asynccontextmanager
     async def connected(self, count: int | None = None) -> AsyncGenerator[Sequence[Wire]]:
         """Open connections to the API for a block."""
-        wires = await self.wires(count)
+        wires = await open_wires(HOST, self.house.port, count or self.plan.connections)
         try:
             yield wires
         finally:
@@ -89,10 +85,9 @@ class Bench:
         return rate
 
 
-@asynccontextmanager
-async def open_bench(plan: Plan, house: House, advance: Advance) -> AsyncGenerator[Bench]:
-    """Prepare a run on a house."""
-    yield Bench(plan, house, await make_organizer(house.database), advance)
+async def prepare(plan: Plan, house: House, advance: Advance) -> Bench:
+    """Prepare a run on a house: somebody there sells."""
+    return Bench(plan, house, await make_organizer(house.database), advance)
 
 
 @dataclass(slots=True)

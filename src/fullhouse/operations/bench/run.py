@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fullhouse.infra.system import now
-from fullhouse.operations.bench.bench import Advance, Plan, open_bench
+from fullhouse.operations.bench.bench import Advance, Plan, prepare
 from fullhouse.operations.bench.catalogue import SCENARIOS
 from fullhouse.operations.bench.figures import Section
 from fullhouse.operations.bench.house import running_house
@@ -43,10 +43,8 @@ async def run(names: Sequence[str], plan: Plan, advance: Advance) -> Report:
     for name in names:
         with tempfile.TemporaryDirectory(dir=base, prefix=f"{name}-") as folder:
             processes = _PROCESSES.get(name, 1)
-            async with (
-                running_house(Path(folder), processes=processes, settings=_SETTINGS) as house,
-                open_bench(plan, house, lambda step, name=name: advance(f"{name}: {step}")) as bench,
-            ):
+            async with running_house(Path(folder), processes=processes, settings=_SETTINGS) as house:
+                bench = await prepare(plan, house, lambda step, name=name: advance(f"{name}: {step}"))
                 report.sections.append(await SCENARIOS[name](bench))
     return report
 

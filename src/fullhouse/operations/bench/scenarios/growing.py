@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from fullhouse.operations.bench.bench import Bench, Log, figure, open_bench
+from fullhouse.operations.bench.bench import Bench, Log, figure, prepare
 from fullhouse.operations.bench.figures import Curve, Section
 from fullhouse.operations.bench.holds import each_hold, hold_body, same_hold
 from fullhouse.operations.bench.house import running_house
@@ -121,10 +121,8 @@ async def _processes(bench: Bench) -> Curve:
         bench.advance(f"{processes} processes on one session")
         with tempfile.TemporaryDirectory(dir=bench.house.folder) as name:
             settings = {"FULLHOUSE_RATE_LIMITS": "off"}
-            async with (
-                running_house(Path(name), processes=processes, settings=settings) as house,
-                open_bench(bench.plan, house, bench.advance) as other,
-            ):
+            async with running_house(Path(name), processes=processes, settings=settings) as house:
+                other = await prepare(bench.plan, house, bench.advance)
                 on_sale = await put_on_sale(house.database, other.organizer)
                 make = same_hold(hold_body(on_sale, {"quantity": 1}), _run())
                 points.append((processes, await other.capacity(make, Log().judge)))

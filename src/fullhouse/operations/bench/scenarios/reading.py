@@ -2,7 +2,6 @@
 
 from fullhouse.operations.bench.bench import Bench, by_status, figure
 from fullhouse.operations.bench.figures import Section, ratio
-from fullhouse.operations.bench.load import closed_loop
 from fullhouse.operations.bench.stock import put_on_sale
 from fullhouse.operations.bench.wire import Wire, request
 
@@ -30,10 +29,7 @@ async def browse(bench: Bench) -> Section:
     for _ in range(bench.plan.rounds):
         bare.append(await bench.bare(b""))
         for name, ask in asks.items():
-            bench.advance(name)
-            async with bench.connected() as wires:
-                rate, _ = await closed_loop(wires, bench.plan.seconds, lambda _, ask=ask: ask, by_status)
-            rates.setdefault(name, []).append(rate)
+            rates.setdefault(name, []).append(await bench.capacity(lambda _, ask=ask: ask, by_status))
     limit = figure("bare handler", "/s", bare)
     section.figures += [limit, *(figure(name, "/s", values) for name, values in rates.items())]
     unchanged = section.figures[-1]

@@ -6,7 +6,7 @@ from itertools import count
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Section, ratio
 from fullhouse.operations.bench.holds import each_hold, hold_body, same_hold
-from fullhouse.operations.bench.load import MakeRequest, OpenLoop, closed_loop
+from fullhouse.operations.bench.load import MakeRequest, OpenLoop
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 
 SEATS = 20_000
@@ -53,7 +53,7 @@ async def seats(bench: Bench) -> Section:
     log, rates = Log(), list[float]()
     for _ in range(bench.plan.rounds):
         on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=SEATS)
-        rates.append(await _until_full(bench, each_hold(_pairs_of(on_sale), _run()), log, SEATS))
+        rates.append(await bench.capacity(each_hold(_pairs_of(on_sale), _run()), log.judge, seconds=_in_a_room(bench)))
     section.figures.append(figure("attempts at chosen pairs", "/s", rates))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
         bench.house
@@ -68,7 +68,7 @@ async def best_available(bench: Bench) -> Section:
     for _ in range(bench.plan.rounds):
         on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=SEATS)
         body = hold_body(on_sale, {"best_available": 2})
-        rates.append(await _until_full(bench, same_hold(body, _run()), log, SEATS))
+        rates.append(await bench.capacity(same_hold(body, _run()), log.judge, seconds=_in_a_room(bench)))
     section.figures.append(figure("best pairs", "/s", rates))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
         bench.house
@@ -106,12 +106,9 @@ async def _open_loop(bench: Bench, section: Section, make_request: MakeRequest, 
         section.loads.append(await load.run(name, rate, bench.plan.seconds))
 
 
-async def _until_full(bench: Bench, make_request: MakeRequest, log: Log, places: int) -> float:
-    """Return attempts a second for as long as the measurement lasts; a room may be full before."""
-    bench.advance(f"{places:,} places")
-    async with bench.connected() as wires:
-        rate, _ = await closed_loop(wires, min(bench.plan.seconds, 3.0), make_request, log.judge)
-    return rate
+def _in_a_room(bench: Bench) -> float:
+    """Return for how long a room is sold: no longer than it may take to fill."""
+    return min(bench.plan.seconds, 3.0)
 
 
 def _pairs_of(on_sale: OnSale) -> Callable[[int], bytes]:
