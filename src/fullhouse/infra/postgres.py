@@ -229,8 +229,12 @@ async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
         return
     with _reachable():
         async with pool.borrow() as conn:
-            await conn.stand(standing_for(whose, conn.roles))
-            yield cast("Connection", conn)
+            try:
+                await conn.stand(standing_for(whose, conn.roles))
+                yield cast("Connection", conn)
+            except asyncpg.ReadOnlySQLTransactionError:
+                conn.terminate()
+                raise
 
 
 @asynccontextmanager
@@ -244,6 +248,9 @@ async def transaction(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
                 # One round trip; and no query before the block, which may want to choose another isolation level.
                 await conn.execute(f"BEGIN; {told}" if told else "BEGIN")
                 yield cast("Connection", conn)
+            except asyncpg.ReadOnlySQLTransactionError:
+                conn.terminate()
+                raise
             except BaseException:
                 if not conn.is_closed():
                     await conn.execute("ROLLBACK")
@@ -281,6 +288,8 @@ _LOST = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
+    # The server has become a replica. The connection is closed, and the next one looks for the server that is none.
+    asyncpg.ReadOnlySQLTransactionError,
     ConnectionError,
     FileNotFoundError,  # the socket of a server that has gone
     asyncio.TimeoutError,

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from asyncpg import CannotConnectNowError
 
@@ -141,14 +141,23 @@ class NoValkey:
 
 
 def open_valkey(url: str) -> "Valkey":
-    """Make a client that connects when it is first used. Raises ``ValueError`` for a URL that is none."""
-    from valkey.asyncio import Valkey  # noqa: PLC0415 (slow to load, and not needed by every process)
+    """Make a client that connects when it is first used: of one server, or of a cluster by ``valkey+cluster://``.
+
+    Raises ``ValueError`` for a URL that is none.
+    """
+    options: dict[str, Any] = {
+        "socket_connect_timeout": VALKEY_CONNECT_SECONDS_MAX,
+        "socket_timeout": VALKEY_ANSWER_SECONDS_MAX,
+        "max_connections": VALKEY_CONNECTIONS_MAX,
+        "health_check_interval": 30,
+    }
+    # Both are slow to load, and not needed by every process.
+    if "+cluster://" in url:
+        from fullhouse.infra.valkey_cluster import open_cluster  # noqa: PLC0415
+
+        # It answers as the client of one server does to everything that the product asks.
+        return cast("Valkey", cast("object", open_cluster(url, require_full_coverage=False, **options)))
+    from valkey.asyncio import Valkey  # noqa: PLC0415
 
     # Two spellings of one protocol; the client knows both, but says so only of its own.
-    return Valkey.from_url(
-        url,
-        socket_connect_timeout=VALKEY_CONNECT_SECONDS_MAX,
-        socket_timeout=VALKEY_ANSWER_SECONDS_MAX,
-        max_connections=VALKEY_CONNECTIONS_MAX,
-        health_check_interval=30,
-    )
+    return Valkey.from_url(url, **options)

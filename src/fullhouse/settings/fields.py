@@ -58,7 +58,8 @@ class Settings(BaseModel):
     )
     valkey_url: ValkeyUrl | None = Field(
         default=None,
-        description="Valkey 7.2 or Redis 7, or later. Default: an embedded server in the data folder.",
+        description="Valkey 7.2 or Redis 7, or later; a cluster as valkey+cluster://one:6379,two:6379. "
+        "Default: an embedded server in the data folder.",
         json_schema_extra=URL_WITH_PASSWORD,
     )
     broker_url: BrokerUrl = Field(

@@ -38,7 +38,13 @@ def checked_providers(text: str) -> str:
 
 
 PostgresUrl = Annotated[str, starts_with("postgresql://", "postgres://")]
-ValkeyUrl = Annotated[str, starts_with("valkey://", "valkeys://", "redis://", "rediss://", "unix://")]
+ValkeyUrl = Annotated[
+    str,
+    starts_with(
+        *("valkey://", "valkeys://", "redis://", "rediss://", "unix://"),
+        *("valkey+cluster://", "valkeys+cluster://", "redis+cluster://", "rediss+cluster://"),
+    ),
+]
 BrokerUrl = Annotated[
     str,
     starts_with("postgres", "amqp://", "amqps://", "kafka://", "kafkas://", "sqs://"),
