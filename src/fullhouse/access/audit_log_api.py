@@ -16,7 +16,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import connection
@@ -92,12 +92,7 @@ async def get_audit_log(
     )
     async with connection(resources.pool, organization_id) as conn:
         found = await list_audit_entries(conn, organization_id, wanted, query.limit + 1)
-    more = len(found) > query.limit
-    last = found[query.limit - 1] if more else None
-    return Page(
-        items=[_answer(entry) for entry in found[: query.limit]],
-        next_cursor=encode_cursor(_LIST, last.occurred_at, last.position) if last else None,
-    )
+    return page_of(_LIST, found, query.limit, _answer, lambda entry: (entry.occurred_at, entry.position))
 
 
 def _answer(entry: AuditEntry) -> AuditEntryAnswer:

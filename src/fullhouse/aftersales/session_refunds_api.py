@@ -27,8 +27,8 @@ from fullhouse.infra.http import (
     ResourcesDep,
     claim_for,
     decode_cursor,
-    encode_cursor,
     idempotent,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import Connection, connection, transaction
@@ -145,11 +145,13 @@ async def get_failures(
     async with connection(resources.pool, grant.organization_id) as conn:
         await refuse_unknown_session(conn, grant.organization_id, session_id)
         found = await list_failures(conn, grant.organization_id, session_id, after[0] if after else None, limit + 1)
-    shown = [
-        FailureAnswer(order_id=one.order_id, refund_id=one.refund_id, code=one.code, detail=one.detail)
-        for one in found[:limit]
-    ]
-    return Page(items=shown, next_cursor=encode_cursor(_LIST, shown[-1].order_id) if len(found) > limit else None)
+    return page_of(
+        _LIST,
+        found,
+        limit,
+        lambda one: FailureAnswer(order_id=one.order_id, refund_id=one.refund_id, code=one.code, detail=one.detail),
+        lambda one: (one.order_id,),
+    )
 
 
 @router.post(_PATH + "/retry", responses=problems(404))

@@ -22,7 +22,7 @@ A route reads like this; ``access.http`` has the dependencies that say who may c
     async def get_events(resources: ResourcesDep, cursor: Cursor = None, limit: Limit = 50) -> Page[EventAnswer]:
         after = decode_cursor("events", cursor, (datetime, UUID))
         ...
-        return Page(items=…, next_cursor=encode_cursor("events", last.starts_at, last.event_id))
+        return page_of("events", found, limit, event_answer, lambda event: (event.starts_at, event.event_id))
 
 Routers carry no prefix: the app puts them under ``/api/v1``. Statuses that any route can answer (400, 413, 415, 422,
 500, 503, and 401 or 403 where a credential is asked for) are documented by the app; a route declares the rest.
@@ -60,6 +60,7 @@ from fullhouse.infra.http_models import (
     Text,
     WallClock,
     Whole,
+    page_of,
     unstorable,
 )
 from fullhouse.infra.resources import Resources
@@ -96,6 +97,7 @@ __all__ = [
     "get_resources",
     "idempotent",
     "is_final",
+    "page_of",
     "problems",
     "refusal",
     "unstorable",

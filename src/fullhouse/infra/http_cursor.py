@@ -18,6 +18,9 @@ from fullhouse.core.errors import Malformed
 CURSOR_LENGTH_MAX = 2_000
 _SUM_BYTES = 6
 
+SortKey = tuple[str | int | UUID | datetime, ...]
+"""Where an item stands in its list."""
+
 _READERS: dict[type, Callable[[Any], Any]] = {str: str, int: int, UUID: UUID, datetime: datetime.fromisoformat}
 
 

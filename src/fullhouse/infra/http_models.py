@@ -6,7 +6,7 @@ refused here, once, for all fields.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from fullhouse.core.money import AMOUNT_MINOR_MAX, CURRENCIES
+from fullhouse.infra.http_cursor import SortKey, encode_cursor
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -68,6 +69,7 @@ class ApiModel(BaseModel):
         return value
 
 
+Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
@@ -76,6 +78,22 @@ class Page(ApiModel, Generic[Item]):
 
     items: list[Item]
     next_cursor: str | None = None
+
+
+def page_of(
+    list_name: str,
+    found: Sequence[Found],
+    limit: int,
+    answer: Callable[[Found], Item],
+    sort_key: Callable[[Found], SortKey],
+) -> Page[Item]:
+    """Show the first ``limit`` of what was found; where one more was found, a cursor leads to it."""
+    shown = found[:limit]
+    more = len(found) > limit
+    return Page(
+        items=[answer(one) for one in shown],
+        next_cursor=encode_cursor(list_name, *sort_key(shown[-1])) if more else None,
+    )
 
 
 def _one_line(value: str) -> str:

@@ -14,7 +14,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
@@ -58,9 +58,7 @@ async def get_cases(
     after = decode_cursor(_LIST, cursor, (datetime, UUID))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_cases(conn, organization_id, is_open=status == "open", after=after, count_max=limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    following = encode_cursor(_LIST, last.opened_at, last.case_id) if last else None
-    return Page(items=[_answer(case) for case in found[:limit]], next_cursor=following)
+    return page_of(_LIST, found, limit, _answer, lambda case: (case.opened_at, case.case_id))
 
 
 @router.post(

@@ -17,7 +17,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import Pool, connection
@@ -91,11 +91,7 @@ async def get_receipts(
     after = decode_cursor(_LIST, cursor, (int, int))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_receipts(conn, organization_id, (after[0], after[1]) if after else None, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        items=[_answer(receipt) for receipt in found[:limit]],
-        next_cursor=encode_cursor(_LIST, last.year, last.number) if last else None,
-    )
+    return page_of(_LIST, found, limit, _answer, lambda receipt: (receipt.year, receipt.number))
 
 
 async def _open(pool: Pool, order_id: UUID, asker: Asker) -> Order:

@@ -21,7 +21,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
@@ -123,12 +123,7 @@ async def get_ledger_lines(
             (after[0], after[1], after[2]) if after else None,
             query.limit + 1,
         )
-    shown = found[: query.limit]
-    last = shown[-1] if len(found) > query.limit else None
-    return Page(
-        items=[_line(line) for line in shown],
-        next_cursor=encode_cursor(_LIST, last.entered_at, last.entry_id, last.line) if last else None,
-    )
+    return page_of(_LIST, found, query.limit, _line, lambda line: (line.entered_at, line.entry_id, line.line))
 
 
 @router.get(

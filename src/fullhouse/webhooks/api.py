@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from fullhouse.access.http import requires
 from fullhouse.infra.audit_log import Act, record
-from fullhouse.infra.http import Cursor, Limit, Page, ResourcesDep, decode_cursor, encode_cursor, problems
+from fullhouse.infra.http import Cursor, Limit, Page, ResourcesDep, decode_cursor, page_of, problems
 from fullhouse.infra.postgres import connection, transaction
 from fullhouse.webhooks.answers import (
     DeliveryAnswer,
@@ -77,10 +77,8 @@ async def get_endpoints(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_endpoints(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[EndpointAnswer(**endpoint_fields(endpoint)) for endpoint in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].endpoint_id) if more else None,
+    return page_of(
+        _LIST, found, limit, lambda one: EndpointAnswer(**endpoint_fields(one)), lambda one: (one.endpoint_id,)
     )
 
 
@@ -173,11 +171,7 @@ async def get_deliveries(
             before=before[0] if before else None,
             limit=limit + 1,
         )
-    more = len(found) > limit
-    return Page(
-        items=[delivery_answer(delivery) for delivery in found[:limit]],
-        next_cursor=encode_cursor(_LOG, found[limit - 1].delivery_id) if more else None,
-    )
+    return page_of(_LOG, found, limit, delivery_answer, lambda one: (one.delivery_id,))
 
 
 @router.get(_DELIVERY, responses=problems(404))

@@ -24,7 +24,7 @@ from fullhouse.infra.http import (
     ResourcesDep,
     ShortName,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import Connection, Pool, connection, transaction
@@ -135,11 +135,7 @@ async def get_api_keys(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_api_keys(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[_answer(key) for key in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].api_key_id) if more else None,
-    )
+    return page_of(_LIST, found, limit, _answer, lambda one: (one.api_key_id,))
 
 
 @router.delete(

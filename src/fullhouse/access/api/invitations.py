@@ -19,7 +19,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
@@ -89,11 +89,7 @@ async def get_invitations(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_invitations(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[_answer(one) for one in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].invitation_id) if more else None,
-    )
+    return page_of(_LIST, found, limit, _answer, lambda one: (one.invitation_id,))
 
 
 @router.delete(

@@ -17,7 +17,7 @@ from fullhouse.infra.http import (
     Page,
     ResourcesDep,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
@@ -56,11 +56,7 @@ async def get_members(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_members(conn, organization_id, after=after[0] if after else None, limit=limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[_answer(member) for member in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].user_id) if more else None,
-    )
+    return page_of(_LIST, found, limit, _answer, lambda one: (one.user_id,))
 
 
 @router.patch("/organizations/{organization_id}/members/{user_id}", responses=problems(404, 409))

@@ -25,8 +25,8 @@ from fullhouse.infra.http import (
     Whole,
     claim_for,
     decode_cursor,
-    encode_cursor,
     idempotent,
+    page_of,
     problems,
 )
 from fullhouse.infra.idempotency import Claim, begin, keep
@@ -144,10 +144,12 @@ async def get_organizations(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, OfUser(user.user_id)) as conn:
         found = await list_own_organizations(conn, user.user_id, after=after[0] if after else None, limit=limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[OwnOrganizationAnswer(**_answer(one.organization).model_dump(), role=one.role) for one in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].organization.organization_id) if more else None,
+    return page_of(
+        _LIST,
+        found,
+        limit,
+        lambda one: OwnOrganizationAnswer(**_answer(one.organization).model_dump(), role=one.role),
+        lambda one: (one.organization.organization_id,),
     )
 
 

@@ -26,8 +26,8 @@ from fullhouse.infra.http import (
     ShortName,
     claim_for,
     decode_cursor,
-    encode_cursor,
     idempotent,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import Connection, connection, transaction
@@ -67,11 +67,7 @@ async def get_allocations(
     async with connection(resources.pool, grant.organization_id) as conn:
         found = await show_allocations(conn, grant.organization_id, session_id)
     found = [one for one in found if after is None or one.allocation_id > after[0]]
-    more = len(found) > limit
-    return Page(
-        items=[_answer(one) for one in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].allocation_id) if more else None,
-    )
+    return page_of(_LIST, found, limit, _answer, lambda one: (one.allocation_id,))
 
 
 @router.post("/sessions/{session_id}/allocations", status_code=201, responses=problems(404, 409))

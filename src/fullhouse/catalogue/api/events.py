@@ -27,8 +27,8 @@ from fullhouse.infra.http import (
     ResourcesDep,
     claim_for,
     decode_cursor,
-    encode_cursor,
     idempotent,
+    page_of,
     problems,
 )
 from fullhouse.infra.postgres import Connection, connection, transaction
@@ -52,11 +52,7 @@ async def get_organization_events(
     after = decode_cursor(_LIST, cursor, (UUID,))
     async with connection(resources.pool, organization_id) as conn:
         found = await list_events_of(conn, organization_id, after[0] if after else None, limit + 1)
-    more = len(found) > limit
-    return Page(
-        items=[event_answer(event) for event in found[:limit]],
-        next_cursor=encode_cursor(_LIST, found[limit - 1].event_id) if more else None,
-    )
+    return page_of(_LIST, found, limit, event_answer, lambda one: (one.event_id,))
 
 
 @router.post(
