@@ -23,7 +23,7 @@ run: $(VENV)/.run-installed  ## Run everything here, with demo data (ARGS="--por
 	@$(BIN)/fullhouse up --demo $(ARGS)
 
 test: $(VENV)/.dev-installed  ## Run the tests (TESTS=tests/orders, WORKERS=4, ARGS="-k seat")
-	@$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS) $(TESTS)
 
 services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback for the tests (NAMES="rabbitmq kafka")
 	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/services/all start $(NAMES)

@@ -3,6 +3,7 @@
 ``database_url``    a migrated database that the tests of one worker share; every test makes its own organization,
                     so nothing is ever emptied
 ``pool``            a pool on it, as the product opens it; what is run on the pool itself is the owner's (harness.pools)
+``module_database`` the URL of a migrated database that the tests of one module share (``module_pool``: a pool on it)
 ``fresh_database``  the URL of a migrated database that belongs to one test (``fresh_pool``: a pool on it)
 ``empty_database``  the URL of a database without a schema, for one test
 ``valkey_url``, ``valkey``  a server and a client (answers in bytes), emptied for each module
@@ -12,14 +13,13 @@
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from harness.pools import open_owners_pool
+from harness.processes import short_folder_in
 from harness.servers import Databases, Servers, running_servers
 from valkey.asyncio import Valkey
 
@@ -27,7 +27,6 @@ from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import Pool
 
 ROOT = Path(__file__).parents[1]
-SHORT_PATH_BYTES_MAX = 60
 _numbers = count(1)
 
 
@@ -61,6 +60,20 @@ async def database_url(databases: Databases) -> str:
 @pytest.fixture(scope="session")
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened = await open_owners_pool(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="module")
+async def module_database(databases: Databases) -> AsyncIterator[str]:
+    url = await databases.create(f"module_{next(_numbers)}")
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+async def module_pool(module_database: str) -> AsyncIterator[Pool]:
+    opened = await open_owners_pool(module_database)
     yield opened
     await opened.close()
 
@@ -101,13 +114,8 @@ async def valkey(valkey_url: str) -> AsyncIterator[Valkey]:
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
-    """Make a folder in the checkout; where its path is too long for a socket, in the system's folder instead."""
-    data = ROOT / ".data"
-    data.mkdir(exist_ok=True)
-    long = len(bytes(data)) > SHORT_PATH_BYTES_MAX
-    folder = Path(tempfile.mkdtemp(prefix="t-", dir=None if long else data))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with short_folder_in(ROOT / ".data") as folder:
+        yield folder
 
 
 @pytest.fixture

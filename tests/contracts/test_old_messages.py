@@ -49,19 +49,19 @@ def test_every_queue_has_samples() -> None:
 
 @pytest.mark.parametrize(("name", "queue", "number"), SENT_AND_WANTED)
 async def test_consumer_reads_what_was_once_sent_and_relies_only_on_what_is_always_there(
-    name: str, queue: str, number: int, fresh_pool: Any, valkey: Any, fresh_database: str, tmp_path: Path
+    name: str, queue: str, number: int, module_pool: Any, valkey: Any, module_database: str, tmp_path: Path
 ) -> None:
     type_, _, version = name.rpartition(".v")
     schema = kept_schemas()[name]
     data = Watched(schema["examples"][number])
-    work = work_of(resources_on(fresh_pool, valkey, fresh_database, tmp_path), SETTINGS)
+    work = work_of(resources_on(module_pool, valkey, module_database, tmp_path), SETTINGS)
     subscription = next(one for one in work.subscriptions if one.queue == queue)
     event = {**to_cloud_event(message(type_=type_, **data.data)), "type": f"{type_}.v{version}"}
     read = from_cloud_event({**event, "data": data})
 
     # Nothing of what the sample names is in this database, so a consumer either does nothing or says that it is gone.
     try:
-        async with transaction(fresh_pool, read.organization_id) as conn:
+        async with transaction(module_pool, read.organization_id) as conn:
             await react(subscription, conn, read)
     except DomainError as error:
         assert error.kind is Kind.NOT_FOUND  # noqa: PT017 (doing nothing is as good)

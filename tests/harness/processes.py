@@ -1,18 +1,22 @@
 """Child processes of tests: started, watched and killed by their own ids, and never left behind."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 WAIT_SECONDS_MAX = 60.0
 ORDINARY_UID = 1000
+SHORT_PATH_BYTES_MAX = 60
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds_max: float = WAIT_SECONDS_MAX) -> None:
@@ -67,12 +71,28 @@ def as_ordinary_user(uid: int = ORDINARY_UID) -> list[str]:
     return ["setpriv", *user, "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
+def closed_to_others(folder: Path) -> list[Path]:
+    """Return the folders above one that do not let an ordinary user pass."""
+    return [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
+
+
 def open_to_all(folder: Path) -> None:
     """Let every user into the folder; skip the test where a folder above it does not let an ordinary user pass."""
     folder.chmod(0o755)
-    closed = [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
-    if closed:
+    if closed := closed_to_others(folder):
         pytest.skip(f"an ordinary user cannot pass {closed[0]}")
+
+
+@contextmanager
+def short_folder_in(data: Path) -> Generator[Path]:
+    """Make a folder in the given one; where its path is too long for a socket, in the system's folder instead."""
+    data.mkdir(exist_ok=True)
+    long = len(bytes(data)) > SHORT_PATH_BYTES_MAX
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=None if long else data))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def uid_of_process(pid: int) -> int:

@@ -11,13 +11,20 @@ import httpx
 import pytest
 from harness.receivers import NO_CONTENT, Receiver, answer_of
 from harness.web import client_of, make_resources, make_seller, running_app
-from harness.webhooks import Webhooks
+from harness.webhooks import Webhooks, make_webhooks
 from valkey.asyncio import Valkey
 
+from fullhouse.infra.outgoing import Outside
+from fullhouse.infra.postgres import Pool
 from fullhouse.webhooks.rules import ENDPOINTS_MAX, MESSAGE_TYPES
 from fullhouse.webhooks.signature import sign
 
 BODY = {"url": "https://hooks.example.org/in", "types": ["order.paid", "ticket.issued"], "description": "CRM"}
+
+
+@pytest.fixture
+async def webhooks(module_pool: Pool, outside: Outside) -> Webhooks:
+    return await make_webhooks(module_pool, outside)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from fullhouse.settings import Settings
 from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.web import docs, health
 from fullhouse.web.accounts import open_accounts
-from fullhouse.web.docs import Documents
+from fullhouse.web.docs import Library
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.gauges import Gauges
@@ -77,7 +77,7 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     add_error_handlers(api, lambda path: allowed_methods(operations, path))
     add_page_errors(api)
     _set_state(api, resources, settings, traffic)
-    api.state.documents = Documents(build_openapi(api, operations))
+    api.state.library = Library(lambda: build_openapi(api, operations))
     checked = RequestLimits(HotRoutes(api), settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     limited = RateLimits(checked, api.state.limits, Proxies(settings.trusted_proxies, settings.forwarded_header))
     https = resources.public_url.startswith("https://")

@@ -1,7 +1,9 @@
 """``/openapi.json``, ``/asyncapi.json``, and ``/docs``: the first as a page, without scripts or other servers."""
 
+import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,7 +34,7 @@ class Served:
 
 
 class Documents:
-    """The documents and the page, made once."""
+    """The documents and the page."""
 
     def __init__(self, document: Document) -> None:
         """Write them."""
@@ -50,18 +52,37 @@ class Documents:
         self.style = templates.get_template("docs.css").render().encode()
 
 
+class Library:
+    """Has the documents written when somebody first asks for one: it takes a second, for which no start waits."""
+
+    def __init__(self, build: Callable[[], Document]) -> None:
+        """Remember how the OpenAPI document is built."""
+        self._build = build
+        self._writing: asyncio.Task[Documents] | None = None
+
+    async def documents(self) -> Documents:
+        """Return the documents, written once, in a thread, so that other requests go on."""
+        if self._writing is None or (self._writing.done() and self._writing.exception()):
+            self._writing = asyncio.create_task(asyncio.to_thread(lambda: Documents(self._build())))
+        # Whoever goes away meanwhile takes them from nobody else.
+        return await asyncio.shield(self._writing)
+
+
+async def _documents(request: Request) -> Documents:
+    library: Library = request.app.state.library
+    return await library.documents()
+
+
 @router.get("/openapi.json")
 async def get_openapi(request: Request) -> Response:
     """Answer the OpenAPI 3.1 document of the API."""
-    documents: Documents = request.app.state.documents
-    return _answer(request, documents.openapi)
+    return _answer(request, (await _documents(request)).openapi)
 
 
 @router.get("/asyncapi.json")
 async def get_asyncapi(request: Request) -> Response:
     """Answer the AsyncAPI 3 document of the messages."""
-    documents: Documents = request.app.state.documents
-    return _answer(request, documents.asyncapi)
+    return _answer(request, (await _documents(request)).asyncapi)
 
 
 def _answer(request: Request, served: Served) -> Response:
@@ -74,9 +95,8 @@ def _answer(request: Request, served: Served) -> Response:
 @router.get("/docs")
 async def get_docs(request: Request) -> Response:
     """Answer the page."""
-    documents: Documents = request.app.state.documents
     return Response(
-        documents.page,
+        (await _documents(request)).page,
         media_type="text/html",
         headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "public, max-age=60"},
     )
@@ -85,8 +105,8 @@ async def get_docs(request: Request) -> Response:
 @router.get("/docs/docs.css")
 async def get_style(request: Request) -> Response:
     """Answer the page's style sheet."""
-    documents: Documents = request.app.state.documents
-    return Response(documents.style, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+    style = (await _documents(request)).style
+    return Response(style, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
 
 def _groups(document: Document) -> dict[str, list[dict[str, Any]]]:
