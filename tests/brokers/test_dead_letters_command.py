@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,8 +12,8 @@ from harness.messages import message
 from harness.processes import Program, clean_environment, fullhouse
 from harness.rabbitmq import remove_installation
 from harness.services import SERVICES, with_prefix
+from harness.terminal import run_here
 
-from fullhouse.cli.main import main
 from fullhouse.infra.brokers import POSTGRES, open_broker
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
 from fullhouse.infra.brokers.dead_letters import list_dead_letters
@@ -27,21 +25,14 @@ from fullhouse.workers.subscriptions import QUEUES
 class Operator:
     """Somebody at a terminal. The program runs in a thread of this process: it is the same, and starts at once."""
 
-    def __init__(self, settings: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, settings: dict[str, str], folder: Path) -> None:
         self.settings = settings
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(folder)
+        self.folder = folder
 
     async def run(self, *arguments: str, code: int = 0) -> str:
-        return await asyncio.to_thread(self._run, arguments, code)
-
-    def _run(self, arguments: tuple[str, ...], code: int) -> str:
-        out, err = StringIO(), StringIO()
-        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-            main(["dead-letters", *arguments])
-        assert (ended.value.code or 0) == code, err.getvalue()
-        return out.getvalue() if code == 0 else err.getvalue()
+        done = await asyncio.to_thread(run_here, self.folder, ("dead-letters", *arguments), self.settings)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
 
 
 @pytest.fixture
@@ -51,14 +42,14 @@ def broker_url() -> str:
 
 
 @pytest.fixture
-def operator(tmp_path: Path, fresh_database: str, broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operator(tmp_path: Path, fresh_database: str, broker_url: str) -> Operator:
     settings = {
         "FULLHOUSE_DATABASE_URL": fresh_database,
         "FULLHOUSE_VALKEY_URL": "valkey://127.0.0.1:1/0",
         "FULLHOUSE_SECRET_KEY": "k" * 32,
         "FULLHOUSE_BROKER_URL": broker_url,
     }
-    return Operator(settings, tmp_path, monkeypatch)
+    return Operator(settings, tmp_path)
 
 
 @pytest.fixture

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 from harness.processes import clean_environment, fullhouse
+from harness.terminal import run_here
 
 from fullhouse.cli.main import COMMANDS
 
 KEY = "k" * 32
+SERVING = ("api", "worker")
+"""Wait for signals, which only the main thread of a process hears."""
+
 GIVEN = {
     "FULLHOUSE_DATABASE_URL": "postgresql://fullhouse@127.0.0.1:1/fullhouse",
     "FULLHOUSE_VALKEY_URL": "valkey://127.0.0.1:1/0",
@@ -17,6 +21,11 @@ GIVEN = {
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return run_here(folder, arguments, environment)
+
+
+def run_apart(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the program in a process of its own."""
     return subprocess.run(
         fullhouse(*arguments),
         cwd=folder,
@@ -38,7 +47,7 @@ def refusal(result: "subprocess.CompletedProcess[str]") -> str:
 
 
 def test_help_lists_every_command(tmp_path: Path) -> None:
-    result = run(tmp_path, "--help")
+    result = run_apart(tmp_path, "--help")
     assert result.returncode == 0
     for name in COMMANDS:
         assert f"\n  {name} " in result.stdout
@@ -55,7 +64,7 @@ def test_help_says_what_a_command_does(tmp_path: Path, command: str) -> None:
 
 
 def test_version_is_shown(tmp_path: Path) -> None:
-    result = run(tmp_path, "--version")
+    result = run_apart(tmp_path, "--version")
     assert (result.returncode, result.stdout) == (0, "fullhouse 0.1.0\n")
 
 
@@ -74,6 +83,10 @@ def test_version_is_shown(tmp_path: Path) -> None:
 def test_wrong_use_is_one_line(tmp_path: Path, arguments: list[str], line: str) -> None:
     assert refusal(run(tmp_path, *arguments)) == line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_use_is_one_line_of_a_process_too(tmp_path: Path) -> None:
+    assert refusal(run_apart(tmp_path, "nope")) == "No such command 'nope'. (see 'fullhouse --help')"
 
 
 def test_part_that_a_worker_has_not_is_named(tmp_path: Path) -> None:
@@ -97,7 +110,8 @@ def test_folder_without_a_database_is_left_alone(tmp_path: Path, command: list[s
 
 @pytest.mark.parametrize("command", [["api"], ["worker"], ["migrate"], ["create-admin", "--email", "ana@example.org"]])
 def test_database_that_is_away_is_one_line(tmp_path: Path, command: list[str]) -> None:
-    assert "the database" in refusal(run(tmp_path, *command, **GIVEN))
+    run_command = run_apart if command[0] in SERVING else run
+    assert "the database" in refusal(run_command(tmp_path, *command, **GIVEN))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,9 @@ def test_database_that_was_never_migrated_is_one_line(
     tmp_path: Path, empty_database: str, valkey_url: str, command: list[str]
 ) -> None:
     given = {**GIVEN, "FULLHOUSE_DATABASE_URL": empty_database, "FULLHOUSE_VALKEY_URL": valkey_url}
-    assert refusal(run(tmp_path, *command, **given)) == "the database lacks revision 0001; run 'fullhouse migrate'"
+    run_command = run_apart if command[0] in SERVING else run
+    line = refusal(run_command(tmp_path, *command, **given))
+    assert line == "the database lacks revision 0001; run 'fullhouse migrate'"
 
 
 def test_host_that_is_not_ours_is_one_line(tmp_path: Path) -> None:

@@ -4,19 +4,18 @@ import re
 import subprocess
 from pathlib import Path
 
-from harness.processes import clean_environment, fullhouse
+from harness.terminal import run_here
 
 
 def test_keys_are_listed_rotated_and_revoked(fresh_database: str, valkey_url: str, tmp_path: Path) -> None:
-    environment = clean_environment(
-        FULLHOUSE_DATABASE_URL=fresh_database, FULLHOUSE_VALKEY_URL=valkey_url, FULLHOUSE_SECRET_KEY="k" * 32
-    )
+    settings = {
+        "FULLHOUSE_DATABASE_URL": fresh_database,
+        "FULLHOUSE_VALKEY_URL": valkey_url,
+        "FULLHOUSE_SECRET_KEY": "k" * 32,
+    }
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = fullhouse("signing-keys", *arguments)
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_here(tmp_path, ("signing-keys", *arguments), settings)
 
     assert run("list").stdout == "There is no key yet; the first one is made when it is needed.\n"
     first = run("rotate").stdout.splitlines()

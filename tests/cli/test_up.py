@@ -122,8 +122,7 @@ def beside() -> Iterator[tuple[Up, int]]:
     with short_folder_in(DATA) as folder:
         other = folder / "other"
         other.mkdir()
-        before: list[str] = []
-        uid = os.geteuid()
+        before, uid = list[str](), os.geteuid()
         if uid == 0 and shutil.which("setpriv") and not closed_to_others(folder):
             before, uid = as_ordinary_user(), ORDINARY_UID
             open_to_all(folder)

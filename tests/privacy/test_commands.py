@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from harness.processes import clean_environment, fullhouse
 from harness.sale import make_sale
 from harness.shop import Shop, holder
 from harness.stock import SERVER_KEY
+from harness.terminal import run_here
 from harness.waiting import until
 from harness.web import client_of, make_resources, running_app
 from harness.worker import drained, running_worker
@@ -31,16 +31,9 @@ def files_in(folder: Path, *endings: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in endings]
 
 
-async def run(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *fullhouse("privacy", *arguments),
-        env=clean_environment(**environment),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), errors.decode()
+async def run(folder: Path, settings: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    done = await asyncio.to_thread(run_here, folder, ("privacy", *arguments), settings)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_the_operator_hands_over_and_erases(
@@ -64,26 +57,26 @@ async def test_the_operator_hands_over_and_erases(
         "FULLHOUSE_PUBLIC_URL": "http://tickets.example",
     }
     buyer = ("--organization", organization, "--email", EMAIL.upper())
-    code, output, errors = await run(environment, "export", *buyer)
+    code, output, errors = await run(tmp_path, environment, "export", *buyer)
     assert (code, errors) == (0, "")
     exported = json.loads(output)
     assert exported["organization_id"] == organization
     assert [(one["id"], one["email"], one["name"]) for one in exported["orders"]] == [(order["id"], EMAIL, "Ana Souza")]
-    code, output, errors = await run(environment, "erase", *buyer)
+    code, output, errors = await run(tmp_path, environment, "erase", *buyer)
     assert (code, output) == (2, "")
     assert errors.startswith("fullhouse: ")
     assert errors.count("\n") == 1
     assert await fresh_pool.fetchval("SELECT count(*) FROM order_contacts") == 1
     assert len(files_in(tmp_path, ".pdf", ".eml")) == 2
-    assert (await run(environment, "erase", *buyer, "--including-ahead"))[:2] == (
+    assert (await run(tmp_path, environment, "erase", *buyer, "--including-ahead"))[:2] == (
         0,
         "Erased the buyer of 1 order.\n",
     )
     assert files_in(tmp_path, ".pdf", ".eml") == []
     assert await fresh_pool.fetchval("SELECT count(*) FROM order_contacts") == 0
-    assert (await run(environment, "erase", *buyer))[:2] == (0, "Erased the buyer of 0 orders.\n")
+    assert (await run(tmp_path, environment, "erase", *buyer))[:2] == (0, "Erased the buyer of 0 orders.\n")
     nobody = ("--organization", str(uuid4()), "--email", EMAIL)
-    assert json.loads((await run(environment, "export", *nobody))[1])["orders"] == []
+    assert json.loads((await run(tmp_path, environment, "export", *nobody))[1])["orders"] == []
     acts = await fresh_pool.fetch(
         "SELECT action, actor_kind FROM audit_entries WHERE organization_id = $1 AND action LIKE 'buyer.%'"
         " ORDER BY position",

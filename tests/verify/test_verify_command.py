@@ -1,23 +1,16 @@
 """``fullhouse verify`` says what is broken, in lines or as JSON, and by its exit code."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from harness.processes import clean_environment, fullhouse
+from harness.terminal import run_here
 
 
 def run(folder: Path, database_url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        fullhouse("verify", *arguments),
-        cwd=folder,
-        env=clean_environment(FULLHOUSE_DATABASE_URL=database_url),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_here(folder, ("verify", *arguments), {"FULLHOUSE_DATABASE_URL": database_url})
 
 
 def test_healthy_database_exits_with_0(tmp_path: Path, fresh_database: str) -> None:
@@ -39,14 +32,14 @@ async def test_broken_promise_exits_with_1_and_shows_its_rows(
         """,
         key,
     )
-    result = run(tmp_path, fresh_database)
+    result = await asyncio.to_thread(run, tmp_path, fresh_database)
     assert result.returncode == 1
     first, row = result.stdout.splitlines()
     assert first.startswith("Promise 10 is broken (no_dead_letter_waits): 1 rows.")
     assert f"dead_letter_id={key}" in row
     assert "reason=not_found: no order" in row
 
-    result = run(tmp_path, fresh_database, "--json")
+    result = await asyncio.to_thread(run, tmp_path, fresh_database, "--json")
     (finding,) = json.loads(result.stdout)
     assert result.returncode == 1
     assert (finding["promise"], finding["check"], finding["row_count"]) == (10, "no_dead_letter_waits", 1)

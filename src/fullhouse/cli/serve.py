@@ -76,11 +76,12 @@ def _run(name: str, settings: Settings, serve: Callable[[asyncio.Event], Corouti
 
 
 async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> None:
-    from fullhouse.web.app import create_app  # noqa: PLC0415  # a worker loads no web server
-    from fullhouse.web.protocol import WireLimits, protocol_with  # noqa: PLC0415  # the same
-
     async with open_resources(settings.places(), application_name="fullhouse-api") as resources:
         await require_schema(resources.pool)
+        # A worker loads no web server, and what cannot start says so before it loads one.
+        from fullhouse.web.app import create_app  # noqa: PLC0415
+        from fullhouse.web.protocol import WireLimits, protocol_with  # noqa: PLC0415
+
         app = create_app(resources, settings)
         wire_limits = WireLimits(
             connections_max=settings.connections_max,
@@ -114,11 +115,11 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
 
 
 async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) -> None:
-    from fullhouse.workers.run import run_worker  # noqa: PLC0415  # the API loads no worker
-    from fullhouse.workers.work import work_of  # noqa: PLC0415  # the same
-
     async with open_resources(settings.places(), application_name="fullhouse-worker") as resources:
         await require_schema(resources.pool)
+        from fullhouse.workers.run import run_worker  # noqa: PLC0415  # the API loads no worker
+        from fullhouse.workers.work import work_of  # noqa: PLC0415  # the same
+
         grace_seconds = settings.shutdown_grace_seconds
         await run_worker(resources, work_of(resources, settings), stop, parts=parts, grace_seconds=grace_seconds)
 
