@@ -141,7 +141,7 @@ def start(short_folder: Path) -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
 
     def start_one(folder: Path | None = None, *arguments: str, **environment: str) -> Up:
-        started.append(Up(folder or short_folder, *arguments, **environment))
+        started.append(Up(folder or short_folder, *arguments, before=None, **environment))
         return started[-1]
 
     yield start_one
