@@ -1,5 +1,6 @@
 """Users in routes: the organization follows from what is asked for, and everybody else's things are not found."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,9 @@ import pytest
 from harness.members import People
 from harness.web import Seller, make_seller
 
+from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
+from fullhouse.organizations.members.find_member import Members
 from fullhouse.organizations.rules import Role
 
 EVENT: dict[str, Any] = {
@@ -110,6 +113,24 @@ async def test_without_the_second_factor_that_is_asked_for_nobody_works(
     # Whoever does not work there is not told what it asks for.
     stranger = await people.sign_in()
     assert (await client.get(path, headers=stranger.bearer)).status_code == 404
+
+
+async def test_a_role_that_was_changed_elsewhere_is_followed_within_five_seconds(
+    pool: Pool, people: People, seller: Seller
+) -> None:
+    person = await people.join(seller.organization_id, "manager")
+    place, now = (seller.organization_id, person.user_id), system.now()
+    here, elsewhere = Members(pool, lambda: now), Members(pool, lambda: now)
+    assert await here.find_role(*place) is Role.MANAGER
+    async with connection(pool, seller.organization_id) as conn:
+        await conn.execute("UPDATE members SET role = 'scanner' WHERE organization_id = $1 AND user_id = $2", *place)
+    assert [await one.find_role(*place) for one in (here, elsewhere)] == [Role.MANAGER, Role.SCANNER]
+    now += timedelta(seconds=5)
+    assert await here.find_role(*place) is Role.SCANNER
+    async with connection(pool, seller.organization_id) as conn:
+        await conn.execute("DELETE FROM members WHERE organization_id = $1 AND user_id = $2", *place)
+    now += timedelta(seconds=5)
+    assert await here.find_role(*place) is None
 
 
 async def test_an_unknown_token_is_refused_as_such(client: httpx.AsyncClient, seller: Seller) -> None:

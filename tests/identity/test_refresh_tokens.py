@@ -1,14 +1,17 @@
 """Staying signed in: each refresh token is good once, and a second use ends the sign-in."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
 from harness.people import Person, accounts_of, family_of, make_person
 
 from fullhouse.core.secrets import hash_secret
+from fullhouse.identity import find_signed_in
 from fullhouse.identity.refresh_tokens import RETRY_SECONDS_MAX, refresh_tokens
 from fullhouse.identity.rules import Client, RefreshRefused
+from fullhouse.identity.tokens.access_token import AccessClaims, UnverifiedToken, verify_token
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
 from fullhouse.web.edge import Edge
 
@@ -187,23 +190,56 @@ async def test_signing_out_ends_both_tokens(app: Edge, client: httpx.AsyncClient
 
 
 async def test_a_sign_in_that_ended_elsewhere_is_refused_within_five_seconds(
-    app: Edge, pool: Pool, person: Person
+    app: Edge, pool: Pool, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed_in = accounts_of(app).signed_in
     now = signed_in._clock()
-    signed_in._clock = lambda: now
-    try:
-        assert await signed_in.find_signed_in(person.access_token)
-        async with connection(pool, NO_ORGANIZATION) as conn:
-            await conn.execute(
-                "UPDATE token_families SET revoked_at = clock_timestamp() WHERE family_id = $1", person.family_id
-            )
-        assert await signed_in.find_signed_in(person.access_token), "remembered for five seconds"
-        signed_in._families = {
-            key: (family, until.replace(year=2000)) for key, (family, until) in signed_in._families.items()
-        }
-        assert await signed_in.find_signed_in(person.access_token) is None
-    finally:
-        from fullhouse.infra.system import now as real  # noqa: PLC0415
+    monkeypatch.setattr(signed_in, "_clock", lambda: now)
+    assert await signed_in.find_signed_in(person.access_token)
+    async with connection(pool, NO_ORGANIZATION) as conn:
+        await conn.execute(
+            "UPDATE token_families SET revoked_at = clock_timestamp() WHERE family_id = $1", person.family_id
+        )
+    assert await signed_in.find_signed_in(person.access_token), "remembered for five seconds"
+    now += timedelta(seconds=5)
+    assert await signed_in.find_signed_in(person.access_token) is None
 
-        signed_in._clock = real
+
+async def test_a_signature_is_verified_once(app: Edge, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[str] = []
+
+    def count(unverified: UnverifiedToken, issuer: str, public_key: bytes) -> AccessClaims:
+        verified.append(unverified.key_id)
+        return verify_token(unverified, issuer, public_key)
+
+    monkeypatch.setattr(find_signed_in, "verify_token", count)
+    signed_in = accounts_of(app).signed_in
+    seen = [await signed_in.find_signed_in(person.access_token) for _ in range(20)]
+    assert [one is not None and one.user_id for one in seen] == [person.user_id] * 20
+    assert len(verified) == 1
+    assert await signed_in.find_signed_in(person.access_token + "x") is None, "another text is another token"
+
+
+async def test_people_see_where_they_are_signed_in_and_sign_out_there(
+    app: Edge, client: httpx.AsyncClient, pool: Pool, person: Person
+) -> None:
+    email, stranger = person.email, await make_person(app, pool)
+    there, also = [await make_person(app, pool, email) for _ in range(2)]
+    listed = (await client.get(f"{API}/sign-ins", headers=person.bearer)).json()["items"]
+    assert {one["id"] for one in listed} == {str(one.family_id) for one in (person, there, also)}
+    assert [one["id"] for one in listed if one["current"]] == [str(person.family_id)]
+
+    for unknown in (stranger.family_id, person.user_id):
+        answer = await client.delete(f"{API}/sign-ins/{unknown}", headers=person.bearer)
+        assert (answer.status_code, answer.json()["code"]) == (404, "sign_in_not_found")
+    assert (await client.get(f"{API}/me", headers=stranger.bearer)).status_code == 200
+
+    assert (await client.get(f"{API}/me", headers=there.bearer)).status_code == 200
+    answers = [await client.delete(f"{API}/sign-ins/{there.family_id}", headers=person.bearer) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [204, 404]
+    assert (await client.get(f"{API}/me", headers=there.bearer)).status_code == 401
+    assert (await refresh(client, there.refresh_token)).status_code == 401
+
+    assert (await client.delete(f"{API}/sign-ins", headers=person.bearer)).status_code == 204
+    left = [(await client.get(f"{API}/me", headers=one.bearer)).status_code for one in (person, also, stranger)]
+    assert left == [200, 401, 200]

@@ -1,13 +1,18 @@
 """Registering, signing in, and what neither tells a stranger."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import httpx
 import pytest
 from harness.people import PASSWORD, accounts_of, make_person, new_email
+from harness.pools import open_owners_pool
 from harness.web import Seller, client_of, make_seller, running_app
 
+from fullhouse.identity.open_link import ask_for_link
 from fullhouse.identity.passwords import NOBODYS_HASH, Passwords, PasswordsBusy, is_outdated
+from fullhouse.identity.register_user import Registration, register_user
+from fullhouse.identity.rules import Client
 from fullhouse.infra import system
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
 from fullhouse.infra.resources import Resources
@@ -125,6 +130,43 @@ async def test_an_unknown_address_costs_a_whole_hash(
     monkeypatch.setattr(passwords, "verify_password", counted)
     assert (await login(client, new_email())).status_code == 401
     assert verified == [None]
+
+
+async def test_registering_and_asking_for_links_cost_the_same_whoever_has_an_account(
+    app: Edge, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means = accounts_of(app).means
+    done: list[str] = []
+    hash_password = means.passwords.hash_password
+
+    async def counted(password: str) -> str:
+        done.append("hash")
+        return await hash_password(password)
+
+    monkeypatch.setattr(means.passwords, "hash_password", counted)
+    known, client = new_email(), Client("203.0.113.77")
+    own = await open_owners_pool(database_url, size_max=1)
+    async with own.acquire() as conn:
+        conn.add_query_logger(lambda record: done.append(record.query))
+
+    async def cost_of(work: Awaitable[None]) -> list[str]:
+        done.clear()
+        await work
+        return [*done]
+
+    async def costs(email: str) -> list[list[str]]:
+        return [
+            await cost_of(register_user(own, means, Registration(email, PASSWORD, "Ana Souza", "en"), client)),
+            await cost_of(ask_for_link(own, means, "set_password", email, client)),
+            await cost_of(ask_for_link(own, means, "verify_email", email, client)),
+        ]
+
+    await costs(new_email())  # the connection learns its types
+    of_stranger, of_owner = await costs(known), await costs(known)
+    await own.close()
+    assert of_stranger == of_owner
+    assert [one.count("hash") for one in of_owner] == [1, 0, 0]
+    assert all(len(one) > 2 for one in of_owner)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from harness.waiting import until
 from valkey.asyncio import Valkey
 
-from fullhouse.infra import system
+from fullhouse.infra import rate_limits, system
 from fullhouse.infra.embedded import valkey as embedded
 from fullhouse.infra.rate_budgets import Alone, Budget, Decision, Purse, parse_budgets
 from fullhouse.infra.rate_limits import Limiter
@@ -129,7 +129,7 @@ async def test_a_refusal_says_when_to_come_again_and_takes_nothing(valkey: Valke
         assert (decision.allowed, decision.remaining, decision.retry_after_seconds) == (True, left, 0)
     for _ in range(50):
         refused = await one.take("sign_in", "door")
-        assert refused == Decision("sign_in", False, 6, 60, 0, 10, 10)
+        assert refused == Decision("sign_in", 6, 60, 0, 10, 10)
     await pass_time(valkey, ticks, 10)
     assert (await one.take("sign_in", "door")).allowed
     assert not (await one.take("sign_in", "door")).allowed
@@ -215,13 +215,13 @@ def is_answered_at_once(one: Limiter, subject: str) -> Decision:
 
 def test_the_rule_of_one_process() -> None:
     alone = Alone(Budget(3, 60))
-    assert [alone.take(0, 1) for _ in range(3)] == [(True, 0.0)] * 3
-    assert alone.take(0, 1) == (False, 20.0)
-    assert alone.take(19.9, 1)[0] is False
-    assert alone.take(20, 1) == (True, 0.0)
+    assert [alone.take(0, 1) for _ in range(3)] == [0.0] * 3
+    assert alone.take(0, 1) == 20.0
+    assert 0 < alone.take(19.9, 1) < 0.2
+    assert alone.take(20, 1) == 0.0
     assert alone.remaining(20) == 0
     assert alone.remaining(80) == 3
-    assert [alone.take(1000, 1)[0] for _ in range(4)] == [True, True, True, False]
+    assert [alone.take(1000, 1) for _ in range(4)] == [0.0, 0.0, 0.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -239,10 +239,19 @@ def test_a_share_keeps_the_rate(budget: Budget, processes: int, share: Budget) -
 
 
 def test_a_purse_forgets_what_it_did_not_tell_after_a_whole_window() -> None:
-    purse = Purse(Budget(80, 60), 0)
-    assert purse.take(0, 1, 1) == (True, 0.0)
-    assert purse.take(1, 1, 1) is None
-    assert purse.take(61, 1, 1) == (True, 0.0)
+    purse = Purse(Budget(80, 60), 1, 0)
+    assert purse.take(0, 1) == 0.0
+    assert purse.take(1, 1) is None
+    assert purse.take(61, 1) == 0.0
+
+
+def test_only_so_many_subjects_are_remembered_and_those_who_came_last_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "SUBJECTS_MAX", 3)
+    one = Limiter(open_valkey("unix:///nowhere"), system.now, KEY, {"hold": Budget(160, HOUR)})
+    for subject in ("a", "b", "b", "c", "a", "d"):
+        assert one.take_now("hold", subject) is not None
+    # Each may spend two units and not tell of them. Those of a are spent; b was forgotten, and begins anew.
+    assert [one.take_now("hold", subject) is None for subject in ("a", "d", "b")] == [True, False, False]
 
 
 def test_budgets_are_read_over_their_defaults() -> None:

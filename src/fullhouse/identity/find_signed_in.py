@@ -1,5 +1,6 @@
 """Telling who signed in shows an access token."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -50,8 +51,8 @@ class SignedInUsers:
         self._pool = pool
         self.keys = keys
         self._clock = clock
-        self._verified: dict[bytes, tuple[str, AccessClaims]] = {}
-        self._families: dict[UUID, tuple[LiveFamily, datetime]] = {}
+        self._verified: OrderedDict[bytes, tuple[str, AccessClaims]] = OrderedDict()
+        self._families: OrderedDict[UUID, tuple[LiveFamily, datetime]] = OrderedDict()
 
     async def find_signed_in(self, token: str) -> SignedIn | None:
         """Return who shows a token, or None for one that is not good. Raises ``DatabaseUnavailable``."""
@@ -119,7 +120,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
+def _remember(known: OrderedDict[Key, Value], key: Key, value: Value) -> None:
     while len(known) >= REMEMBERED_COUNT_MAX:
-        del known[next(iter(known))]
+        known.popitem(last=False)
     known[key] = value

@@ -154,6 +154,13 @@ class EmailUnverified(Unauthenticated):
     title = "The other service has not verified your mail address."
 
 
+class SignInNotFound(NotFound):
+    """There is no such sign-in of yours, or it has ended."""
+
+    code = "sign_in_not_found"
+    title = "You are not signed in there."
+
+
 class TooManyTries(TooMany):
     """Too many tries that failed; ``retry_after_seconds`` says when the next is heard."""
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from fullhouse.identity.means import Means
 from fullhouse.identity.rules import RefreshRefused
 from fullhouse.identity.tokens.refresh_token import read_refresh_token
-from fullhouse.identity.writes import lock_family, revoke_family
+from fullhouse.identity.writes import lock_family, revoke_families, revoke_family
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, transaction
 
 
@@ -23,6 +23,12 @@ async def sign_out_there(pool: Pool, user_id: UUID, family_id: UUID) -> bool:
         if is_theirs:
             await revoke_family(conn, family_id)
     return is_theirs
+
+
+async def sign_out_elsewhere(pool: Pool, user_id: UUID, family_id: UUID) -> None:
+    """End all sign-ins of a user but this one."""
+    async with transaction(pool, NO_ORGANIZATION) as conn:
+        await revoke_families(conn, user_id, except_family=family_id)
 
 
 async def sign_out_by_token(pool: Pool, means: Means, refresh_token: str) -> UUID:

@@ -13,6 +13,7 @@ Network = IPv4Network | IPv6Network
 Headers = Iterable[tuple[bytes, bytes]]
 
 HOPS_MAX = 32
+PEERS_MAX = 10_000
 SUBNET_BITS = 64
 """One subscriber of IPv6 has at least so large a network, and counts as one."""
 
@@ -24,12 +25,19 @@ class Proxies:
         """Take networks, and ``x-forwarded-for`` or ``forwarded``: a proxy sets one and passes the other on unread."""
         self._trusted = tuple(trusted)
         self._header = header.encode()
+        self.read_peer = lru_cache(PEERS_MAX)(self._read_peer)
+        """Return the address of a peer as it is written, and whether it is a trusted proxy."""
+
+    def _read_peer(self, peer: str) -> tuple[str, bool]:
+        address = read_address(peer)
+        return (peer, False) if address is None else (str(address), self._trusts(address))
 
     def find_client(self, peer: str, headers: Headers) -> str:
         """Return the address of the client: that of the peer, unless it is a trusted proxy that tells of another."""
+        written, is_trusted = self.read_peer(peer)
         address = read_address(peer)
-        if address is None or not self._trusts(address):
-            return peer if address is None else str(address)
+        if address is None or not is_trusted:
+            return written
         for hop in reversed(self._hops(headers)):
             told = read_address(hop)
             if told is None:
@@ -41,8 +49,7 @@ class Proxies:
 
     def find_scheme(self, peer: str, scheme: str, headers: Headers) -> str:
         """Return how the client reached the last trusted proxy, where it tells so; else how it reached us."""
-        address = read_address(peer)
-        if address is None or not self._trusts(address):
+        if not self.read_peer(peer)[1]:
             return scheme
         told = [value.decode("latin-1").rpartition(",")[2].strip().lower() for name, value in headers if name == _PROTO]
         return told[-1] if told and told[-1] in {"http", "https"} else scheme

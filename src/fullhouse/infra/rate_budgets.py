@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 QUOTA_MAX = 10_000_000
 WINDOW_SECONDS_MAX = 86_400
@@ -15,6 +16,9 @@ PROCESSES_MIN = 4
 
 LEASE_SECONDS = 1.0
 """How long what was taken in advance may be used; what is left of it then is lost, and comes back with time."""
+
+MOMENT_SECONDS = 1e-6
+"""Less than any wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,7 @@ class Budget:
         return Budget(quota, math.ceil(self.seconds * processes * quota / self.quota))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether something is allowed, and how much is left.
 
     ``limit`` units in ``window_seconds``; ``remaining`` is what is left now, as far as this process knows, and
@@ -44,12 +47,16 @@ class Decision:
     """
 
     purpose: str
-    allowed: bool
     limit: int
     window_seconds: int
     remaining: int
     reset_seconds: int
     retry_after_seconds: int
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be done now."""
+        return not self.retry_after_seconds
 
 
 def parse_budgets(text: str, defaults: Mapping[str, Budget]) -> dict[str, Budget]:
@@ -109,14 +116,16 @@ class Purse:
         "_lease_until",
         "_refused_until",
         "_remaining",
+        "_slack",
         "_told_at",
         "_untold",
         "budget",
     )
 
-    def __init__(self, budget: Budget, now: float) -> None:
-        """Begin with nothing."""
+    def __init__(self, budget: Budget, slack: int, now: float) -> None:
+        """Begin with nothing. ``slack`` is how much may be spent and not told, and how much taken in advance."""
         self.budget = budget
+        self._slack = slack
         self._lease = 0
         self._lease_until = 0.0
         self._advance = 0
@@ -126,33 +135,33 @@ class Purse:
         self._remaining = budget.quota
         self._alone: Alone | None = None
 
-    def take(self, now: float, cost: int, slack: int) -> tuple[bool, float] | None:
-        """Decide alone: (allowed, seconds until it may be). None if the shared budget must be asked."""
+    def take(self, now: float, cost: int) -> float | None:
+        """Decide alone: the seconds until it may be, or 0 if it may now. None if the shared budget must be asked."""
         if now < self._refused_until:
-            return False, self._refused_until - now
+            return self._refused_until - now
         if self._lease >= cost and now < self._lease_until:
             self._lease -= cost
-            return True, 0.0
+            return 0.0
         if now - self._told_at > self.budget.seconds:
             # A whole window has given back far more than this.
             self._untold, self._told_at, self._remaining = 0, now, self.budget.quota
-        if self._untold + cost <= slack:
+        if self._untold + cost <= self._slack:
             self._untold += cost
-            return True, 0.0
+            return 0.0
         return None
 
-    def plan(self, now: float, cost: int, waiting: int, advance_max: int) -> Draw:
+    def plan(self, now: float, cost: int, waiting: int) -> Draw:
         """Say what to draw for a request of this cost, while others of ``waiting`` in sum wait for the answer.
 
         The more often an advance was used up in time, the larger is the next.
         """
         used_up = self._lease == 0 and now < self._lease_until
-        self._advance = min(advance_max, max(1, self._advance * 2)) if used_up else 0
+        self._advance = min(self._slack, max(1, self._advance * 2)) if used_up else 0
         need = self._untold + cost
         return Draw(self._untold, need, need + waiting + self._advance)
 
-    def settle(self, now: float, draw: Draw, grant: Grant) -> tuple[bool, float]:
-        """Take note of what was granted; return (allowed, seconds until it may be) for the request that asked."""
+    def settle(self, now: float, draw: Draw, grant: Grant) -> float:
+        """Take note of what was granted; return the seconds until the request that asked may be, 0 if it may now."""
         self._untold = max(0, self._untold - draw.spent)
         self._told_at = now
         self._remaining = grant.remaining
@@ -160,10 +169,10 @@ class Purse:
             self._lease = 0
             if draw.need - draw.spent == 1:
                 self._refused_until = now + grant.retry_after_seconds
-            return False, grant.retry_after_seconds
+            return max(grant.retry_after_seconds, MOMENT_SECONDS)
         self._lease = grant.units - draw.need
         self._lease_until = now + LEASE_SECONDS
-        return True, 0.0
+        return 0.0
 
     def remaining(self) -> int:
         """Return what is left, as far as this process knows."""
@@ -186,16 +195,16 @@ class Alone:
         self._budget = budget
         self._full_at = 0.0
 
-    def take(self, now: float, cost: int) -> tuple[bool, float]:
-        """Take units: (allowed, seconds until it may be)."""
+    def take(self, now: float, cost: int) -> float:
+        """Take units: the seconds until they may be taken, or 0 if they were."""
         cost = min(cost, self._budget.quota)
         full_at = max(self._full_at, now) + cost * self._budget.interval
         wait = full_at - now - self._budget.seconds
         # Floating point must not refuse the last unit.
-        if wait > 1e-6:
-            return False, wait
+        if wait > MOMENT_SECONDS:
+            return wait
         self._full_at = full_at
-        return True, 0.0
+        return 0.0
 
     def remaining(self, now: float) -> int:
         """Return what is left."""

@@ -8,6 +8,7 @@ to its share of the budget.
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -28,7 +29,11 @@ ALONE = counter("rate_limits_alone", "Decisions made without Valkey because it i
 
 
 class Limits(Protocol):
-    """What a layer needs of limits: ``decision = await limits.take("address.sign_in", subject)``."""
+    """What a layer needs of limits: ``limits.take_now(…) or await limits.take("address.sign_in", subject)``."""
+
+    def take_now(self, purpose: str, subject: str, cost: int = 1) -> Decision | None:
+        """Take units of a budget, or nothing, if this process can decide it by itself; else None."""
+        ...
 
     async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
         """Take units of a budget, or nothing."""
@@ -53,11 +58,13 @@ def used_up(decision: Decision) -> TooMany:
 class NoLimits:
     """Allows everything: for load tests."""
 
-    async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:  # noqa: ARG002 (the interface)
+    def take_now(self, purpose: str, subject: str, cost: int = 1) -> Decision:  # noqa: ARG002 (the interface)
         """Allow it."""
-        return Decision(
-            purpose, allowed=True, limit=1, window_seconds=1, remaining=1, reset_seconds=1, retry_after_seconds=0
-        )
+        return Decision(purpose, limit=1, window_seconds=1, remaining=1, reset_seconds=1, retry_after_seconds=0)
+
+    async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
+        """Allow it."""
+        return self.take_now(purpose, subject, cost)
 
     async def close(self) -> None:
         """Nothing is ever under way."""
@@ -84,8 +91,25 @@ class Limiter:
         # Half of the inaccuracy is for units spent and not told, half for units taken in advance.
         share = INACCURACY / max(PROCESSES_MIN, processes) / 2
         self._slack = {purpose: int(budget.quota * share) for purpose, budget in budgets.items()}
-        self._purses: dict[str, Purse] = {}
+        # In the order of their last use. A plain dictionary would look for its first entry among all that are gone.
+        self._purses: OrderedDict[str, Purse] = OrderedDict()
         self._drawing: dict[str, _Drawing] = {}
+
+    def take_now(self, purpose: str, subject: str, cost: int = 1) -> Decision | None:
+        """Take ``cost`` units of the budget that a purpose has for a subject, or nothing, if nobody need be asked.
+
+        None if Valkey must be. Raises ``KeyError`` for a purpose without a budget.
+        """
+        now = self._monotonic()
+        name = f"{purpose}:{subject}"
+        purse = self._purses.get(name)
+        if purse is None:
+            purse = self._open_purse(purpose, name, now)
+        else:
+            self._purses.move_to_end(name)
+        budget = purse.budget
+        wait = purse.take(now, min(cost, budget.quota))
+        return None if wait is None else _decision(purpose, budget, wait, purse.remaining())
 
     async def take(self, purpose: str, subject: str, cost: int = 1) -> Decision:
         """Take ``cost`` units of the budget that a purpose has for a subject, or nothing.
@@ -93,16 +117,9 @@ class Limiter:
         Raises ``KeyError`` for a purpose without a budget. Never raises because Valkey is away, and then does not
         wait for it either.
         """
-        budget = self._budgets[purpose]
-        cost = min(cost, budget.quota)
-        name = f"{purpose}:{subject}"
         waiting = 0
-        while True:
-            now = self._monotonic()
-            purse = self._purse(name, budget, now)
-            taken = purse.take(now, cost, self._slack[purpose])
-            if taken is not None:
-                return _decision(purpose, budget, taken, purse.remaining())
+        while (decision := self.take_now(purpose, subject, cost)) is None:
+            name = f"{purpose}:{subject}"
             under_way = self._drawing.get(name)
             if under_way is None:
                 return await self._draw(purpose, name, cost, waiting)
@@ -113,6 +130,7 @@ class Limiter:
                 under_way.waiting -= cost
             # Those who wait for the same answer and have not been woken yet; the next draw is for them too.
             waiting = under_way.waiting
+        return decision
 
     async def close(self) -> None:
         """Wait for what is under way."""
@@ -120,9 +138,10 @@ class Limiter:
 
     async def _draw(self, purpose: str, name: str, cost: int, waiting: int) -> Decision:
         purse = self._purses[name]
+        cost = min(cost, purse.budget.quota)
         under_way = self._drawing[name] = _Drawing()
         try:
-            draw = purse.plan(self._monotonic(), cost, waiting, self._slack[purpose])
+            draw = purse.plan(self._monotonic(), cost, waiting)
             grant = await self._ledger.draw(name, purse.budget, draw)
             now = self._monotonic()
             if grant is not None:
@@ -134,12 +153,10 @@ class Limiter:
             del self._drawing[name]
             under_way.done.set()
 
-    def _purse(self, name: str, budget: Budget, now: float) -> Purse:
-        # Taken out and put in again: the order of the dictionary is that of the last use.
-        purse = self._purses.pop(name, None) or Purse(budget, now)
-        self._purses[name] = purse
+    def _open_purse(self, purpose: str, name: str, now: float) -> Purse:
+        purse = self._purses[name] = Purse(self._budgets[purpose], self._slack[purpose], now)
         if len(self._purses) > SUBJECTS_MAX:
-            del self._purses[next(iter(self._purses))]
+            self._purses.popitem(last=False)
         return purse
 
 
@@ -153,12 +170,12 @@ class _Drawing:
         self.waiting = 0
 
 
-def _decision(purpose: str, budget: Budget, taken: tuple[bool, float], remaining: int) -> Decision:
-    allowed, wait = taken
-    if not allowed:
+def _decision(purpose: str, budget: Budget, wait: float, remaining: int) -> Decision:
+    quota, seconds = budget.quota, budget.seconds
+    if wait:
         REFUSED.labels(purpose).inc()
-        remaining = 0
-    retry_after = 0 if allowed else max(1, math.ceil(wait))
+        retry_after = math.ceil(wait)
+        return Decision(purpose, quota, seconds, 0, retry_after, retry_after)
     # What is left is spread over the time in which the budget gives as much, so that nobody is invited to a burst.
-    reset = retry_after or max(1, math.ceil(remaining * budget.interval))
-    return Decision(purpose, allowed, budget.quota, budget.seconds, remaining, reset, retry_after)
+    reset = -(-remaining * seconds // quota) or 1
+    return Decision(purpose, quota, seconds, remaining, reset, 0)

@@ -5,7 +5,9 @@ budget of their own, so that nobody else's flood from the same address locks the
 their address. Which credentials are good is learned from the answers, so no limit asks the database.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import cast
 
@@ -82,7 +84,7 @@ class RateLimits:
         self._limits = limits
         self._proxies = proxies
         self._is_on = not isinstance(limits, NoLimits)
-        self._known: dict[bytes, _Identity] = {}
+        self._known: OrderedDict[bytes, _Identity] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, if its budget is not used up."""
@@ -95,43 +97,43 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         credential = _credential_of(scope)
-        try:
-            decisions = await self._take(purpose, client, credential)
-        except _UsedUp as refused:
-            decision = refused.decision
-            await problem_response(used_up(decision), scope, _fields([decision]))(scope, receive, send)
-            return
+        decisions: list[Decision] = []
+        for budget, subject in self._counted(purpose, client, credential):
+            decision = self._limits.take_now(budget, subject) or await self._limits.take(budget, subject)
+            if not decision.allowed:
+                await problem_response(used_up(decision), scope, _told([decision]))(scope, receive, send)
+                return
+            decisions.append(decision)
         await self._app(scope, receive, self._telling(scope, decisions, credential, send))
 
     def _find_client(self, scope: Scope) -> str:
         peer = scope.get("client")
         if peer is None:
             return "unknown"
-        client = self._proxies.find_client(peer[0], scope["headers"])
+        client, is_proxy = self._proxies.read_peer(peer[0])
+        if is_proxy:
+            client = self._proxies.find_client(peer[0], scope["headers"])
+            scope["scheme"] = self._proxies.find_scheme(peer[0], scope["scheme"], scope["headers"])
         if client != peer[0]:
             scope["client"] = (client, 0)
-        scope["scheme"] = self._proxies.find_scheme(peer[0], scope["scheme"], scope["headers"])
         return client
 
-    async def _take(self, purpose: str, client: str, credential: bytes | None) -> list[Decision]:
+    def _counted(self, purpose: str, client: str, credential: bytes | None) -> list[tuple[str, str]]:
+        """Return the budgets against which a request counts, each with its subject."""
         identity = None if credential is None else self._known.get(credential)
-        decisions: list[Decision] = []
+        counted: list[tuple[str, str]] = []
         if identity is not None:
-            decisions.append(await self._limits.take(f"identity.{purpose}", identity.subject))
+            counted.append((f"identity.{purpose}", identity.subject))
         if identity is None or purpose not in identity.alone:
             # A flood without credentials leaves room for the first request of a good one that is not known yet.
             kind = "anonymous" if credential is None else "unknown"
-            decisions.append(await self._limits.take(f"address.{purpose}", f"{kind} {network_of(client)}"))
-        for decision in decisions:
-            if not decision.allowed:
-                raise _UsedUp(decision)
-        return decisions
+            counted.append((f"address.{purpose}", f"{kind} {network_of(client)}"))
+        return counted
 
     def _telling(self, scope: Scope, decisions: list[Decision], credential: bytes | None, send: Send) -> Send:
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                fields = [(name.lower().encode(), value.encode()) for name, value in _fields(decisions).items()]
-                message["headers"] = [*message.get("headers", ()), *fields]
+                message["headers"] = [*message.get("headers", ()), *_fields(decisions)]
                 if credential is not None:
                     self._learn(scope, credential, message["status"])
             await send(message)
@@ -148,7 +150,7 @@ class RateLimits:
             self._known.pop(credential, None)
             self._known[credential] = _identity_of(actor, credential)
             if len(self._known) > CREDENTIALS_MAX:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,6 @@ def _identity_of(actor: Actor, credential: bytes) -> _Identity:
     return _Identity(subject, _NOTHING_ALONE if actor.organization_id is None else _MEMBERS_ALONE)
 
 
-class _UsedUp(Exception):
-    def __init__(self, decision: Decision) -> None:
-        self.decision = decision
-
-
 def _credential_of(scope: Scope) -> bytes | None:
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -188,9 +185,25 @@ def _credential_of(scope: Scope) -> bytes | None:
     return None
 
 
-def _fields(decisions: list[Decision]) -> dict[str, str]:
+def _fields(decisions: list[Decision]) -> list[tuple[bytes, bytes]]:
     """Write the fields of draft-ietf-httpapi-ratelimit-headers-11: lists of structured fields, a policy for each."""
-    return {
-        "RateLimit-Policy": ", ".join(f'"{one.purpose}";q={one.limit};w={one.window_seconds}' for one in decisions),
-        "RateLimit": ", ".join(f'"{one.purpose}";r={one.remaining};t={one.reset_seconds}' for one in decisions),
-    }
+    if len(decisions) == 1:
+        return [(b"ratelimit-policy", _policy(*decisions[0][:3])), (b"ratelimit", _left(decisions[0]))]
+    return [
+        (b"ratelimit-policy", b", ".join(_policy(*decision[:3]) for decision in decisions)),
+        (b"ratelimit", b", ".join(map(_left, decisions))),
+    ]
+
+
+def _told(decisions: list[Decision]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in _fields(decisions)}
+
+
+@lru_cache
+def _policy(purpose: str, limit: int, window_seconds: int) -> bytes:
+    """Write the policy of a budget; there are as many as budgets."""
+    return f'"{purpose}";q={limit};w={window_seconds}'.encode()
+
+
+def _left(decision: Decision) -> bytes:
+    return f'"{decision.purpose}";r={decision.remaining};t={decision.reset_seconds}'.encode()

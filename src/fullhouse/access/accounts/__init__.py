@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from fullhouse.access.accounts import passwords, providers, second_factor, sign_in
+from fullhouse.access.accounts import passwords, providers, second_factor, sign_in, sign_ins
 
-ROUTERS: Sequence[APIRouter] = (sign_in.router, passwords.router, second_factor.router, providers.router)
+ROUTERS: Sequence[APIRouter] = (
+    sign_in.router,
+    sign_ins.router,
+    passwords.router,
+    second_factor.router,
+    providers.router,
+)
 """All of them, for the app to include under its prefix."""
