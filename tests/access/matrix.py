@@ -31,6 +31,12 @@ class Row:
 
 
 _ORG = "/organizations/{organization_id}"
+GIFT = {
+    "items": [{"ticket_type_id": "01900000-0000-7000-8000-000000000000", "quantity": 1}],
+    "email": "ana.souza@example.com",
+    "reason": "Press",
+}
+"""Of a ticket type that is not there."""
 _HOOK = _ORG + "/webhook-endpoints/{endpoint_id}"
 
 TABLE: dict[str, Row] = {
@@ -117,6 +123,12 @@ TABLE: dict[str, Row] = {
     "GET /sessions/{session_id}/charges": Row("box_office", 404),
     "PUT /sessions/{session_id}/charges": Row("manager", 200, {"currency": "EUR"}, other=True),
     "DELETE /sessions/{session_id}/charges": Row("manager", 404),
+    f"GET {_ORG}/codes": Row("manager", 200),
+    f"POST {_ORG}/codes": Row("manager", 422, BAD),
+    f"GET {_ORG}/codes/{{code_id}}": Row("manager", 404),
+    f"PUT {_ORG}/codes/{{code_id}}": Row("manager", 422, BAD),
+    f"GET {_ORG}/codes/{{code_id}}/uses": Row("manager", 404),
+    "POST /sessions/{session_id}/code": Row("anyone", 409, {"code": "NOTHING"}),
     "GET /sessions/{session_id}/allocations": Row("box_office", 200),
     "POST /sessions/{session_id}/allocations": Row("box_office", 201, {"name": "House", "quantities": {"standing": 1}}),
     "DELETE /sessions/{session_id}/allocations/{allocation_id}": Row("box_office", 404),
@@ -131,6 +143,7 @@ TABLE: dict[str, Row] = {
     "POST /orders": Row("anyone", 422, BAD),
     "POST /order-links": Row("anyone", 422, BAD),
     "GET /me/orders": Row("users", 200),
+    "POST /sessions/{session_id}/complimentary-orders": Row("box_office", 422, GIFT),
     "GET /orders/{order_id}": Row("box_office", 200, secret="Order"),
     "GET /orders/{order_id}/ticket": Row("box_office", 200, secret="Order"),
     "GET /orders/{order_id}/tickets": Row("box_office", 200, secret="Order"),

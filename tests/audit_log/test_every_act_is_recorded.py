@@ -150,6 +150,21 @@ async def reserve_from_allocation(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"{path}/{allocation['id']}/reservations", {"items": items})
 
 
+CODE: dict[str, Any] = {"code": "TEN-OFF", "percent": "10"}
+
+
+async def change_code(by: Organizer) -> httpx.Response:
+    code = await by.make(f"{ORGANIZATION}/codes", {**CODE, "code": "OTHER"})
+    return await by.call("PUT", f"{ORGANIZATION}/codes/{code['id']}", {**CODE, "code": "ANOTHER"})
+
+
+async def give_tickets(by: Organizer) -> httpx.Response:
+    made = by.shop.sale.made
+    items = [{"ticket_type_id": str(made.types["adult"]), "quantity": 1}]
+    body = {"items": items, "email": "ana.souza@example.com", "reason": "Press"}
+    return await by.call("POST", f"/sessions/{made.session_id}/complimentary-orders", body)
+
+
 async def cancel_order(by: Organizer) -> httpx.Response:
     return await by.call("POST", f"/orders/{(await by.shop.order(1))['id']}/cancel")
 
@@ -271,6 +286,9 @@ WAYS: Mapping[str, tuple[str, Way]] = {
     "DELETE /events/{event_id}/charges": ("charges.withdraw", withdraw_from_event),
     "PUT /sessions/{session_id}/charges": ("charges.declare", lambda by: on_session(by, "PUT", "/charges", CHARGES)),
     "DELETE /sessions/{session_id}/charges": ("charges.withdraw", withdraw_from_session),
+    f"POST {ORGANIZATION}/codes": ("code.create", lambda by: by.call("POST", f"{ORGANIZATION}/codes", CODE)),
+    f"PUT {ORGANIZATION}/codes/{{code_id}}": ("code.update", change_code),
+    "POST /sessions/{session_id}/complimentary-orders": ("order.give", give_tickets),
     "POST /sessions/{session_id}/allocations": (
         "stock.block",
         lambda by: by.call(

@@ -5,7 +5,9 @@ from uuid import UUID
 from fullhouse.catalogue.set_charges import set_charges
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.pricing.codes import Code, CodeTerms
 from fullhouse.pricing.rules import Charges, Fee, FeePer, Level, Payer, RoundBy, Tax
+from fullhouse.pricing.set_code import create_code
 
 UNDECLARED = UUID(int=0)
 SERVICE = Fee("Service fee", FeePer.TICKET, Payer.BUYER, amount_minor=100, rate=20_000)
@@ -29,3 +31,9 @@ async def declare(
         await set_charges(
             conn, system.make_id, organization_id, where or (Level.ORGANIZATION, organization_id), charges
         )
+
+
+async def new_code(pool: Pool, organization_id: UUID, terms: CodeTerms) -> Code:
+    """Make a code as an organizer's call would."""
+    async with transaction(pool, organization_id) as conn:
+        return await create_code(conn, system.make_id, organization_id, terms)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from harness.charges import ORDER_FEE, PLATFORM, SERVICE, VAT, declare
+from harness.charges import ORDER_FEE, PLATFORM, SERVICE, VAT, declare, new_code
 from harness.sale import Sale, make_sale
 from harness.stock import SERVER_KEY, make_seated_session, rectangle
 from harness.waiting import until
@@ -22,6 +22,7 @@ from fullhouse.infra.idempotency import Claim, fingerprint, keep
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
 from fullhouse.orders.cancel_order import cancel_order
+from fullhouse.pricing.codes import CodeTerms
 from fullhouse.reservations.block_stock import block_stock
 from fullhouse.reservations.rules import BestAvailable, ItemRequest, NewAllocation
 from fullhouse.tickets.code import TicketClaims, derive_signing_key, make_code
@@ -36,6 +37,7 @@ async def build_healthy(pool: Any, valkey: Any, url: str, folder: Path) -> None:
     seated = await make_sale(pool)
     seated.made = await make_seated_session(pool, rectangle(4, 10))
     await declare(pool, seated.made.organization_id, SERVICE, ORDER_FEE, PLATFORM, taxes=(VAT,))
+    await new_code(pool, seated.made.organization_id, CodeTerms("TEN", rate=100_000))
     async with running_worker(resources):
         asking.set(Asking(OPERATOR, "192.0.2.1", "a browser"))
         await asyncio.gather(_standing(standing), _seated(seated))
@@ -65,7 +67,7 @@ async def _standing(sale: Sale) -> None:
 async def _seated(sale: Sale) -> None:
     for count in (2, 3):
         wish = (ItemRequest(sale.made.types["adult"], best_available=BestAvailable(count)),)
-        placed = await sale.office.place_reservation(sale.made.session_id, wish)
+        placed = await sale.office.place_reservation(sale.made.session_id, wish, code="ten")
         order = (await sale.order(placed=placed)).order
         if count == 2:
             await _pay(sale, order.order_id)

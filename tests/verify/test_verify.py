@@ -99,6 +99,7 @@ FAULTS = {
         UPDATE orders SET status = 'pending' WHERE status = 'expired';
         UPDATE reservations SET ended_at = ended_at - interval '2 minutes'
     """,
+    "code_counts_its_uses": "UPDATE codes SET use_count = use_count + 1",
     "attempt_ends_in_time": """
         UPDATE payments SET status = 'started', deadline_at = clock_timestamp() - interval '2 hours'
         WHERE status = 'declined'

@@ -27,6 +27,7 @@ Permission = Literal[
     "order:read",
     "order:cancel",
     "order:write",
+    "order:give",
     "refund:write",
     "refund:unlimited",
     "ticket:scan",
@@ -37,7 +38,16 @@ Permission = Literal[
 
 _SCANNER = frozenset[Permission]({"ticket:scan"})
 _BOX_OFFICE = _SCANNER | frozenset[Permission](
-    {"organization:read", "event:read", "stock:block", "order:read", "order:cancel", "order:write", "report:read"}
+    {
+        "organization:read",
+        "event:read",
+        "stock:block",
+        "order:read",
+        "order:cancel",
+        "order:write",
+        "order:give",
+        "report:read",
+    }
 )
 _MANAGER = _BOX_OFFICE | frozenset[Permission](
     {

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from fullhouse.core.json import Json
 from fullhouse.events.rules import PriceCategory, SessionTerms, TicketType
+from fullhouse.pricing.codes import OpenedCode
 from fullhouse.pricing.parts import ChargeKind, LineQuote, NamedCharge, Places, breakdown_of
 from fullhouse.pricing.quote import quote
-from fullhouse.pricing.rules import percent_text
+from fullhouse.pricing.rules import Discount, percent_text
 from fullhouse.reservations.stock import Counter
 
 
@@ -46,14 +47,23 @@ class Offer:
         return min((price.quote.total_minor for price in self.prices), default=None)
 
 
-def offers_of(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> tuple[Offer, ...]:
-    """Work out what is left for each ticket type, in the order of the session."""
-    return tuple(_offer(terms, ticket_type, counters) for ticket_type in terms.ticket_types)
+NO_CODE = OpenedCode(None, None, frozenset())
 
 
-def places_left(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> int:
-    """Count the places that are left for any ticket type on sale, within quotas that all of those draw on."""
-    types = [kind for kind in terms.ticket_types if kind.on_sale and kind.prices]
+def offers_of(terms: SessionTerms, counters: Mapping[UUID, Counter], opened: OpenedCode = NO_CODE) -> tuple[Offer, ...]:
+    """Work out what is left for each ticket type, in the order of the session, and what it costs with a code.
+
+    Hidden ticket types are left out, but for those that the code opens.
+    """
+    return tuple(_offer(terms, kind, counters, opened.discount) for kind in _shown(terms, opened))
+
+
+def places_left(terms: SessionTerms, counters: Mapping[UUID, Counter], opened: OpenedCode = NO_CODE) -> int:
+    """Count the places that are left for any ticket type on sale, within quotas that all of those draw on.
+
+    What is hidden does not count, but for what a code opens.
+    """
+    types = [kind for kind in _shown(terms, opened) if kind.on_sale and kind.prices]
     sold_in = {key for kind in types for key in kind.prices}
     quotas = [one.quota_id for one in terms.price_categories if one.price_category_id in sold_in]
     common = set(types[0].quota_ids).intersection(*(kind.quota_ids for kind in types)) if types else set[UUID]()
@@ -61,7 +71,11 @@ def places_left(terms: SessionTerms, counters: Mapping[UUID, Counter]) -> int:
     return min([total, *(_left(counters, quota_id) for quota_id in common)])
 
 
-def _offer(terms: SessionTerms, kind: TicketType, counters: Mapping[UUID, Counter]) -> Offer:
+def _shown(terms: SessionTerms, opened: OpenedCode) -> list[TicketType]:
+    return [kind for kind in terms.ticket_types if not kind.hidden or kind.ticket_type_id in opened.opens]
+
+
+def _offer(terms: SessionTerms, kind: TicketType, counters: Mapping[UUID, Counter], discount: Discount | None) -> Offer:
     limit = min((_left(counters, quota_id) for quota_id in kind.quota_ids), default=None)
     prices: list[PriceOffer] = []
     for category in terms.price_categories:
@@ -69,7 +83,7 @@ def _offer(terms: SessionTerms, kind: TicketType, counters: Mapping[UUID, Counte
         if price_minor is not None:
             left = _left(counters, category.quota_id) if kind.on_sale else 0
             left = left if limit is None else min(left, limit)
-            (quoted,) = quote(terms.charges, (Places(kind.ticket_type_id, price_minor, 1),))
+            (quoted,) = quote(terms.charges, (Places(kind.ticket_type_id, price_minor, 1),), discount)
             prices.append(PriceOffer(category, price_minor, left, quoted))
     total = sum(price.available for price in prices)
     return Offer(kind, tuple(prices), total if limit is None else min(total, limit))

@@ -1,7 +1,7 @@
 """Reading what the public sees: lists of events, and counters as they are with lapsed holds given back."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -76,6 +76,31 @@ async def sessions_to_come(conn: Connection, organization_id: UUID) -> list[UUID
         organization_id,
     )
     return [row["session_id"] for row in rows]
+
+
+async def find_strangers(
+    conn: Connection, organization_id: UUID, named: Mapping[str, Sequence[UUID]]
+) -> dict[str, list[UUID]]:
+    """Return what of the named events, sessions and ticket types an organization does not have, by name; empty: none.
+
+    ``named`` has ``event_id``, ``session_ids`` and ``ticket_type_ids``.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT array(SELECT id FROM unnest($2::uuid[]) id WHERE NOT EXISTS (
+                   SELECT FROM events WHERE organization_id = $1 AND event_id = id)) AS event_id,
+               array(SELECT id FROM unnest($3::uuid[]) id WHERE NOT EXISTS (
+                   SELECT FROM sessions WHERE organization_id = $1 AND session_id = id)) AS session_ids,
+               array(SELECT id FROM unnest($4::uuid[]) id WHERE NOT EXISTS (
+                   SELECT FROM ticket_types WHERE organization_id = $1 AND ticket_type_id = id)) AS ticket_type_ids
+        """,
+        organization_id,
+        named["event_id"],
+        named["session_ids"],
+        named["ticket_type_ids"],
+    )
+    assert row is not None  # noqa: S101 (a SELECT of values gives a row)
+    return {name: list(row[name]) for name in named if row[name]}
 
 
 async def load_now(conn: Connection) -> datetime:

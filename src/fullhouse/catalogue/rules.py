@@ -61,6 +61,7 @@ class TicketTypeWish:
     """Names of shared quotas that it draws on as well."""
     price_minor: int | None = None
     prices: Sequence[PriceWish] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class TicketTypeChange:
     capacity: int | None = None
     prices: Sequence[PriceWish] = ()
     price_minor: int | None = None
+    hidden: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

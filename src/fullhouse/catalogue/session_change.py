@@ -154,6 +154,7 @@ class _Change:
             description=_or(wish.description, kind.description),
             per_order_max=None if wish.unlimited else _or(wish.per_order_max, kind.per_order_max),
             on_sale=_or(wish.on_sale, kind.on_sale),
+            hidden=_or(wish.hidden, kind.hidden),
             prices=self._prices(place, kind, wish),
         )
         if wish.capacity is not None:

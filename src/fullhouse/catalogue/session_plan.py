@@ -136,6 +136,7 @@ class SessionPlan:
                 description=wish.description,
                 per_order_max=wish.per_order_max,
                 on_sale=wish.on_sale,
+                hidden=wish.hidden,
                 quota_ids=quota_ids,
                 prices=prices,
             )

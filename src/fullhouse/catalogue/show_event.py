@@ -1,6 +1,6 @@
 """Show events and sessions with what is left of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from fullhouse.catalogue.availability import Offer, offers_of, places_left
 from fullhouse.events.queries import load_event, load_terms, load_terms_of_event
 from fullhouse.events.rules import Event, EventNotFound, EventStatus, SessionNotFound, SessionTerms
 from fullhouse.infra.postgres import Connection
+from fullhouse.pricing.codes import OpenedCode
 from fullhouse.reservations.stock import Counter
 
 
@@ -19,8 +20,20 @@ class SessionView:
     terms: SessionTerms
     counters: dict[UUID, Counter]
     offers: tuple[Offer, ...]
+    """Without hidden ticket types, unless a code opens them."""
     on_sale: bool
     available: int
+
+    @property
+    def every_offer(self) -> tuple[Offer, ...]:
+        """All that it sells, hidden or not: what members of its organization see."""
+        opened = OpenedCode(None, None, frozenset(kind.ticket_type_id for kind in self.terms.ticket_types))
+        return offers_of(self.terms, self.counters, opened)
+
+    def with_code(self, opened: OpenedCode) -> "SessionView":
+        """Show it to who has a code: what is hidden and the code opens, and the prices with it."""
+        offers = offers_of(self.terms, self.counters, opened)
+        return replace(self, offers=offers, available=places_left(self.terms, self.counters, opened))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) 
     )
     types = await conn.fetch(
         """
-        SELECT t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids,
+        SELECT t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids, t.hidden,
                p.price_category_id, p.price_minor
         FROM ticket_types t LEFT JOIN prices p USING (organization_id, session_id, ticket_type_id)
         WHERE t.organization_id = $1 AND t.session_id = $2 ORDER BY t.position
@@ -88,7 +88,7 @@ async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id:
     )
     types = await conn.fetch(
         """
-        SELECT t.session_id, t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids,
+        SELECT t.session_id, t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids, t.hidden,
                p.price_category_id, p.price_minor
         FROM ticket_types t LEFT JOIN prices p USING (organization_id, session_id, ticket_type_id)
         WHERE t.organization_id = $1 AND t.session_id = ANY ($2::uuid[]) ORDER BY t.position
@@ -212,6 +212,7 @@ def _ticket_types(rows: list[Record]) -> tuple[TicketType, ...]:
             on_sale=row["on_sale"],
             quota_ids=tuple(row["quota_ids"]),
             prices=prices[type_id],
+            hidden=row["hidden"],
         )
         for type_id, row in first.items()
     )

@@ -92,6 +92,8 @@ class TicketType:
     """Quotas that it draws on besides that of the price category: its own, or shared ones."""
     prices: Mapping[UUID, int]
     """Price in minor units by price category id."""
+    hidden: bool = False
+    """Whether only those see it, and may have it, who have a code that opens it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,14 +250,14 @@ async def _put_ticket_types(conn: Connection, terms: SessionTerms) -> None:
     await conn.execute(
         """
         INSERT INTO ticket_types (organization_id, session_id, ticket_type_id, name, description, position,
-                                  per_order_max, on_sale, quota_ids)
+                                  per_order_max, on_sale, quota_ids, hidden)
         SELECT $1, $2, t.id, t.name, t.description, t.position, t.per_order_max, t.on_sale,
-               string_to_array(t.quota_ids, ',')::uuid[]
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::boolean[], $9::text[])
-             t(id, name, description, position, per_order_max, on_sale, quota_ids)
+               string_to_array(t.quota_ids, ',')::uuid[], t.hidden
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::boolean[], $9::text[],
+                    $10::boolean[]) t(id, name, description, position, per_order_max, on_sale, quota_ids, hidden)
         ON CONFLICT (organization_id, session_id, ticket_type_id) DO UPDATE SET
             name = excluded.name, description = excluded.description, position = excluded.position,
-            per_order_max = excluded.per_order_max, on_sale = excluded.on_sale
+            per_order_max = excluded.per_order_max, on_sale = excluded.on_sale, hidden = excluded.hidden
         """,
         terms.organization_id,
         terms.session_id,
@@ -268,6 +268,7 @@ async def _put_ticket_types(conn: Connection, terms: SessionTerms) -> None:
         [kind.per_order_max for kind in types],
         [kind.on_sale for kind in types],
         [",".join(str(quota_id) for quota_id in kind.quota_ids) for kind in types],
+        [kind.hidden for kind in types],
     )
 
 

@@ -48,6 +48,8 @@ class OrderAnswer(ApiModel):
     name: str | None
     language: str
     lines: list[LineAnswer]
+    reason: str | None
+    """Why its tickets were given away."""
     total_minor: int
     charges: list[ChargeAnswer]
     currency: str
@@ -93,6 +95,7 @@ def order_answer(
         name=contact.name if contact else None,
         language=language_tag(order.language),
         lines=[line_answer(line) for line in lines],
+        reason=order.reason,
         total_minor=order.total_minor,
         charges=charge_answers(quotes_of(lines)),
         currency=order.currency,

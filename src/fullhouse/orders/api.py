@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
-from pydantic import Field, model_validator
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import Field, field_validator, model_validator
 
 from fullhouse.access.http import anyone_with
 from fullhouse.access.rules import CredentialMissing
@@ -26,6 +26,7 @@ from fullhouse.infra.http import (
     problems,
     refusal,
 )
+from fullhouse.infra.http_guesses import CodeText, count_guess
 from fullhouse.infra.idempotency import Claim, IdempotencyInFlight, Kept, begin
 from fullhouse.infra.languages import language_or_default, negotiate
 from fullhouse.infra.postgres import Connection, transaction
@@ -63,7 +64,36 @@ class HolderBody(ApiModel):
     answers: Answers = Field(default_factory=dict[str, str])
 
 
-class PlaceOrder(ApiModel):
+class GivenBody(ApiModel):
+    """What is given of people with an order, as its event asks for it."""
+
+    holders: Annotated[
+        tuple[HolderBody, ...], Field(max_length=1000, description="One for each ticket, in the order of the lines.")
+    ] = ()
+    answers: Answers = Field(default_factory=dict[str, str])
+    consents: Annotated[
+        tuple[ConsentBody, ...], Field(max_length=20, description="What the buyer agreed to, as they were asked.")
+    ] = ()
+
+    @field_validator("consents")
+    @classmethod
+    def name_purposes_once(cls, consents: tuple[ConsentBody, ...]) -> tuple[ConsentBody, ...]:
+        """One consent for each purpose."""
+        if len({consent.purpose for consent in consents}) != len(consents):
+            raise ValueError("name each purpose once")
+        return consents
+
+    @property
+    def given(self) -> Given:
+        """What is given of people, besides who buys."""
+        return Given(
+            tuple(Holder(one.name, one.answers, one.ticket_type_id) for one in self.holders),
+            self.answers,
+            tuple(Consent(one.purpose, one.text_version) for one in self.consents),
+        )
+
+
+class PlaceOrder(GivenBody):
     """What to order: a reservation (with its token as credential), or in the short form so many tickets at once."""
 
     reservation_id: UUID | None = None
@@ -79,13 +109,7 @@ class PlaceOrder(ApiModel):
     language: Annotated[
         str | None, Field(pattern="^[A-Za-z]{2}([-_][A-Za-z]{2})?$", description="Else by `Accept-Language`.")
     ] = None
-    holders: Annotated[
-        tuple[HolderBody, ...], Field(max_length=1000, description="One for each ticket, in the order of the lines.")
-    ] = ()
-    answers: Answers = Field(default_factory=dict[str, str])
-    consents: Annotated[
-        tuple[ConsentBody, ...], Field(max_length=20, description="What the buyer agreed to, as they were asked.")
-    ] = ()
+    code: Annotated[CodeText | None, Field(description="A code, unless the places were held with it already.")] = None
 
     @model_validator(mode="after")
     def one_form(self) -> Self:
@@ -96,20 +120,9 @@ class PlaceOrder(ApiModel):
         is_short = self.session_id is not None or self.event_id is not None
         if is_short != (self.quantity is not None):
             raise ValueError("quantity goes with session_id or event_id, and is needed there")
-        if len({consent.purpose for consent in self.consents}) != len(self.consents):
-            raise ValueError("consents: name each purpose once")
         if self.ticket_type_id is not None and not is_short:
             raise ValueError("ticket_type_id goes with session_id or event_id")
         return self
-
-    @property
-    def given(self) -> Given:
-        """What is given of people, besides who buys."""
-        return Given(
-            tuple(Holder(one.name, one.answers, one.ticket_type_id) for one in self.holders),
-            self.answers,
-            tuple(Consent(one.purpose, one.text_version) for one in self.consents),
-        )
 
     @property
     def reservation(self) -> UUID | None:
@@ -120,6 +133,7 @@ class PlaceOrder(ApiModel):
 @router.post("/orders", status_code=201, responses=problems(401, 404, 409))
 async def post_order(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by name)
     body: PlaceOrder,
+    request: Request,
     response: Response,
     token: Annotated[str | None, anyone_with("Reservation")],
     resources: ResourcesDep,
@@ -129,6 +143,8 @@ async def post_order(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by
 ) -> PlacedOrderAnswer:
     """Place an order. Its places are held for the session's time from now; a free one is paid at once."""
     check_contact(body.email, body.name)
+    if body.code is not None:
+        await count_guess(request.scope)
     language = language_or_default(body.language) if body.language else negotiate(accept_language)
     counter = _Counter(resources, office, response, body, language)
     if body.reservation is None:
@@ -154,7 +170,7 @@ class _Counter:
 async def _order_at_once(counter: _Counter, key: str | None) -> PlacedOrderAnswer:
     """Reserve, then order. A repeat takes up where the first ended, since one key follows from the other."""
     body, pool = counter.body, counter.resources.pool
-    wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0, body.given)
+    wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0, body.given, body.code)
     organization_id = await find_seller(pool, wish)
     claim = claim_for(organization_id, f"orders:{body.session_id or body.event_id}", key, body)
     async with transaction(pool, organization_id) as conn:
@@ -188,7 +204,7 @@ async def _order(
             raise IdempotencyInFlight
         reservation = placed.reservation
         ids = (reservation.organization_id, reservation.reservation_id)
-        request = OrderRequest(*ids, placed.token, contact, counter.language, body.given)
+        request = OrderRequest(*ids, placed.token, contact, counter.language, body.given, body.code)
         done = await place_order(conn, resources.make_id, order_key, request)
         return order_answer(done.order, done.lines, None, done.expires_at)
 

@@ -10,6 +10,7 @@ from fullhouse.orders.messages import OrderCancelled
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound, OrderStatus, refuse_unless_pending
 from fullhouse.orders.writes import lock_order, mark_order
+from fullhouse.pricing.use_code import return_uses
 from fullhouse.reservations.release_reservation import release_reservation
 
 
@@ -31,6 +32,7 @@ async def cancel_order(
     refuse_unless_pending(order)
     cancelled = await mark_order(conn, organization_id, order_id, OrderStatus.CANCELLED)
     assert cancelled is not None  # noqa: S101 (it is locked and pending)
+    await return_uses(conn, organization_id, [order_id])
     await append(conn, make_id, [OrderCancelled(cancelled, reason=reason)])
     await record(conn, organization_id, Act("order.cancel", "order", order_id))
     return cancelled

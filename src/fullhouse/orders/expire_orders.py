@@ -10,6 +10,7 @@ from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.messages import OrderExpired
 from fullhouse.orders.writes import expire_pending
+from fullhouse.pricing.use_code import return_uses
 
 
 async def expire_orders(conn: Connection, make_id: MakeId, message: Message) -> None:
@@ -19,5 +20,6 @@ async def expire_orders(conn: Connection, make_id: MakeId, message: Message) -> 
     """
     named = cast("Sequence[str]", message.data["reservation_ids"])
     orders = await expire_pending(conn, message.organization_id, [UUID(reservation_id) for reservation_id in named])
+    await return_uses(conn, message.organization_id, [order.order_id for order in orders])
     reason = "hold_lapsed" if message.type == "reservation.expired" else "given_back"
     await append(conn, make_id, [OrderExpired(order, reason=reason) for order in orders])

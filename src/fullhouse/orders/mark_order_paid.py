@@ -11,6 +11,7 @@ from fullhouse.orders.messages import OrderPaid
 from fullhouse.orders.queries import load_lines
 from fullhouse.orders.rules import Order, OrderNotPending, OrderStatus
 from fullhouse.orders.writes import insert_units, mark_order, replace_lines
+from fullhouse.pricing.use_code import use_again
 from fullhouse.reservations.rules import HeldItem
 
 
@@ -26,6 +27,7 @@ async def mark_order_paid(
     order = await mark_order(conn, organization_id, order_id, OrderStatus.PAID)
     if order is None:
         raise OrderNotPending(order_id=str(order_id))
+    await use_again(conn, organization_id, order_id)
     agreed = await load_lines(conn, organization_id, order_id)
     items = as_agreed(items, agreed)
     lines = lines_of(items)

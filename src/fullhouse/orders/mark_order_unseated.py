@@ -8,6 +8,7 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.orders.messages import OrderPaidUnseated
 from fullhouse.orders.rules import Order, OrderStatus
 from fullhouse.orders.writes import mark_order
+from fullhouse.pricing.use_code import return_uses
 
 
 async def mark_order_unseated(conn: Connection, make_id: MakeId, organization_id: UUID, order_id: UUID) -> Order | None:
@@ -17,5 +18,6 @@ async def mark_order_unseated(conn: Connection, make_id: MakeId, organization_id
     """
     order = await mark_order(conn, organization_id, order_id, OrderStatus.PAID_UNSEATED)
     if order is not None:
+        await return_uses(conn, organization_id, [order_id])
         await append(conn, make_id, [OrderPaidUnseated(order)])
     return order

@@ -12,6 +12,7 @@ from fullhouse.events.rules import SessionStatus, SessionTerms
 from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import append
 from fullhouse.infra.postgres import Connection, constraint_errors
+from fullhouse.orders.agree_price import agree_price, find_code, give_away, use_code
 from fullhouse.orders.lines import lines_of, total_of
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
@@ -43,6 +44,10 @@ class OrderRequest:
     contact: Contact
     language: str
     given: Given = NOTHING_GIVEN
+    code: str | None = None
+    """A code as the buyer typed it; what the places were held with need not be shown again."""
+    reason: str | None = None
+    """Why the tickets are given away: their prices are taken off, nothing is charged, no limit per buyer holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
     ``order_key`` is the server's key for order secrets: the buyer's secret is ``derive_secret(order_key, id)``.
     An order of zero total is sold and paid in this transaction. Announces ``order.placed``. Raises
     ``ReservationNotFound`` (also for a wrong token), ``ReservationExpired``, ``OrderExists``, ``NotOnSale``,
-    ``LimitPerBuyer``, and ``Invalid`` and ``FormChanged`` for what is given beside.
+    ``LimitPerBuyer``, ``CodeNotValid``, ``Invalid`` for a code that is not the one of the hold, and ``Invalid`` and
+    ``FormChanged`` for what is given beside.
     """
     _, secret = read_token(request.token)
     known = await load_reservation(conn, request.organization_id, request.reservation_id)
@@ -74,33 +80,54 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
         # Before the stock is locked: whoever waits for the same buyer holds up nobody else.
         await lock_buyer(conn, terms.event_id, buyer)
     reservation = await _extend(conn, known, terms.hold_seconds)
-    await _check_limit(conn, terms, reservation, buyer)
-    order_id = make_id()
-    lines = lines_of(reservation.items)
-    with constraint_errors({"orders_one_per_reservation": OrderExists}):
-        order = await insert_order(
-            conn,
-            NewOrder(
-                organization_id=known.organization_id,
-                order_id=order_id,
-                event_id=terms.event_id,
-                session_id=known.session_id,
-                reservation_id=known.reservation_id,
-                secret_hash=hash_secret(derive_secret(order_key, order_id)),
-                total_minor=total_of(lines),
-                currency=reservation.currency,
-                language=request.language,
-            ),
-        )
-    await register(conn, "order", known.organization_id, [order_id])
-    email_hash = hash_email(order_key, request.contact.email)
-    await insert_contact(conn, known.organization_id, order_id, request.contact, email_hash)
-    await keep_given(conn, order_id, known, request.given)
-    await replace_lines(conn, known.organization_id, order_id, lines)
+    opened = await find_code(conn, terms, known, request.code)
+    if request.reason is None:
+        await _check_limit(conn, terms, reservation, buyer)
+        items = await agree_price(conn, terms, reservation, opened)
+    else:
+        items = give_away(reservation.items, request.reason)
+    lines = lines_of(items)
+    order = await _write_order(conn, make_id(), order_key, (request, terms, reservation), lines)
+    if opened is not None and opened.code_id is not None:
+        await use_code(conn, order.organization_id, order.order_id, opened.code_id, buyer)
     await append(conn, make_id, [OrderPlaced(order)])
     if order.total_minor == 0:
         order = await _pay_nothing(conn, make_id, order)
     return PlacedOrder(order, lines, reservation.expires_at)
+
+
+async def _write_order(
+    conn: Connection,
+    order_id: UUID,
+    order_key: bytes,
+    agreed: tuple[OrderRequest, SessionTerms, Reservation],
+    lines: tuple[OrderLine, ...],
+) -> Order:
+    """Write a pending order with its lines, and who bought."""
+    request, terms, reservation = agreed
+    organization_id = reservation.organization_id
+    with constraint_errors({"orders_one_per_reservation": OrderExists}):
+        order = await insert_order(
+            conn,
+            NewOrder(
+                organization_id=organization_id,
+                order_id=order_id,
+                event_id=terms.event_id,
+                session_id=reservation.session_id,
+                reservation_id=reservation.reservation_id,
+                secret_hash=hash_secret(derive_secret(order_key, order_id)),
+                total_minor=total_of(lines),
+                currency=reservation.currency,
+                language=request.language,
+                reason=request.reason,
+            ),
+        )
+    await register(conn, "order", organization_id, [order_id])
+    email_hash = hash_email(order_key, request.contact.email)
+    await insert_contact(conn, organization_id, order_id, request.contact, email_hash)
+    await keep_given(conn, order_id, reservation, request.given)
+    await replace_lines(conn, organization_id, order_id, lines)
+    return order
 
 
 async def _terms(conn: Connection, reservation: Reservation) -> SessionTerms:

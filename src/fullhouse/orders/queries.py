@@ -101,6 +101,7 @@ def order_of(row: Record) -> Order:
         placed_at=row["placed_at"],
         paid_at=row["paid_at"],
         ended_at=row["ended_at"],
+        reason=row["reason"],
     )
 
 
@@ -125,6 +126,21 @@ async def count_places_of_buyer(conn: Connection, organization_id: UUID, event_i
         """,
         organization_id,
         event_id,
+        buyer,
+    )
+    return count
+
+
+async def count_uses_of_buyer(conn: Connection, organization_id: UUID, code_id: UUID, buyer: str) -> int:
+    """Count the orders of a buyer that use a code; ``buyer`` is as ``buyer_of`` writes it."""
+    count: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM order_contacts c JOIN code_uses u USING (organization_id, order_id)
+        WHERE c.organization_id = $1 AND u.code_id = $2 AND u.returned_at IS NULL
+            AND lower(regexp_replace(c.email, '[+][^@]*@', '@')) = $3
+        """,
+        organization_id,
+        code_id,
         buyer,
     )
     return count

@@ -26,6 +26,7 @@ class ShortWish:
     ticket_type_id: UUID | None
     quantity: int
     given: Given = NOTHING_GIVEN
+    code: str | None = None
 
 
 async def find_seller(pool: Pool, wish: ShortWish) -> UUID:
@@ -48,7 +49,7 @@ async def reserve_for_order(
     """Reserve for an order that is placed next, under a key derived from the order's own.
 
     Raises ``ChoiceNeeded`` where something was left out of which there are several, ``SessionNotFound``,
-    ``EventNotFound``, and the refusals of ``check_given`` and ``place_reservation``.
+    ``EventNotFound``, ``CodeNotValid``, and the refusals of ``check_given`` and ``place_reservation``.
     """
     async with connection(pool, organization_id) as conn:
         terms = await _session(conn, organization_id, wish)
@@ -57,8 +58,9 @@ async def reserve_for_order(
     # Before anything is held: what is refused for its fields will be sent again.
     check_given(form, wish.given, [(item.ticket_type_id, wish.quantity)])
     if claim is None:
-        return await office.place_reservation(terms.session_id, (item,))
-    return await office.place_reservation(terms.session_id, (item,), _derived(claim.key), claim.fingerprint)
+        return await office.place_reservation(terms.session_id, (item,), code=wish.code)
+    key = _derived(claim.key)
+    return await office.place_reservation(terms.session_id, (item,), key, claim.fingerprint, wish.code)
 
 
 def _derived(key: str) -> str:
@@ -91,7 +93,7 @@ def _ticket_type(terms: SessionTerms, wish: ShortWish) -> UUID:
         return wish.ticket_type_id
     if terms.event_status is EventStatus.DRAFT:
         raise NotOnSale
-    offered = [one.ticket_type_id for one in terms.ticket_types if one.on_sale]
+    offered = [one.ticket_type_id for one in terms.ticket_types if one.on_sale and not one.hidden]
     if len(offered) != 1:
         raise choice_needed("ticket_type_id", "ticket type", offered)
     return offered[0]

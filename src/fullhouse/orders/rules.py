@@ -77,6 +77,8 @@ class Order:
     placed_at: datetime
     paid_at: datetime | None
     ended_at: datetime | None
+    reason: str | None = None
+    """Why its tickets are given away; None where they are sold."""
 
 
 @dataclass(frozen=True, slots=True)

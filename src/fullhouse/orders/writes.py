@@ -23,6 +23,7 @@ class NewOrder:
     total_minor: int
     currency: str
     language: str
+    reason: str | None = None
 
 
 async def insert_order(conn: Connection, new: NewOrder) -> Order:
@@ -30,8 +31,8 @@ async def insert_order(conn: Connection, new: NewOrder) -> Order:
     row = await conn.fetchrow(
         """
         INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, secret_hash,
-                            total_minor, currency, language)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *
+                            total_minor, currency, language, reason)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *
         """,
         new.organization_id,
         new.order_id,
@@ -42,6 +43,7 @@ async def insert_order(conn: Connection, new: NewOrder) -> Order:
         new.total_minor,
         new.currency,
         new.language,
+        new.reason,
     )
     assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
     return order_of(row)

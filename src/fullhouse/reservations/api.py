@@ -34,6 +34,7 @@ from fullhouse.infra.http import (
     problems,
     refusal,
 )
+from fullhouse.infra.http_guesses import CodeText, count_guess
 from fullhouse.infra.idempotency import Kept, fingerprint
 from fullhouse.infra.postgres import transaction
 from fullhouse.pricing.answers import ChargeAnswer, charge_answers
@@ -132,6 +133,7 @@ class PlaceReservation(ApiModel):
 
     session_id: UUID
     items: Annotated[list[ItemWish], Field(min_length=1, max_length=ITEMS_MAX)]
+    code: Annotated[CodeText | None, Field(description="Its order uses it.")] = None
 
 
 class SeatAnswer(ApiModel):
@@ -227,9 +229,13 @@ async def post_reservation(scope: Scope, receive: Receive, send: Send) -> None:
     if wanted is None:
         wanted = _wanted(must_be_valid(_body.read(scope, raw)))
     key = read_header(_key, scope)
+    if wanted.code is not None:
+        await count_guess(scope)
     box_office: BoxOffice = app_state(scope).box_office
     try:
-        placed = await box_office.place_reservation(wanted.session_id, wanted.items, key, wanted.fingerprint)
+        placed = await box_office.place_reservation(
+            wanted.session_id, wanted.items, key, wanted.fingerprint, wanted.code
+        )
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
     headers = (JSON_TYPE, REPLAYED) if placed.replayed else (JSON_TYPE,)
@@ -240,11 +246,12 @@ class _Wanted(NamedTuple):
     session_id: UUID
     items: tuple[ItemRequest, ...]
     fingerprint: bytes
+    code: str | None
 
 
 def _wanted(body: PlaceReservation) -> _Wanted:
     items = tuple(item.to_request() for item in body.items)
-    return _Wanted(body.session_id, items, fingerprint(body.model_dump(mode="json")))
+    return _Wanted(body.session_id, items, fingerprint(body.model_dump(mode="json")), body.code)
 
 
 @lru_cache(maxsize=2_000)

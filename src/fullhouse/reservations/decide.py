@@ -5,12 +5,14 @@ way of a smaller one behind it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
 from fullhouse.events.rules import SessionTerms, TicketType
+from fullhouse.pricing.codes import OpenedCode
 from fullhouse.reservations.choose_places import choose_places
 from fullhouse.reservations.quote_items import quote_items
 from fullhouse.reservations.rules import (
@@ -35,6 +37,8 @@ class Request(NamedTuple):
     items: tuple[ItemRequest, ...]
     token_hash: bytes = b""
     """The hash of the secret that will open the reservation."""
+    code: OpenedCode | None = None
+    """What the code that was shown does."""
 
 
 class Granted(NamedTuple):
@@ -87,7 +91,7 @@ def _take_again(stock: Stock, terms: SessionTerms, request: Request) -> Places |
 
     Most requests of an on-sale ask for the same few things, and what those are priced at follows from the terms.
     """
-    places = stock.remembered(terms, request.items)
+    places = stock.remembered(terms, request.items) if request.code is None else None
     if places is None:
         return None
     for quota_id, count in places.draw.quota_counts.items():
@@ -98,7 +102,7 @@ def _take_again(stock: Stock, terms: SessionTerms, request: Request) -> Places |
 
 
 def _take(stock: Stock, terms: SessionTerms, request: Request) -> Places:
-    types = _check_limits(terms, request.items)
+    types = _check_limits(terms, request)
     taken: list[HeldItem] = []
     try:
         for number, (item, ticket_type) in enumerate(zip(request.items, types, strict=True)):
@@ -109,10 +113,17 @@ def _take(stock: Stock, terms: SessionTerms, request: Request) -> Places:
     except BaseException:
         stock.give_back(draw_of(taken))
         raise
-    granted = Places.of(quote_items(terms.charges, taken))
-    if not granted.draw.seats:
+    granted = Places.of(_quoted(terms, request, taken))
+    if not granted.draw.seats and request.code is None:
         stock.remember(terms, request.items, granted)
     return granted
+
+
+def _quoted(terms: SessionTerms, request: Request, taken: Sequence[HeldItem]) -> Sequence[HeldItem]:
+    if request.code is None:
+        return quote_items(terms.charges, taken)
+    items = quote_items(terms.charges, taken, request.code.discount)
+    return [replace(item, code_id=request.code.code_id) for item in items]
 
 
 def _not_on_sale(terms: SessionTerms) -> NotOnSale:
@@ -122,12 +133,13 @@ def _not_on_sale(terms: SessionTerms) -> NotOnSale:
     )
 
 
-def _check_limits(terms: SessionTerms, items: Sequence[ItemRequest]) -> list[TicketType]:
+def _check_limits(terms: SessionTerms, request: Request) -> list[TicketType]:
+    items, opens = request.items, request.code.opens if request.code else frozenset[UUID]()
     by_id = {ticket_type.ticket_type_id: ticket_type for ticket_type in terms.ticket_types}
     counts: dict[UUID, int] = {}
     for number, item in enumerate(items):
         found = by_id.get(item.ticket_type_id)
-        if found is None or not found.on_sale:
+        if found is None or not found.on_sale or (found.hidden and item.ticket_type_id not in opens):
             field = f"items[{number}].ticket_type_id"
             raise NotSold(errors=[{"field": field, "message": "is not a ticket type on sale here"}])
         counts[item.ticket_type_id] = counts.get(item.ticket_type_id, 0) + item.place_count

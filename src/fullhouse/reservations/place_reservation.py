@@ -9,9 +9,13 @@ from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import hash_secret
 from fullhouse.events.queries import load_terms
+from fullhouse.events.rules import SessionTerms
+from fullhouse.infra import idempotency
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.idempotency import Claim
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import Connection, Pool, connection
+from fullhouse.pricing.code_queries import find_code
+from fullhouse.pricing.codes import CodeNotValid, OpenedCode, Where, normal_code, open_code
 from fullhouse.reservations import queries
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
@@ -39,6 +43,18 @@ class RepeatedRefusal(Exception):
         self.error = error
 
 
+async def open_code_at(conn: Connection, terms: SessionTerms, text: str, *, again: bool = False) -> OpenedCode:
+    """Say what a code, as somebody typed it, does at a session now. Raises ``CodeNotValid``, whatever the reason.
+
+    ``again`` says that it may have been used up by who shows it now.
+    """
+    found = await find_code(conn, terms.organization_id, normal_code(text))
+    if found is None:
+        raise CodeNotValid
+    code, now = found
+    return open_code(code, Where(terms.event_id, terms.session_id, terms.currency), now, again=again)
+
+
 class BoxOffice:
     """What one process needs to place reservations: its desks, and whose session is whose."""
 
@@ -51,19 +67,27 @@ class BoxOffice:
         self.desks = Desks(pool, make_id, on_held)
 
     async def place_reservation(
-        self, session_id: UUID, items: Sequence[ItemRequest], key: str | None = None, fingerprint: bytes = b""
+        self,
+        session_id: UUID,
+        items: Sequence[ItemRequest],
+        key: str | None = None,
+        fingerprint: bytes = b"",
+        code: str | OpenedCode | None = None,
     ) -> Placed:
         """Hold what is asked for, all or nothing, and answer after the commit.
 
-        ``key`` is the request's idempotency key and ``fingerprint`` its body's. Raises the refusals of ``rules``
-        (``SoldOut``, ``SeatTaken``, ``NotOnSale``, ``LimitPerOrder``, ``NotSold``), ``SessionNotFound``,
-        ``DeskFull``, ``IdempotencyKeyReused``, and ``RepeatedRefusal`` around a refusal that a key had before.
+        ``key`` is the request's idempotency key and ``fingerprint`` its body's. A code, as typed or opened, makes
+        things cheaper and opens hidden ticket types; it is used when the order is placed. Raises ``CodeNotValid``, the
+        refusals of ``rules`` (``SoldOut``, ``SeatTaken``, ``NotOnSale``, ``LimitPerOrder``, ``NotSold``),
+        ``SessionNotFound``, ``DeskFull``, ``IdempotencyKeyReused``, and ``RepeatedRefusal`` around a refusal that a key
+        had before.
         """
         organization_id = await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         reservation_id = self._make_id()
         secret = reservation_secret(self._token_key, reservation_id)
-        wish = Wish(Request(reservation_id, tuple(items), hash_secret(secret)), claim)
+        opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
+        wish = Wish(Request(reservation_id, tuple(items), hash_secret(secret), opened), claim)
         outcome = await self.desks.decide(organization_id, session_id, wish)
         if isinstance(outcome.result, DomainError):
             if outcome.replayed:
@@ -72,6 +96,21 @@ class BoxOffice:
         if outcome.result.reservation_id != reservation_id:
             secret = reservation_secret(self._token_key, outcome.result.reservation_id)
         return Placed(outcome.result, write_token(session_id, secret), outcome.replayed)
+
+    async def _open_code(
+        self, organization_id: UUID, session_id: UUID, code: str, claim: Claim | None
+    ) -> OpenedCode | None:
+        async with connection(self._pool, organization_id) as conn:
+            try:
+                terms = await load_terms(conn, organization_id, session_id)
+                if terms is None:
+                    raise SessionNotFound
+                return await open_code_at(conn, terms, code)
+            except CodeNotValid:
+                # A repeated request hears its first answer, whatever has become of the code since.
+                if claim and await idempotency.find_many(conn, organization_id, claim.scope, [claim.key]):
+                    return None
+                raise
 
     async def open_reservation(self, reservation_id: UUID, token: str) -> Reservation:
         """Return the reservation that a token opens. Raises ``ReservationNotFound`` for every other token."""

@@ -84,6 +84,8 @@ class HeldItem:
     """Discount, fees and taxes; None where there are none."""
     charges_id: UUID | None = None
     """The declaration by which it was quoted."""
+    code_id: UUID | None = None
+    """The code that was shown for it, which its order uses."""
 
     @property
     def parts(self) -> Parts:
@@ -112,6 +114,8 @@ class HeldItem:
             kept["quote"] = self.quote.to_json()
         if self.charges_id:
             kept["charges_id"] = str(self.charges_id)
+        if self.code_id:
+            kept["code_id"] = str(self.code_id)
         return kept
 
 
@@ -120,7 +124,7 @@ def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
     fields = dict(kept)
     seats = fields.pop("seats")
     quota_ids = fields.pop("quota_ids")
-    quote, charges_id = fields.pop("quote", None), fields.pop("charges_id", None)
+    quote, charges_id, code_id = (fields.pop(name, None) for name in ("quote", "charges_id", "code_id"))
     assert isinstance(seats, list)  # noqa: S101 (this program wrote it)
     assert isinstance(quota_ids, list)  # noqa: S101 (this program wrote it)
     fields["ticket_type_id"] = UUID(str(fields["ticket_type_id"]))
@@ -130,6 +134,7 @@ def held_item_from_json(kept: Mapping[str, object]) -> HeldItem:
         quota_ids=tuple(UUID(quota_id) for quota_id in quota_ids),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         quote=line_quote_from_json(cast("Mapping[str, Any]", quote)) if quote else None,
         charges_id=UUID(str(charges_id)) if charges_id else None,
+        code_id=UUID(str(code_id)) if code_id else None,
         **fields,  # pyright: ignore[reportArgumentType]
     )
 

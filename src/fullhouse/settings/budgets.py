@@ -24,6 +24,7 @@ BY_ADDRESS: Final = {
     "order_look_up": Budget(1200, 60),
     "scan": Budget(6000, 60),
     "notice": Budget(60_000, 60),
+    "code": Budget(300, 60),
     "other": Budget(12_000, 60),
 }
 """A theatre, a campus or a mobile network may stand behind one address, all at the on-sale."""

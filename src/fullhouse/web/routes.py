@@ -20,6 +20,7 @@ from fullhouse.aftersales import session_refunds_api
 from fullhouse.aftersales.moves import api as moves_api
 from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
+from fullhouse.orders import gift_api
 from fullhouse.payments import api as payments_api
 from fullhouse.payments import cases_api as money_cases_api
 from fullhouse.payments import provider_api as payment_providers_api
@@ -44,6 +45,7 @@ API_ROUTERS: Sequence[APIRouter] = (
     reservations_api.router,
     allocations_api.router,
     orders_api.router,
+    gift_api.router,
     tickets_api.router,
     buyers_api.router,
     payments_api.router,

@@ -162,7 +162,7 @@ def event_detail(view: EventView) -> EventDetail:
 
 
 def session_detail(view: EventView, *, for_member: bool) -> SessionDetail:
-    """Show the one session of a view; only members see how its quotas stand."""
+    """Show the one session of a view; only members see hidden ticket types, and how its quotas stand."""
     session = view.sessions[0]
     terms = session.terms
     local = local_dates(terms)
@@ -199,7 +199,7 @@ def session_detail(view: EventView, *, for_member: bool) -> SessionDetail:
         price_categories=[
             PriceCategoryAnswer(id=one.price_category_id, key=one.key, name=one.name) for one in terms.price_categories
         ],
-        ticket_types=[ticket_type_answer(offer) for offer in session.offers],
+        ticket_types=[ticket_type_answer(offer) for offer in (session.every_offer if for_member else session.offers)],
         quotas=_quotas(session) if for_member else None,
     )
 

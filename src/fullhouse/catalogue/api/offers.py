@@ -40,6 +40,7 @@ class TicketTypeAnswer(OfferAnswer):
     description: str
     per_order_max: int | None
     on_sale: bool
+    hidden: bool
 
 
 class AreaAnswer(ApiModel):
@@ -91,4 +92,5 @@ def ticket_type_answer(offer: Offer) -> TicketTypeAnswer:
         description=kind.description,
         per_order_max=kind.per_order_max,
         on_sale=kind.on_sale,
+        hidden=kind.hidden,
     )

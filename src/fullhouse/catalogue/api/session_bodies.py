@@ -74,6 +74,7 @@ class TicketTypeBody(ApiModel):
     description: Text = ""
     per_order_max: Quantity | None = None
     on_sale: Flag = True
+    hidden: Annotated[Flag, Field(description="Sold only to who has a code that opens it.")] = False
     capacity: Capacity | None = None
     quotas: Annotated[tuple[ShortName, ...], Field(max_length=10)] = ()
     price_minor: PriceMinor | None = None
@@ -86,6 +87,7 @@ class TicketTypeBody(ApiModel):
             description=self.description,
             per_order_max=self.per_order_max,
             on_sale=self.on_sale,
+            hidden=self.hidden,
             capacity=self.capacity,
             quotas=self.quotas,
             price_minor=self.price_minor,
@@ -101,6 +103,7 @@ class TicketTypeChangeBody(ApiModel):
     description: Text = UNSET
     per_order_max: Quantity | None = None
     on_sale: Flag = UNSET
+    hidden: Flag = UNSET
     capacity: Capacity = UNSET
     price_minor: PriceMinor = UNSET
     prices: Annotated[tuple[PriceChangeBody, ...], Field(max_length=250)] = ()
@@ -114,6 +117,7 @@ class TicketTypeChangeBody(ApiModel):
             per_order_max=self.per_order_max,
             unlimited="per_order_max" in self.model_fields_set and self.per_order_max is None,
             on_sale=self.on_sale,
+            hidden=self.hidden,
             capacity=self.capacity,
             price_minor=self.price_minor,
             prices=[PriceWish(price.price_category, price.price_minor) for price in self.prices],

@@ -81,6 +81,21 @@ ORDER_CHECKS = (
         graced=True,
     ),
     Check(
+        15,
+        "code_counts_its_uses",
+        "A code counts the orders that use it, and an order that ended unpaid uses none.",
+        """
+        SELECT c.organization_id, c.code_id, c.use_count, count(u.order_id) AS uses,
+               count(*) FILTER (WHERE o.status IN ('cancelled', 'expired')) AS ended
+        FROM codes c
+        LEFT JOIN code_uses u
+            ON u.organization_id = c.organization_id AND u.code_id = c.code_id AND u.returned_at IS NULL
+        LEFT JOIN orders o ON o.organization_id = u.organization_id AND o.order_id = u.order_id
+        GROUP BY c.organization_id, c.code_id, c.use_count
+        HAVING c.use_count <> count(u.order_id) OR count(*) FILTER (WHERE o.status IN ('cancelled', 'expired')) > 0
+        """,
+    ),
+    Check(
         6,
         "attempt_ends_in_time",
         "No payment attempt is open an hour past its deadline.",

@@ -49,6 +49,11 @@ def nonce_in(fields: Mapping[str, str], name: str = "key") -> str:
     return nonce
 
 
+def code_in(fields: Mapping[str, str]) -> str | None:
+    """Return the code that was entered, or None."""
+    return fields.get("code", "").strip()[:100] or None
+
+
 def uuid_of(text: str) -> UUID | None:
     """Read an id, or None for what is none."""
     try:

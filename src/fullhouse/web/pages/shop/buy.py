@@ -28,13 +28,13 @@ class Purchase:
     language: str
     nonce: str
     given: Given = NOTHING_GIVEN
+    code: str | None = None
 
     @property
     def key(self) -> str:
         """Return its idempotency key: of the form and of all that was entered, so that a changed form is a new one."""
-        entered = "\x1f".join(
-            [self.nonce, *map(repr, self.items), self.contact.email, self.contact.name, repr(self.given)]
-        )
+        of_buyer = (self.contact.email, self.contact.name, repr(self.given), self.code or "")
+        entered = "\x1f".join([self.nonce, *map(repr, self.items), *of_buyer])
         return f"page:{hashlib.sha256(entered.encode()).hexdigest()}"
 
 
@@ -51,7 +51,7 @@ async def place_purchase(resources: Resources, office: BoxOffice, purchase: Purc
     """
     try:
         placed = await office.place_reservation(
-            purchase.session_id, purchase.items, purchase.key, fingerprint(purchase.key)
+            purchase.session_id, purchase.items, purchase.key, fingerprint(purchase.key), purchase.code
         )
     except RepeatedRefusal as repeated:
         raise repeated.error from repeated

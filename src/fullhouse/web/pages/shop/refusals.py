@@ -10,6 +10,7 @@ from fullhouse.infra.idempotency import IdempotencyInFlight, IdempotencyKeyReuse
 from fullhouse.infra.languages import Translator
 from fullhouse.orders.persons.rules import FormChanged
 from fullhouse.orders.rules import LimitPerBuyer
+from fullhouse.pricing.codes import CodeNotValid
 from fullhouse.reservations.rules import LimitPerOrder, NotOnSale, NotSold, ReservationExpired, SeatTaken, SoldOut
 from fullhouse.web.pages.shop.words import why_not_on_sale
 
@@ -71,6 +72,10 @@ def _simple(speak: Translator) -> Mapping[str, Notice]:
         LimitPerBuyer.code: Notice(
             gettext("That is more than one buyer may have"),
             gettext("The organizer limits the tickets of one mail address for this event. Please choose fewer."),
+        ),
+        CodeNotValid.code: Notice(
+            gettext("This code is not valid here, or no longer"),
+            gettext("Please look whether it was typed as you got it, or take it away and go on without it."),
         ),
         IdempotencyInFlight.code: twice,
         IdempotencyKeyReused.code: twice,

@@ -20,11 +20,15 @@ from fullhouse.core.errors import DomainError
 from fullhouse.events.form.rules import Form
 from fullhouse.events.rules import SessionNotFound
 from fullhouse.infra.http import ResourcesDep
+from fullhouse.infra.http_guesses import count_guess
+from fullhouse.infra.postgres import connection
 from fullhouse.infra.resources import Resources
+from fullhouse.pricing.codes import CodeNotValid
 from fullhouse.reservations.api import BoxOfficeDep
+from fullhouse.reservations.place_reservation import open_code_at
 from fullhouse.seating.rules import SeatMap
 from fullhouse.web.errors import status_of
-from fullhouse.web.pages.form import nonce_in, read_form
+from fullhouse.web.pages.form import code_in, nonce_in, read_form
 from fullhouse.web.pages.language import speaker_of
 from fullhouse.web.pages.origin import check_origin
 from fullhouse.web.pages.render import LIVE_POLICY, PRIVATE_HEADERS, render_page
@@ -85,8 +89,17 @@ class Filled:
 @router.get("/sessions/{session_id}")
 async def get_session_page(request: Request, session_id: UUID, resources: ResourcesDep, boards: BoardsDep) -> Response:
     """Show what is left of a session, and the form to buy from it."""
-    shown = await _load(boards, session_id)
+    shown = await _load(resources, boards, session_id)
     return _page(request, shown, Filled({}, _nonce(resources)))
+
+
+@router.post("/sessions/{session_id}/code")
+async def post_session_code(request: Request, session_id: UUID, resources: ResourcesDep, boards: BoardsDep) -> Response:
+    """Show the form again with what a code does: cheaper prices, and ticket types that it opens. Orders nothing."""
+    check_origin(request, resources.public_url)
+    fields = await read_form(request)
+    shown, notice = await _load_with_code(request, resources, boards, session_id, fields)
+    return _page(request, shown, Filled(fields, nonce_in(fields), (), notice, 409 if notice else 200))
 
 
 @router.post("/sessions/{session_id}")
@@ -97,19 +110,22 @@ async def post_session_page(
     check_origin(request, resources.public_url)
     fields = await read_form(request)
     nonce = nonce_in(fields)
-    shown = await _load(boards, session_id)
+    shown, notice = await _load_with_code(request, resources, boards, session_id, fields)
+    if notice is not None:
+        return _page(request, shown, Filled(fields, nonce, (), notice, 409))
     speak = speaker_of(request)
     asked = read_order(fields, shown.session, shown.room, shown.form, speak)
     if isinstance(asked, list):
         return _page(request, shown, Filled(fields, nonce, asked, status=422))
     if not asked.is_complete:
         return _page(request, shown, Filled(fields, nonce, notice=ask_of_tickets(speak)))
-    purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce, asked.given)
+    code = code_in(fields)
+    purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce, asked.given, code)
     try:
         path = await place_purchase(resources, office, purchase)
     except DomainError as refused:
         boards.events.forget_session(session_id)
-        shown = await _load(boards, session_id)
+        shown = await _load(resources, boards, session_id, None if isinstance(refused, CodeNotValid) else code)
         notice = explain_refusal(speak, refused, shown.session.terms, shown.now)
         if notice is None:
             raise
@@ -119,11 +135,32 @@ async def post_session_page(
     return RedirectResponse(path, 303, headers=dict(PRIVATE_HEADERS))
 
 
-async def _load(boards: Boards, session_id: UUID) -> Shown:
+async def _load_with_code(
+    request: Request, resources: Resources, boards: Boards, session_id: UUID, fields: Mapping[str, str]
+) -> tuple[Shown, Notice | None]:
+    """Load a session as the code in the form shows it; as everybody sees it, with a notice, where it is not valid.
+
+    How often it was used is not asked: the same form again hears of the order that it placed.
+    """
+    code = code_in(fields)
+    if code is not None:
+        await count_guess(request.scope)
+    try:
+        return await _load(resources, boards, session_id, code), None
+    except CodeNotValid as refused:
+        shown = await _load(resources, boards, session_id)
+        return shown, explain_refusal(speaker_of(request), refused, shown.session.terms, shown.now)
+
+
+async def _load(resources: Resources, boards: Boards, session_id: UUID, code: str | None = None) -> Shown:
     found = await boards.events.show_session(session_id)
     if not found.view.is_public:
         raise SessionNotFound
     session, seat_map = found.view.sessions[0], found.seat_map
+    if code is not None:
+        async with connection(resources.pool, session.terms.organization_id) as conn:
+            opened = await open_code_at(conn, session.terms, code, again=True)
+        session = session.with_code(opened)
     left = await _room_left(boards.left, session_id) if seat_map is not None else None
     room, accessible = _room(session, seat_map, left), has_accessible_seats(seat_map)
     return Shown(found.view, session, room, accessible, found.now, found.form)
@@ -161,6 +198,8 @@ def _page(request: Request, shown: Shown, filled: Filled) -> Response:
         "key": filled.key,
         "name": fields.get("name", ""),
         "email": fields.get("email", ""),
+        "code": fields.get("code", ""),
+        "is_live": not any(offer.ticket_type.hidden for offer in session.offers),
         "problems": filled.problems,
         "bad_fields": bad_fields,
         "notice": filled.notice,

@@ -1,0 +1,11 @@
+"""Codes, and tickets that are given away."""
+
+from fullhouse.infra.run_alembic import run_sql_beside
+
+revision = "0021"
+down_revision = "0020"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql_beside(__file__)
