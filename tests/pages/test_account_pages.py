@@ -176,7 +176,10 @@ async def test_a_refresh_token_of_before_ends_the_sign_in(buyer: Buyer, email: s
     )
 
 
-async def test_signing_out_here_and_there(app: Edge, buyer: Buyer, email: str, people: People, pool: Pool) -> None:
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_signing_out_here_and_there(
+    app: Edge, buyer: Buyer, email: str, people: People, pool: Pool, everywhere: bool
+) -> None:
     async with client_of(app, **{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}) as other:
         there = Buyer(other)
         await enter(there, email)
@@ -189,7 +192,9 @@ async def test_signing_out_here_and_there(app: Edge, buyer: Buyer, email: str, p
         await buyer.send(foreign)
         assert (await family_of(pool, stranger.family_id))["revoked_at"] is None, "somebody else's stays"
         for form in ends:
-            await buyer.send(form)
+            if (form.action == "/account/sign-ins/end") is everywhere:
+                await buyer.send(form)
+        assert (await family_of(pool, stranger.family_id))["revoked_at"] is None, "nobody else is signed out"
         assert (await there.client.get("/account")).headers["location"] == "/sign-in"
         kept = dict(buyer.client.cookies)
         out = await buyer.post(form_of(await buyer.open("/account"), "/sign-out"))

@@ -1,4 +1,4 @@
-"""Finding who asks, and in which organization: what the dependencies of ``http`` share."""
+"""Finding who asks: what the dependencies of ``http`` share."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,21 +18,9 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.infra.audit_log import Asking, asking, shortened
-from fullhouse.infra.directory import Kind
 from fullhouse.organizations.rules import OrganizationNotFound
 
 CREDENTIAL_LENGTH_MAX = 4096
-
-THINGS: dict[str, Kind] = {
-    "event_id": "event",
-    "session_id": "session",
-    "seat_map_id": "seat_map",
-    "order_id": "order",
-    "payment_id": "payment",
-    "refund_id": "refund",
-    "ticket_id": "ticket",
-}
-"""The parameters of paths by which the directory finds an organization, and what they name."""
 
 Scheme = Literal["Bearer", "Order", "Reservation", "Allocation"]
 _SCHEMES: dict[str, Scheme] = {
@@ -72,31 +60,6 @@ async def find_bearer(request: Request, *schemes: Scheme) -> Actor | SignedIn:
         raise CredentialUnknown(schemes=[*wanted])
     name_actor(request, found if isinstance(found, Actor) else person(found))
     return found
-
-
-async def find_actor(request: Request, found: Actor | SignedIn) -> Actor:
-    """Return who asks as the actor that they are in the organization that the path names, itself or by its thing.
-
-    An API key stays what it is; that it names its own organization is checked. Raises ``OrganizationNotFound``, or
-    ``ThingNotFound`` for a thing of an organization in which a user has no place, and ``SecondFactorRequired``.
-    """
-    named = request.path_params.get("organization_id")
-    if isinstance(found, Actor):
-        if named is not None and found.organization_id != _read_id(named):
-            raise OrganizationNotFound
-        return found
-    actors = actors_of(request)
-    if named is not None:
-        actor = await actors.find_member(found, _read_id(named))
-    else:
-        kind, thing_id = _named_thing(request)
-        organization_id = await actors.find_owner_of(kind, thing_id)
-        try:
-            actor = await actors.find_member(found, organization_id)
-        except OrganizationNotFound as foreign:
-            raise ThingNotFound(kind) from foreign
-    name_actor(request, actor)
-    return actor
 
 
 def grant_of(actor: Actor, permission: Permission) -> Grant:
@@ -163,19 +126,3 @@ def actors_of(request: Request) -> Actors:
 def person(user: SignedIn) -> Actor:
     """Return a user as nobody's member: for logs, and for what needs no organization."""
     return Actor(kind=ActorKind.USER, actor_id=user.user_id, label=f"user {user.user_id}")
-
-
-def _named_thing(request: Request) -> tuple[Kind, UUID]:
-    """Return the first thing that the path names. That there is one was checked when the app started."""
-    name = next(name for name in request.path_params if name in THINGS)
-    try:
-        return THINGS[name], UUID(str(request.path_params[name]))
-    except ValueError as unreadable:
-        raise ThingNotFound(THINGS[name]) from unreadable
-
-
-def _read_id(named: str) -> UUID:
-    try:
-        return UUID(named)
-    except ValueError as unreadable:
-        raise OrganizationNotFound from unreadable

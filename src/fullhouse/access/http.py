@@ -30,12 +30,12 @@ from fullhouse.access.find_asker import (
     OpenGrant,
     Scheme,
     actors_of,
-    find_actor,
     find_bearer,
     grant_of,
     name_actor,
     read_credential,
 )
+from fullhouse.access.ownership import find_actor
 from fullhouse.access.rules import (
     Asker,
     CredentialMissing,

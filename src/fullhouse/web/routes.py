@@ -12,8 +12,8 @@ from starlette.staticfiles import StaticFiles
 
 from fullhouse.access import accounts, audit_log_api
 from fullhouse.access import api as access_api
-from fullhouse.access.find_asker import THINGS
 from fullhouse.access.http import DECLARING, Declaration
+from fullhouse.access.ownership import THINGS
 from fullhouse.admission import api as admission_api
 from fullhouse.aftersales import api as aftersales_api
 from fullhouse.aftersales import session_refunds_api

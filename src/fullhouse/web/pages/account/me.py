@@ -13,7 +13,7 @@ from fullhouse.identity.find_signed_in import SignedIn
 from fullhouse.identity.passwords import PASSWORD_LENGTH_MAX, PasswordsBusy
 from fullhouse.identity.queries import LiveSignIn, has_password, list_sign_ins, load_factor, load_user
 from fullhouse.identity.rules import SignInAgain, SignInRefused, TooManyTries
-from fullhouse.identity.sign_out import sign_out_there
+from fullhouse.identity.sign_out import sign_out_elsewhere, sign_out_there
 from fullhouse.infra.http import ResourcesDep
 from fullhouse.infra.languages import Translator
 from fullhouse.infra.postgres import NO_ORGANIZATION, OfUser, connection
@@ -74,6 +74,17 @@ async def post_end_sign_in(
     await read_own_form(request, user)
     if await sign_out_there(resources.pool, user.user_id, family_id):
         accounts.signed_in.forget(family_id)
+    return lead_to("/account")
+
+
+@router.post("/account/sign-ins/end")
+async def post_end_other_sign_ins(
+    request: Request, user: User, resources: ResourcesDep, accounts: AccountsDep
+) -> Response:
+    """Sign out everywhere else."""
+    await read_own_form(request, user)
+    await sign_out_elsewhere(resources.pool, user.user_id, user.family_id)
+    accounts.signed_in.forget_user(user.user_id)
     return lead_to("/account")
 
 
