@@ -36,6 +36,7 @@ from fullhouse.infra.embedded import postgres
 from fullhouse.infra.inbox import first_time
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection, transaction
+from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.infra.telemetry import configure_logging
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
@@ -297,7 +298,8 @@ async def run(url: str, server_pid: int, options: argparse.Namespace) -> None:
     bench = Bench(pool, url, broker, server_pid)
     async with connection(pool, EVERY_ORGANIZATION) as conn:
         await outbox_leases.prepare_leases(conn)
-        await conn.execute("CREATE TABLE effects (message_id uuid PRIMARY KEY)")
+    await pool.execute("CREATE TABLE effects (message_id uuid PRIMARY KEY)")
+    await pool.execute(f"GRANT INSERT ON effects TO {APP_ROLE}, {WORKER_ROLE}")
     for _ in range(options.rounds):
         await one_round(bench, options.count)
     await bench.empty()

@@ -1,8 +1,9 @@
 """What traces cost where they are off, and where they are on: ``python benchmarks/traces.py [ROUNDS]``.
 
 It calls what a request and its message call, without anything else: the span of the request, the context that the
-outbox asks for, the relay's spans of a batch, the span of a reaction and of a mail. Off, beside a loop that
-calls nothing; on, with every trace kept and none of them sent anywhere (the collector's address is closed).
+outbox and the desk ask for, the span of a batch of holds, the relay's spans of a batch, the span of a reaction and of
+a mail. Off, beside a loop that calls nothing; on, with every trace kept and none of them sent anywhere (the collector's
+address is closed).
 """
 
 import logging
@@ -17,6 +18,7 @@ from fullhouse.infra import tracing
 LOOPS = 20_000
 ON_LOOPS = 2_000
 MESSAGE = Message(uuid4(), uuid4(), "order.paid", 1, uuid4(), {}, None, "2031-01-01T00:00:00Z")
+CONTEXTS = ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
 HEADERS = [(b"host", b"tickets.example"), (b"accept", b"*/*")]
 
 
@@ -25,6 +27,8 @@ def with_calls() -> None:
     with tracing.request_span("POST", HEADERS):
         tracing.traceparent()
         tracing.describe("POST /api/v1/orders", status=201)
+    with tracing.batch_span("hold", (context for context in CONTEXTS)):
+        tracing.traceparent()
     with tracing.publishing([MESSAGE]):
         pass
     with tracing.processing("tickets.issue", MESSAGE), tracing.span("send mail", "client"):

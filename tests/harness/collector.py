@@ -22,6 +22,8 @@ class SeenSpan:
     parent: str
     failed: bool
     attributes: dict[str, Any]
+    links: tuple[tuple[str, str], ...]
+    """The trace and the span of each that it is linked to."""
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Collector:
                             one.parent_span_id.hex(),
                             one.status.code == 2,
                             attributes,
+                            tuple((link.trace_id.hex(), link.span_id.hex()) for link in one.links),
                         )
                     )
 

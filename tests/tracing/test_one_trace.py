@@ -1,5 +1,6 @@
 """One trace from the request that paid to the mail; and nothing of it where traces are off."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from harness.collector import Collector, running_collector
 from harness.messages import message
@@ -14,6 +16,7 @@ from harness.processes import clean_environment
 from harness.sale import make_sale
 from harness.shop import Shop, holder, open_app
 from harness.waiting import until
+from harness.web import client_of, running_app
 from harness.worker import drained, resources_on, running_worker
 
 from fullhouse.infra import tracing
@@ -21,6 +24,23 @@ from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_even
 from fullhouse.webhooks.enqueue_deliveries import write_body
 
 SENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+WAITS_FOR_A_LOCK = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')
+    """
+
+
+def context_of(number: int) -> str:
+    return f"00-{number:032x}-{number:016x}-01"
+
+
+def trace_of(traceparent: str) -> str:
+    return traceparent.split("-")[1]
+
+
+def span_of(traceparent: str) -> str:
+    return traceparent.split("-")[2]
 
 
 def is_kept(traceparent: str) -> bool:
@@ -34,12 +54,12 @@ def collector() -> Iterator[Collector]:
 
 
 async def pay_and_wait(pool: Any, valkey: Any, database_url: str, folder: Path, **headers: str) -> dict[str, Any]:
-    """Buy over HTTP with a worker beside it, until the mail is sent."""
+    """Buy over HTTP, and let a worker go on until the mail is sent.
+
+    It begins after the payment, since its schedule might else tell of that before the request does.
+    """
     sale = await make_sale(pool)
-    async with (
-        open_app(pool, valkey, folder) as client,
-        running_worker(resources_on(pool, valkey, database_url, folder)),
-    ):
+    async with open_app(pool, valkey, folder) as client:
         order = await Shop(sale, client).order(2)
         answer = await client.post(
             f"/orders/{order['id']}/payments",
@@ -47,8 +67,9 @@ async def pay_and_wait(pool: Any, valkey: Any, database_url: str, folder: Path, 
             headers=holder(order) | headers,
         )
         assert answer.status_code == 201
-        await until(lambda: pool.fetchval("SELECT count(*) FROM mail_deliveries"))
-        await drained(pool)
+        async with running_worker(resources_on(pool, valkey, database_url, folder)):
+            await until(lambda: pool.fetchval("SELECT count(*) FROM mail_deliveries"))
+            await drained(pool)
     return order
 
 
@@ -84,6 +105,45 @@ async def test_request_outbox_broker_worker_and_mail_are_one_trace(
             "SELECT count(*) FROM outbox WHERE traceparent LIKE '00-' || $1 || '-%'", mail[0].trace
         )
     ) >= 3
+
+
+async def test_hold_is_in_the_trace_of_its_request_and_holds_together_are_linked(
+    fresh_pool: Any, fresh_database: str, valkey: Any, tmp_path: Path, collector: Collector
+) -> None:
+    sale = await make_sale(fresh_pool)
+    items = [{"ticket_type_id": str(sale.made.types["adult"]), "quantity": 1}]
+    body = {"session_id": str(sale.made.session_id), "items": items}
+    resources = resources_on(fresh_pool, valkey, fresh_database, tmp_path)
+
+    async def place(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await client.post("/api/v1/reservations", json=body, headers={"traceparent": context_of(number)})
+
+    with tracing.traces_to(collector.url, "fullhouse-test"):
+        async with running_app(resources) as app, client_of(app) as client:
+            async with fresh_pool.acquire() as conn, conn.transaction():
+                await conn.execute("SELECT FROM stock FOR UPDATE")
+                alone = [asyncio.create_task(place(client, 1))]
+                await until(lambda: fresh_pool.fetchval(WAITS_FOR_A_LOCK))
+                together = [asyncio.create_task(place(client, number)) for number in (2, 3)]
+                while app.api.state.box_office.desks.waiting_count < 2:  # noqa: ASYNC110 (nothing tells us)
+                    await asyncio.sleep(0)
+            answers = await asyncio.gather(*alone, *together)
+            assert [answer.status_code for answer in answers] == [201, 201, 201]
+        async with running_worker(resources):
+            await drained(fresh_pool)
+
+    first, second = sorted(collector.named("hold"), key=lambda span: span.attributes["fullhouse.batch.size"])
+    assert [trace_of(context_of(number)) for number in (1, 2)] == [first.trace, second.trace]
+    assert collector.path_of(first) == ["POST /api/v1/reservations", "hold"]
+    assert first.links == ()
+    # A span has one parent: the other request of the batch is linked to it.
+    third = next(one for one in collector.spans if one.parent == span_of(context_of(3)))
+    assert second.links == ((third.trace, third.id),)
+    enqueued = [span for span in collector.named("process webhooks.enqueue") if span.trace == second.trace]
+    assert [collector.path_of(span)[1:] for span in enqueued] == [
+        ["hold", "publish reservation.held", "process webhooks.enqueue"]
+    ]
+    assert not collector.named("publish reservation.held")[0].failed
 
 
 async def test_where_traces_are_off_no_message_has_one(

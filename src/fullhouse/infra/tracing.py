@@ -21,8 +21,10 @@ Attributes = Mapping[str, str | int]
 class Tracer(Protocol):
     """What is needed of OpenTelemetry."""
 
-    def span(self, name: str, kind: Kind, parent: str | None, attributes: Attributes) -> AbstractContextManager[object]:
-        """Open a span for a block: below the parent, or else below the span around it."""
+    def span(
+        self, name: str, kind: Kind, parent: str | None, attributes: Attributes, links: Sequence[str] = ()
+    ) -> AbstractContextManager[object]:
+        """Open a span for a block: below the parent, or else below the span around it; linked to others."""
         ...
 
     def begin(self, name: str, parent: str, attributes: Attributes) -> tuple[str, Callable[[], None]]:
@@ -53,6 +55,8 @@ class _State:
 
 
 _OFF: AbstractContextManager[object] = nullcontext()
+_SAMPLED = frozenset("13579bdf")
+"""How the flags of a context that is kept end: the lowest bit is set."""
 
 
 @contextmanager
@@ -88,6 +92,26 @@ async def flush() -> None:
 def span(name: str, kind: Kind = "internal") -> AbstractContextManager[object]:
     """Open a span for a block, below the one around it. An error marks it as failed."""
     return _OFF if _State.tracer is None else _State.tracer.span(name, kind, None, {})
+
+
+def batch_span(name: str, contexts: Iterable[str | None]) -> AbstractContextManager[object]:
+    """Open a span for what is done for several requests at once, given the context of each.
+
+    It stands below the first of them whose trace is kept, and is linked to the others: a span has one parent.
+    """
+    tracer = _State.tracer
+    if tracer is None:
+        return _OFF
+    known = [context for context in contexts if context is not None]
+    if not known:
+        return _OFF
+    kept = [context for context in known if is_kept(context)]
+    return tracer.span(name, "internal", (kept or known)[0], {"fullhouse.batch.size": len(known)}, kept[1:])
+
+
+def is_kept(context: str) -> bool:
+    """Say whether the trace of a context is kept, from its flags."""
+    return context[-1:] in _SAMPLED
 
 
 def request_span(method: str, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[object]:

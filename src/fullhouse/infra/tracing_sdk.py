@@ -3,7 +3,7 @@
 What an error says does not enter a span, since it may name people or secrets: the log has it, without them.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry.context import Context
@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import fullhouse
@@ -45,13 +45,16 @@ class SdkTracer:
         self._tracer = self._provider.get_tracer("fullhouse")
 
     @contextmanager
-    def span(self, name: str, kind: Kind, parent: str | None, attributes: Attributes) -> Generator[None]:
+    def span(
+        self, name: str, kind: Kind, parent: str | None, attributes: Attributes, links: Sequence[str] = ()
+    ) -> Generator[None]:
         """Open a span for a block."""
         with self._tracer.start_as_current_span(
             name,
             context=_context_of(parent) if parent is not None else None,
             kind=_KINDS[kind],
             attributes=attributes,
+            links=[Link(get_current_span(_context_of(other)).get_span_context()) for other in links],
             record_exception=False,
             set_status_on_exception=False,
         ) as opened:

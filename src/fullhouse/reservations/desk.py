@@ -14,6 +14,7 @@ from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import DatabaseUnavailable, Pool, connection, transaction
+from fullhouse.infra.tracing import batch_span, traceparent
 from fullhouse.reservations.hold_batch import Memory, Outcome, Wish, hold_batch, hold_fast
 from fullhouse.reservations.refuse_again import Begun, Refusals, only_refuses, refuse_batch, seconds_to_refuse
 from fullhouse.reservations.rules import DeskFull, Reservation
@@ -82,7 +83,7 @@ class Desks:
             return Outcome(refusal)
         if self._closing or len(desk.waiting) + len(desk.losing) >= WAITING_MAX:
             raise DeskFull(retry_after_seconds=1)
-        waiting = Waiting(wish, asyncio.get_running_loop().create_future())
+        waiting = Waiting(wish, asyncio.get_running_loop().create_future(), traceparent())
         if refusal is not None:
             desk.losing.append((waiting, refusal))
             if desk.losing_task is None:
@@ -160,6 +161,10 @@ class Desks:
 
     async def _try(self, desk: _Desk, batch: list[Waiting], *, retried: bool) -> list[Outcome]:
         wishes = [waiting.wish for waiting in batch]
+        with batch_span("hold", (waiting.traceparent for waiting in batch)):
+            return await self._try_in_span(desk, wishes, retried=retried)
+
+    async def _try_in_span(self, desk: _Desk, wishes: list[Wish], *, retried: bool) -> list[Outcome]:
         try:
             if not retried and desk.undisturbed >= UNDISTURBED_BATCHES:
                 async with connection(self._pool, desk.memory.organization_id) as conn:

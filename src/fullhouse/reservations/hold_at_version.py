@@ -100,10 +100,11 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
             FROM instant, unnest($22::text::text[], $23::text::text[], $24::text::uuid[])
                 AS k(key, fingerprint, reservation_id)
         ), told AS (
-            INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
+            INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
+                                traceparent)
             SELECT $1, $25, $26, $2, 'reservation.held', 1, jsonb_build_object(
                 'session_id', $2::uuid, 'stock_version', stepped.version,
-                'reservation_ids', to_jsonb($18::text::uuid[])), $27
+                'reservation_ids', to_jsonb($18::text::uuid[])), $27, $28
             FROM stepped
         )
         SELECT version, now FROM stepped
@@ -133,6 +134,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         message_id,
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
+        outbox.traceparent(),
     )
     return None if row is None else Written(row["version"], row["now"])
 

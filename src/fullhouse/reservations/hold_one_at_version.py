@@ -45,10 +45,11 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
                 'reservation_id', $9::uuid, 'expires_at', now + make_interval(secs => $14))
             FROM stepped WHERE $17::text IS NOT NULL
         ), told AS (
-            INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id)
+            INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
+                                traceparent)
             SELECT $1, $19, $20, $2, 'reservation.held', 1, jsonb_build_object(
                 'session_id', $2::uuid, 'stock_version', stepped.version,
-                'reservation_ids', jsonb_build_array($9::uuid)), $21
+                'reservation_ids', jsonb_build_array($9::uuid)), $21, $22
             FROM stepped
         )
         SELECT version, now FROM stepped
@@ -74,5 +75,6 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
         message_id,
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
+        outbox.traceparent(),
     )
     return None if row is None else Written(row["version"], row["now"])

@@ -9,10 +9,11 @@ from fullhouse.reservations.hold_batch import Outcome, Wish
 
 @dataclass(slots=True)
 class Waiting:
-    """A wish, and where its answer goes."""
+    """A wish, where its answer goes, and the trace of who asked, where traces are kept."""
 
     wish: Wish
     answer: asyncio.Future[Outcome]
+    traceparent: str | None = None
 
 
 def settle(batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
