@@ -122,7 +122,8 @@ class Desks:
             if not batch:
                 desk.task = None
                 return
-            await self._serve_batch(desk, batch)
+            with batch_span("hold", (waiting.traceparent for waiting in batch)):
+                await self._serve_batch(desk, batch)
 
     async def _refuse(self, desk: _Desk) -> None:
         """Refuse the wishes with keys that came while those before them were being looked up."""
@@ -161,10 +162,6 @@ class Desks:
 
     async def _try(self, desk: _Desk, batch: list[Waiting], *, retried: bool) -> list[Outcome]:
         wishes = [waiting.wish for waiting in batch]
-        with batch_span("hold", (waiting.traceparent for waiting in batch)):
-            return await self._try_in_span(desk, wishes, retried=retried)
-
-    async def _try_in_span(self, desk: _Desk, wishes: list[Wish], *, retried: bool) -> list[Outcome]:
         try:
             if not retried and desk.undisturbed >= UNDISTURBED_BATCHES:
                 async with connection(self._pool, desk.memory.organization_id) as conn:

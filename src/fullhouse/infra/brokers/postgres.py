@@ -14,16 +14,21 @@ from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
 from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, MessageRefused, QueueDepth
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection, transaction
 from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
 
+# The statistics of a table that is empty one minute and full the next are always wrong, so the planner is left one
+# plan: walk the queue by position and stop at the limit, and find by its key what is leased. Else it reads and sorts
+# the whole queue for every few messages, as soon as it believes that there are few. The condition on the key is a
+# subquery for its first message, not an anti-join, so that it stays an index probe; and the conditions are negated
+# because the planner expects two thirds of all rows to pass a "greater" that is not true, so that it need not walk far.
 # Leases and acknowledgements do not wait for the disk: a crash of the server that loses one hands a message out again,
 # as it may. What is published, put off or put away does wait.
+_BY_INDEX_UNHURRIED: LiteralString = """
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL synchronous_commit = off
+    """
 
-# The statistics of a table that is empty one minute and full the next are always wrong, so the statement is written
-# for one plan: walk the queue by position and stop at the limit. A subquery for the first of a key, not an anti-join,
-# stays an index probe; and the conditions are negated because the planner expects two thirds of all rows to pass a
-# "greater" that is not true, so that it need not walk far, but few to pass an "equal", so that it would sort them all.
 _RECEIVE: LiteralString = """
     WITH ready AS MATERIALIZED (
         SELECT m.position FROM broker_messages m
@@ -36,7 +41,7 @@ _RECEIVE: LiteralString = """
         UPDATE broker_messages m
         SET lease_token = $3, attempts = least(attempts + 1, 32767),
             visible_at = clock_timestamp() + make_interval(secs => $4)
-        FROM ready, (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
+        FROM ready
         WHERE m.queue = $1 AND m.position = ready.position
         RETURNING m.*
     )
@@ -103,7 +108,8 @@ class PostgresBroker:
         await self._listener.arm(queue)
         token = self._make_id()
         with _broker_errors():
-            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
+            async with transaction(self._pool, EVERY_ORGANIZATION) as conn:
+                await conn.execute(_BY_INDEX_UNHURRIED)
                 rows = await conn.fetch(_RECEIVE, queue, count_max, token, lease_seconds)
         return [_delivery(queue, token, row) for row in rows]
 
@@ -125,17 +131,19 @@ class PostgresBroker:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete what this consumer still has on lease."""
-        await self._execute(
-            """
-            DELETE FROM broker_messages m
-            USING unnest($1::text[], $2::bigint[], $3::uuid[]) AS d(queue, position, token),
-                  (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried
-            WHERE m.queue = d.queue AND m.position = d.position AND m.lease_token = d.token
-            """,
-            [delivery.queue for delivery in deliveries],
-            [delivery.receipt[0] for delivery in deliveries],
-            [delivery.receipt[1] for delivery in deliveries],
-        )
+        with _broker_errors():
+            async with transaction(self._pool, EVERY_ORGANIZATION) as conn:
+                await conn.execute(_BY_INDEX_UNHURRIED)
+                await conn.execute(
+                    """
+                    DELETE FROM broker_messages m
+                    USING unnest($1::text[], $2::bigint[], $3::uuid[]) AS d(queue, position, token)
+                    WHERE m.queue = d.queue AND m.position = d.position AND m.lease_token = d.token
+                    """,
+                    [delivery.queue for delivery in deliveries],
+                    [delivery.receipt[0] for delivery in deliveries],
+                    [delivery.receipt[1] for delivery in deliveries],
+                )
 
     async def retry_later(self, delivery: Delivery, delay_seconds: float) -> None:
         """End the lease and hide the message for the delay."""
