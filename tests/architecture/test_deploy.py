@@ -10,9 +10,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from fastapi.routing import iter_route_contexts
 from harness.sources import ROOT
 
 from fullhouse.settings import PREFIX, Settings
+from fullhouse.web.app import OWN_ROUTERS
 
 CHART = ROOT / "deploy/helm/fullhouse"
 RENDERED = sorted((ROOT / "deploy/helm/rendered").glob("*.yaml"))
@@ -176,4 +178,27 @@ def test_autoscaling_looks_at_the_processor_of_the_api_and_at_the_age_of_message
     assert set(of_kind(default, "HorizontalPodAutoscaler")) == {"fullhouse-api"}
     (ingress,) = of_kind(everything, "Ingress").values()
     (rule,) = ingress["spec"]["rules"]
-    assert not {"/metrics", "/readyz", "/healthz"} & {path["path"] for path in rule["http"]["paths"]}
+    for_the_cluster = {"/metrics", "/readyz", "/healthz"}
+    passed_on = {path["path"] for path in rule["http"]["paths"]}
+    assert not for_the_cluster & passed_on
+    # Every page is reached, also one that came since the chart was written.
+    paths = {context.path or "" for router in OWN_ROUTERS for context in iter_route_contexts(router.routes)}
+    assert {"/" + path.split("/")[1] for path in paths} - for_the_cluster - passed_on == set()
+
+
+def test_only_the_job_that_migrates_signs_in_as_the_owner_of_the_tables() -> None:
+    owner_url = "FULLHOUSE_DATABASE_OWNER_URL"
+    assert [name for name in OURS if owner_url in SERVICES[name]["environment"]] == ["migrate"]
+    urls = {name: SERVICES[name]["environment"]["FULLHOUSE_DATABASE_URL"] for name in OURS}
+    assert all("//fullhouse_program:" in url for url in urls.values())
+    everything, default = RENDERED
+    secrets = {
+        path: {name: [one["secretRef"]["name"] for one in pod["containers"][0]["envFrom"]] for name, pod in pods(path)}
+        for path in (everything, default)
+    }
+    assert secrets[everything] == {
+        "fullhouse-api": ["fullhouse", "fullhouse-api"],
+        "fullhouse-worker": ["fullhouse", "fullhouse-worker"],
+        "fullhouse-migrate": ["fullhouse", "fullhouse-owner"],
+    }
+    assert {tuple(names) for names in secrets[default].values()} == {("fullhouse",)}

@@ -47,8 +47,15 @@ securityContext:
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: data, mountPath: /data}
+{{- end -}}
+
+{{- /* The Secret of all, and then that of the part, whose settings count where both have one. */ -}}
+{{- define "fullhouse.secrets" -}}
 envFrom:
-  - secretRef: {name: {{ .Values.secretName }}}
+  - secretRef: {name: {{ .root.Values.secretName }}}
+{{- with .own }}
+  - secretRef: {name: {{ . }}}
+{{- end }}
 {{- end -}}
 
 {{- define "fullhouse.env" -}}
