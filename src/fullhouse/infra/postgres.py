@@ -238,15 +238,18 @@ async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
-    """Borrow a connection and run the block in one transaction (read committed), committed at its end."""
+async def transaction(pool: Pool, whose: Whose, settings: LiteralString = "") -> AsyncGenerator[Connection]:
+    """Borrow a connection and run the block in one transaction (read committed), committed at its end.
+
+    ``settings`` are statements (``SET LOCAL …``) that come with its beginning.
+    """
     with _reachable():
         async with pool.borrow() as conn:
             wanted = standing_for(whose, conn.roles)
             told = changes(None if pool.pooler else conn.standing, wanted, "SET LOCAL")
             try:
                 # One round trip; and no query before the block, which may want to choose another isolation level.
-                await conn.execute(f"BEGIN; {told}" if told else "BEGIN")
+                await conn.execute("; ".join(one for one in ("BEGIN", told, settings) if one))
                 yield cast("Connection", conn)
             except asyncpg.ReadOnlySQLTransactionError:
                 conn.terminate()

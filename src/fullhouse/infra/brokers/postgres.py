@@ -108,8 +108,7 @@ class PostgresBroker:
         await self._listener.arm(queue)
         token = self._make_id()
         with _broker_errors():
-            async with transaction(self._pool, EVERY_ORGANIZATION) as conn:
-                await conn.execute(_BY_INDEX_UNHURRIED)
+            async with transaction(self._pool, EVERY_ORGANIZATION, _BY_INDEX_UNHURRIED) as conn:
                 rows = await conn.fetch(_RECEIVE, queue, count_max, token, lease_seconds)
         return [_delivery(queue, token, row) for row in rows]
 
@@ -132,8 +131,7 @@ class PostgresBroker:
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Delete what this consumer still has on lease."""
         with _broker_errors():
-            async with transaction(self._pool, EVERY_ORGANIZATION) as conn:
-                await conn.execute(_BY_INDEX_UNHURRIED)
+            async with transaction(self._pool, EVERY_ORGANIZATION, _BY_INDEX_UNHURRIED) as conn:
                 await conn.execute(
                     """
                     DELETE FROM broker_messages m
