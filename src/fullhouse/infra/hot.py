@@ -21,13 +21,13 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Never, TypeVar, get_args
+from typing import Any, Final, Generic, Never, TypeVar, get_args
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from fullhouse.core.errors import Malformed
 from fullhouse.infra.http_idempotency import REPLAYED_HEADER
@@ -36,6 +36,11 @@ Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
 Model = TypeVar("Model")
 
 JSON_TYPE = (b"content-type", b"application/json")
+CHUNK: Final = "fullhouse.chunk"
+"""In a piece of an answer: the same piece as it goes over the wire. Our server writes it; others do not look at it."""
+
+_FIELDS: Final = "fullhouse.fields"
+"""Where a scope has its header fields by name, once somebody has asked for one."""
 REPLAYED = (REPLAYED_HEADER.lower().encode(), b"true")
 
 
@@ -111,10 +116,10 @@ def header_reader(name: str, annotation: Any) -> HeaderReader:  # noqa: ANN401 (
 
 def find_header(scope: Scope, name: bytes) -> bytes | None:
     """Return the first value of a header, or None."""
-    for found, value in scope["headers"]:
-        if found == name:
-            return value  # type: ignore[no-any-return]
-    return None
+    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
+    if fields is None:
+        fields = scope[_FIELDS] = dict(reversed(scope["headers"]))
+    return fields.get(name)
 
 
 def read_header(reader: HeaderReader, scope: Scope) -> Any:  # noqa: ANN401 (the type that the reader was made for)
@@ -219,6 +224,16 @@ async def send_answer(
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+def piece_of_answer(data: bytes) -> Message:
+    """Make a piece of an answer whose length nobody knows, for one or for many; something follows on it."""
+    return {
+        "type": "http.response.body",
+        "body": data,
+        "more_body": True,
+        CHUNK: b"%x\r\n%b\r\n" % (len(data), data),
+    }
 
 
 async def send_not_modified(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> None:

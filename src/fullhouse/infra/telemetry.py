@@ -132,10 +132,15 @@ class RequestLog:
         self._log = get_log(name)
         self._logger = logging.getLogger(name)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything would be written."""
+        return self._logger.isEnabledFor(logging.INFO)
+
     def write(self, event: str, **facts: str | float) -> None:
         """Write the facts of one request."""
         handler = _State.json_handler
-        if handler is None or logging.getLogger().handlers != [handler] or not self._logger.isEnabledFor(logging.INFO):
+        if handler is None or logging.getLogger().handlers != [handler]:
             self._log.info(event, **facts)
             return
         at = now().isoformat().replace("+00:00", "Z")

@@ -114,6 +114,11 @@ def is_kept(context: str) -> bool:
     return context[-1:] in _SAMPLED
 
 
+def is_on() -> bool:
+    """Say whether anybody traces."""
+    return _State.tracer is not None
+
+
 def request_span(method: str, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[object]:
     """Open the span of an HTTP request, below the one that its ``traceparent`` names if it has one."""
     tracer = _State.tracer

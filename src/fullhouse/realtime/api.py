@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Header, Response
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import public
+from fullhouse.infra.hot import app_state, hot_route, read_path_id
 from fullhouse.infra.http import problems
 from fullhouse.realtime.stream_changes import stream_changes
-from fullhouse.realtime.streams import Streams
 
 router = APIRouter(tags=["events"])
 
@@ -35,29 +35,18 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def get_streams(request: Request) -> Streams:
-    """Return the streams of this process."""
-    streams: Streams = request.app.state.streams
-    return streams
-
-
-class _StreamResponse(Response):
-    """An answer that is sent as the changes come."""
-
-    def __init__(self, streams: Streams, session_id: UUID) -> None:
-        super().__init__()
-        self._streams = streams
-        self._session_id = session_id
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await stream_changes(self._streams, self._session_id, scope, receive, send)
-
-
-@router.get("/sessions/{session_id}/stream", dependencies=[public()], responses=_STREAM, response_class=Response)
-async def get_stream(
-    session_id: UUID,
-    streams: Annotated[Streams, Depends(get_streams)],
-    last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen.")] = None,  # noqa: ARG001 (read where the stream begins; declared for the document)
-) -> Response:
+@hot_route(
+    router,
+    "GET /sessions/{session_id}/stream",
+    takes={
+        "session_id": UUID,
+        "last_event_id": Annotated[str | None, Header(description="The id of the last event that was seen.")],
+    },
+    dependencies=[public()],
+    responses=_STREAM,
+    response_class=Response,
+)
+async def get_stream(scope: Scope, receive: Receive, send: Send) -> None:
     """Follow what is left of a session while it is sold: everything once, then what changes."""
-    return _StreamResponse(streams, session_id)
+    session_id = read_path_id(scope, "session_id")
+    await stream_changes(app_state(scope).streams, session_id, scope, receive, send)

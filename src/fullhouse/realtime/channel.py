@@ -7,6 +7,9 @@ was sent asks for what came after it, and who is far behind gets a snapshot.
 import asyncio
 from collections.abc import Callable
 
+from starlette.types import Message
+
+from fullhouse.infra.hot import piece_of_answer
 from fullhouse.realtime.changes import (
     HEARTBEAT,
     Watched,
@@ -41,6 +44,7 @@ class Channel:
         self._sent_at = clock()
         self._ring = Ring()
         self._snapshot: bytes | None = None
+        self._piece: Message | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -76,6 +80,12 @@ class Channel:
         missed = self._ring.after_number(number) if behind <= BEHIND_MAX else None
         return self.snapshot() if missed is None else missed
 
+    def piece(self) -> Message:
+        """Return the last event as everybody sends it, made once."""
+        if self._piece is None:
+            self._piece = piece_of_answer(self.latest)
+        return self._piece
+
     def change(self, watched: Watched, change: StockChange, after: int) -> None:
         """Take note of what changed after a version."""
         self.watched = watched
@@ -88,7 +98,7 @@ class Channel:
         self._snapshot = None
         data = self.snapshot()
         self.number += 1
-        self.latest, self._sent_at = data, self._clock()
+        self.latest, self._piece, self._sent_at = data, None, self._clock()
 
     def beat(self) -> bool:
         """Say something if all was silent for a while; whether it was."""
@@ -102,7 +112,7 @@ class Channel:
     def _add(self, data: bytes, after: int) -> None:
         self.number += 1
         self._snapshot = None
-        self.latest, self._sent_at = data, self._clock()
+        self.latest, self._piece, self._sent_at = data, None, self._clock()
         self._ring.add(Event(self.number, after, self.version, self._sent_at, data))
 
     def wait(self) -> asyncio.Future[None]:

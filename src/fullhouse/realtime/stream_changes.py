@@ -4,8 +4,9 @@ import asyncio
 from contextlib import suppress
 from uuid import UUID
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from fullhouse.infra.hot import find_header, piece_of_answer
 from fullhouse.realtime.changes import encode_retry
 from fullhouse.realtime.channel import Channel
 from fullhouse.realtime.rules import read_position
@@ -31,7 +32,8 @@ async def stream_changes(streams: Streams, session_id: UUID, scope: Scope, recei
     client = scope.get("client")
     with streams.admitted("unknown" if client is None else client[0]):
         follower = await streams.follow(session_id)
-        position = read_position(_last_event_id(scope))
+        last_event_id = find_header(scope, b"last-event-id")
+        position = read_position(None if last_event_id is None else last_event_id.decode("latin-1"))
         if position is not None:
             await follower.reach(position)
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
@@ -80,12 +82,12 @@ class _Watcher:
         channel.watcher_count += 1
         try:
             number, opening = channel.number, channel.opening(position)
-            await self._send(_body(retry + opening))
+            await self._send(piece_of_answer(retry + opening))
             while not (self._is_over or channel.ended):
                 news = channel.after(number)
                 if news:
                     number = channel.number
-                    await self._send(_body(news))
+                    await self._send(channel.piece() if news is channel.latest else piece_of_answer(news))
                 else:
                     self._waiter = channel.wait()
                     await self._waiter
@@ -95,14 +97,3 @@ class _Watcher:
         finally:
             channel.watcher_count -= 1
             channel.idle_since = asyncio.get_running_loop().time()
-
-
-def _body(data: bytes) -> Message:
-    return {"type": "http.response.body", "body": data, "more_body": True}
-
-
-def _last_event_id(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"last-event-id":
-            return str(value, "latin-1")
-    return None

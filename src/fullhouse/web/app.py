@@ -142,9 +142,10 @@ def _stream_limits(settings: Settings) -> StreamLimits:
 def _note_writes(api: FastAPI) -> Callable[[str], None]:
     """Let what follows a write see it, whatever of it this process has in memory."""
     state = api.state
+    notifier: Notifier = state.notifier
 
     def wrote(route: str) -> None:
-        state.notifier.wake()
+        notifier.wake()
         if route != HOLDS:
             state.availability_board.note_written()
             state.event_board.note_written()

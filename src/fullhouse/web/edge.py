@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -14,9 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.actor import ANONYMOUS
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Asking, asking
+from fullhouse.infra.hot import find_header
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import RequestLog, counter, gauge, get_log, histogram
 from fullhouse.infra.tracing import describe, request_span
+from fullhouse.infra.tracing import is_on as is_tracing
+from fullhouse.web.answering import FIXED, Fixed, has_wire, written
 from fullhouse.web.errors import Unexpected, problem_response
 from fullhouse.web.overload import Gate, Rank, rank_of
 from fullhouse.web.paths import API_PREFIX
@@ -34,6 +37,7 @@ REQUESTS = counter("http_requests", "Requests answered.", ["method", "route", "s
 REQUEST_SECONDS = histogram("http_request_seconds", "From the request to the end of its answer.", ["method", "route"])
 IN_FLIGHT = gauge("http_requests_in_flight", "Requests that are being answered.")
 
+_NOBODY = Asking(ANONYMOUS)
 _log = get_log("web.access")
 _requests = RequestLog("web.access")
 
@@ -71,12 +75,24 @@ class Edge:
         self._wrote = wrote
         self.api = api
         self.traffic = traffic
-        self._headers = security_headers(https=https)
+        IN_FLIGHT.set_function(lambda: traffic.in_flight)
+        headers = security_headers(https=https)
+
+        @lru_cache(maxsize=1_024)
+        def fixed(given: tuple[bytes, ...]) -> Fixed:
+            """Write what an answer with these fields does not have yet. There are as many kinds as answers of ours."""
+            names = {name.lower() for name in given}
+            return written([(name, value) for name, value in headers if name not in names])
+
+        self._fixed = fixed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
-            with request_span(scope["method"], scope["headers"]):
+            if is_tracing():
+                with request_span(scope["method"], scope["headers"]):
+                    await self._serve(dict(scope), receive, send)
+            else:
                 await self._serve(dict(scope), receive, send)
         elif scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -84,10 +100,10 @@ class Edge:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found_id = _sent_id(scope["headers"]) or str(self._make_id())
+        found_id = _sent_id(scope) or str(self._make_id())
         token = request_id.set(found_id)
-        asked = asking.set(Asking(ANONYMOUS))
-        answer = _Answer(send, [*self._headers, (b"x-request-id", found_id.encode())], scope)
+        asked = asking.set(_NOBODY)
+        answer = _Answer(send, found_id.encode(), scope, self._fixed)
         started = time.perf_counter()
         gate = self.traffic.gate
         rank = rank_of(scope["path"])
@@ -112,7 +128,6 @@ class Edge:
 
     def _count(self, change: int, rank: Rank) -> None:
         self.traffic.in_flight += change
-        IN_FLIGHT.inc(change)
         if rank is not Rank.ALWAYS:
             self.traffic.gate.count(change)
 
@@ -120,9 +135,13 @@ class Edge:
 class _Answer:
     """Adds headers to an answer and remembers its status. A HEAD is answered by what answers GET, without the body."""
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], scope: Scope) -> None:
+    __slots__ = ("_bodiless", "_fixed", "_has_wire", "_id", "_send", "status")
+
+    def __init__(self, send: Send, found_id: bytes, scope: Scope, fixed: Callable[[tuple[bytes, ...]], Fixed]) -> None:
         self._send = send
-        self._headers = headers
+        self._id = found_id
+        self._fixed = fixed
+        self._has_wire = has_wire(scope)
         self._bodiless = scope["method"] == "HEAD"
         self.status = 0
         if self._bodiless:
@@ -132,7 +151,13 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = _merged(message.get("headers", ()), self._headers)
+            given = message.get("headers", ())
+            fixed = self._fixed(tuple([name for name, _ in given]))
+            if self._has_wire:
+                message["headers"] = [*given, (b"x-request-id", self._id)]
+                message[FIXED] = fixed
+            else:
+                message["headers"] = [*given, *fixed.pairs, (b"x-request-id", self._id)]
         elif self._bodiless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
@@ -167,45 +192,29 @@ def route_of(scope: Scope) -> str:
     return API_PREFIX + template if scope["path"].startswith(API_PREFIX + "/") else template
 
 
-def _merged(given: Iterable[tuple[bytes, bytes]], added: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    headers = list(given)
-    names = {name.lower() for name, _ in headers}
-    return headers + [(name, value) for name, value in added if name not in names]
-
-
-def _sent_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    for name, value in headers:
-        if name == b"x-request-id":
-            return value.decode() if _REQUEST_ID.fullmatch(value) else None
-    return None
+def _sent_id(scope: Scope) -> str | None:
+    value = find_header(scope, b"x-request-id")
+    return value.decode() if value is not None and _REQUEST_ID.fullmatch(value) else None
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     sent = scope.get("fullhouse.method", scope["method"])
     method = sent if sent in _METHODS else "other"
     route = route_of(scope)
-    describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
-    _count_of(method, route, status).inc()
-    _seconds_of(method, route).observe(seconds)
-    _requests.write(
-        "request",
-        method=method,
-        route=route,
-        status=status,
-        ms=round(seconds * 1000, 2),
-        **_who_and_what(scope),
-    )
+    if is_tracing():
+        describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
+    answered, took = _meters_of(method, route, status)
+    answered.inc()
+    took.observe(seconds)
+    if _requests.is_on:
+        facts = _who_and_what(scope)
+        _requests.write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **facts)
 
 
 @lru_cache(maxsize=4096)
-def _count_of(method: str, route: str, status: int) -> Counter:
-    """Look the counter up once: methods, templates of routes and statuses are few."""
-    return REQUESTS.labels(method, route, status)
-
-
-@lru_cache(maxsize=1024)
-def _seconds_of(method: str, route: str) -> Histogram:
-    return REQUEST_SECONDS.labels(method, route)
+def _meters_of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Look the meters up once: methods, templates of routes and statuses are few."""
+    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)
 
 
 def _who_and_what(scope: Scope) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.hot import HotOperation, Serve
 from fullhouse.web.edge import ROUTE_KEY
-from fullhouse.web.errors import domain_problem, validation_problem
+from fullhouse.web.errors import send_problem, validation_problem
 
 
 class HotRoutes:
@@ -46,7 +46,7 @@ class HotRoutes:
         try:
             await serve(scope, receive, send)
         except DomainError as refused:
-            await domain_problem(refused, scope)(scope, receive, send)
+            await send_problem(send, refused, scope)
         except RequestValidationError as invalid:
             await validation_problem(invalid, scope)(scope, receive, send)
 

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.http import PROBLEM_TYPE
 from fullhouse.infra.system import make_id
+from fullhouse.web.answering import WIRE, Answering
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
 from fullhouse.web.overload import Gate, Overloaded, rank_of, request_path
@@ -145,11 +146,13 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Note that the head has ended."""
+        """Note that the head has ended. What answers begins after this, and finds our way of it."""
         self._in_head = self._begins = False
         _cancel(self._head_timer)
         self._head_timer = None
         super().on_headers_complete()
+        self.cycle.__class__ = Answering
+        self.scope["extensions"] = {WIRE: self.cycle}
 
     def on_message_complete(self) -> None:
         """Note that the next head may begin."""

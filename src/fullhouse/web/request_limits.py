@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
 from fullhouse.infra.hot import find_header
+from fullhouse.web.answering import has_whole_body
 from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
 
 BODY_SECONDS_MAX = 30
@@ -64,8 +65,11 @@ class RequestLimits:
         try:
             _check_head(scope)
             _check_declared(find_header(scope, b"content-length"), bytes_max)
-            async with asyncio.timeout(BODY_SECONDS_MAX):
+            if has_whole_body(scope):
                 first = await _read(receive, bytes_max)
+            else:
+                async with asyncio.timeout(BODY_SECONDS_MAX):
+                    first = await _read(receive, bytes_max)
             if bytes_max == self._bytes_max:
                 _check_depth(first.get("body", b""))
         except TimeoutError:
@@ -87,12 +91,15 @@ def _check_head(scope: Scope) -> None:
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > URL_BYTES_MAX:
         raise UrlTooLong(bytes_max=URL_BYTES_MAX)
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    if len(headers) > HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > HEADERS_BYTES_MAX:
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+    if len(headers) > HEADERS_MAX or size > HEADERS_BYTES_MAX:
         raise HeadersTooLarge(headers_max=HEADERS_MAX, bytes_max=HEADERS_BYTES_MAX)
     if "\x00" in scope["path"]:
         raise RouteUnknown
     query: bytes = scope["query_string"]
-    if b"%00" in query or b"\x00" in query:
+    if query and (b"%00" in query or b"\x00" in query):
         raise invalid_field("query", "May not hold NUL characters.")
 
 

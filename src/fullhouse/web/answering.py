@@ -1,0 +1,121 @@
+"""One request and its answer on the wire: like the server's own, with that done beforehand which is known beforehand.
+
+What stands in front of the framework may leave with the head of an answer the fields that every answer has, already
+written (``Fixed``), and with a piece of a stream its bytes as they go over the wire. Other servers are given neither.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from fullhouse.infra.hot import CHUNK
+
+WIRE: Final = "fullhouse.wire"
+"""The extension of the scope under which what is here stands."""
+
+FIXED: Final = "fullhouse.fixed"
+"""In the head of an answer: fields that are written already, and follow on its own."""
+
+_WITHOUT_BODY: Final = frozenset({204, 304})
+_UNUSUAL: Final = frozenset({b"connection", b"transfer-encoding"})
+
+
+class Fixed(NamedTuple):
+    """Fields of an answer, and the same as they are written."""
+
+    pairs: Sequence[tuple[bytes, bytes]]
+    block: bytes
+
+
+def written(pairs: Sequence[tuple[bytes, bytes]]) -> Fixed:
+    """Write fields once, for many answers."""
+    return Fixed(pairs, b"".join(b"%b: %b\r\n" % pair for pair in pairs))
+
+
+def has_wire(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes it)
+    """Say whether a request came over the wire that is here."""
+    extensions = scope.get("extensions")
+    return extensions is not None and WIRE in extensions
+
+
+def has_whole_body(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes it)
+    """Say whether the body is known to have come whole, so that nobody has to wait for it."""
+    extensions = scope.get("extensions")
+    wire: Answering | None = None if extensions is None else extensions.get(WIRE)
+    return wire is not None and not wire.more_body
+
+
+class Answering(RequestResponseCycle):
+    """A request and its answer."""
+
+    _head: bytes | None = None
+    """The head of an answer whose body is awaited: both go out together."""
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 (as the server has it)
+        """Send the head of an answer, or a piece of it."""
+        if self._head is not None:
+            await self._send_with_head(message)
+            return
+        chunk = message.get(CHUNK)
+        if chunk is not None and self.chunked_encoding and self.scope["method"] != "HEAD":
+            await self._send_chunk(chunk)
+            return
+        fixed: Fixed | None = message.get(FIXED)
+        if fixed is None:
+            await super().send(message)
+        elif not self._keep_head(message, fixed):
+            await super().send({**message, "headers": [*message["headers"], *fixed.pairs]})
+
+    def _keep_head(self, message: Any, fixed: Fixed) -> bool:  # noqa: ANN401 (as the server has it)
+        """Write a head of the usual form, for its body to go with it. Return whether it has that form."""
+        status: int = message["status"]
+        headers: Sequence[tuple[bytes, bytes]] = message["headers"]
+        length = 0 if status in _WITHOUT_BODY else None
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name in _UNUSUAL:
+                return False
+            lines += (name, b": ", value, b"\r\n")
+        own = b"".join(lines)
+        # Each line has one end: there is none inside a value.
+        if length is None or self.response_started or not self.keep_alive or self.default_headers:
+            return False
+        if own.count(b"\n") != len(headers) + 1 or own.count(b"\r") != len(headers) + 1 or b"\0" in own:
+            raise RuntimeError("Invalid HTTP header.")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.chunked_encoding = False
+        self.expected_content_length = length
+        self._head = own + fixed.block + b"\r\n"
+        return True
+
+    async def _send_with_head(self, message: Any) -> None:  # noqa: ANN401 (as the server has it)
+        head, self._head = self._head or b"", None
+        body: bytes = message.get("body", b"")
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message.get("more_body", False):
+            self.transport.write(head)
+            await super().send(message)
+            return
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif len(body) != self.expected_content_length:
+            raise RuntimeError("Response content of another length than Content-Length")
+        self.transport.write(head + body)
+        # The scope names this, and this names the scope: apart, both go at once, and no collector has to find them.
+        self.scope.pop("extensions", None)
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self.transport.write(chunk)
