@@ -11,12 +11,14 @@ import uvloop
 
 from fullhouse.cli.progress import progress_bars
 from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.open_files import allow_many_files
 
 if TYPE_CHECKING:
     from fullhouse.operations.bench.run import Report
 
 NAMES = {
     "limits": "what the machine can do: bare handler, pgbench, fsync",
+    "desk": "holds at the function, without HTTP",
     "onsale": "general admission on one hot session",
     "seats": "chosen pairs of 20,000 seats",
     "best-available": "the best pair, until the room is full",
@@ -26,6 +28,7 @@ NAMES = {
     "pay": "orders paid at once",
     "scan": "tickets at the door",
     "purchase": "from the hold to the mail",
+    "stream": "thousands who follow the sale",
     "overload": "up to ten times what the machine can do",
     "growth": "larger rooms, more sessions, old rows, more processes",
     "recovery": "kill -9 of each part in full load",
@@ -59,6 +62,7 @@ def bench(
         import_module("msgspec")
     except ImportError as missing:
         raise OperatorError(f"it needs the package {missing.name}: pip install 'fullhouse[bench]'") from missing
+    allow_many_files()
     plan = Plan(seconds=seconds, rounds=rounds, connections=connections, rows_before=rows)
     with progress_bars() as bars:
         task = bars.add_task("Starting", total=None)

@@ -18,6 +18,7 @@ from fullhouse.cli.processes import api_children, with_address
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.migrate import require_schema
+from fullhouse.infra.open_files import allow_many_files
 from fullhouse.infra.resources import open_resources
 from fullhouse.infra.telemetry import configure_logging
 from fullhouse.infra.tracing import traces_to
@@ -63,6 +64,7 @@ def _run(name: str, settings: Settings, serve: Callable[[asyncio.Event], Corouti
     """Run one process of the product until it is asked to stop by SIGTERM or Ctrl-C."""
     style = settings.log_format or ("text" if sys.stderr.isatty() else "json")
     configure_logging(settings.log_level, style)
+    allow_many_files()
 
     async def until_asked() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

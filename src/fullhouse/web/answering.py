@@ -65,7 +65,8 @@ class Answering(RequestResponseCycle):
         if fixed is None:
             await super().send(message)
         elif not self._keep_head(message, fixed):
-            await super().send({**message, "headers": [*message["headers"], *fixed.pairs]})
+            message["headers"] = [*message["headers"], *fixed.pairs]
+            await super().send(message)
 
     def _keep_head(self, message: Any, fixed: Fixed) -> bool:  # noqa: ANN401 (as the server has it)
         """Write a head of the usual form, for its body to go with it. Return whether it has that form."""

@@ -152,7 +152,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_timer = None
         super().on_headers_complete()
         self.cycle.__class__ = Answering
-        self.scope["extensions"] = {WIRE: self.cycle}
+        scope = cast("dict[str, Any]", self.scope)
+        scope["extensions"] = {WIRE: self.cycle}
 
     def on_message_complete(self) -> None:
         """Note that the next head may begin."""

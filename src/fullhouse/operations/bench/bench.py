@@ -1,5 +1,6 @@
 """What every scenario works with: the house, the limits of the run, and the clients' own log of promises."""
 
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,13 +9,15 @@ from typing import Final
 from uuid import UUID
 
 from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.rate_budgets import QUOTA_MAX
 from fullhouse.operations.bench.figures import Figure
-from fullhouse.operations.bench.house import HOST, House
+from fullhouse.operations.bench.house import HOST, House, running_house
 from fullhouse.operations.bench.limits import bare_handler, guarded_statement
 from fullhouse.operations.bench.load import Judge, MakeRequest, closed_loop
 from fullhouse.operations.bench.stock import Organizer, make_organizer
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
 from fullhouse.operations.verify import verify
+from fullhouse.settings.budgets import BY_ADDRESS
 
 CREATED: Final = 201
 _ID_MARK: Final = b'"id":"'
@@ -83,6 +86,20 @@ class Bench:
         async with self.connected() as wires:
             rate, _ = await closed_loop(wires, seconds or self.plan.seconds, make_request, judge)
         return rate
+
+
+@asynccontextmanager
+async def limited(bench: Bench) -> AsyncGenerator[Bench]:
+    """Run a second house, whose API counts every request against limits; they are so wide that none is refused."""
+    wide = ",".join(f"{purpose}={QUOTA_MAX}/60" for purpose in BY_ADDRESS)
+    settings = {
+        "FULLHOUSE_RATE_LIMITS": "on",
+        "FULLHOUSE_RATE_LIMITS_BY_ADDRESS": wide,
+        "FULLHOUSE_RATE_LIMITS_BY_IDENTITY": wide,
+    }
+    with tempfile.TemporaryDirectory(dir=bench.plan.folder.absolute(), prefix="limited-") as folder:
+        async with running_house(Path(folder), settings=settings) as house:
+            yield await prepare(bench.plan, house, bench.advance)
 
 
 async def prepare(plan: Plan, house: House, advance: Advance) -> Bench:

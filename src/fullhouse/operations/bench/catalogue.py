@@ -6,6 +6,8 @@ from typing import Final
 from fullhouse.operations.bench.bench import Bench
 from fullhouse.operations.bench.figures import Section
 from fullhouse.operations.bench.scenarios.buying import churn, pay_orders, purchase, scan
+from fullhouse.operations.bench.scenarios.desk import desk
+from fullhouse.operations.bench.scenarios.following import stream
 from fullhouse.operations.bench.scenarios.growing import growth
 from fullhouse.operations.bench.scenarios.machine import limits
 from fullhouse.operations.bench.scenarios.reading import browse
@@ -16,6 +18,7 @@ Scenario = Callable[[Bench], Awaitable[Section]]
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     "limits": limits,
+    "desk": desk,
     "onsale": onsale,
     "seats": seats,
     "best-available": best_available,
@@ -25,6 +28,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "pay": pay_orders,
     "scan": scan,
     "purchase": purchase,
+    "stream": stream,
     "overload": overload,
     "growth": growth,
     "recovery": recovery,

@@ -17,7 +17,11 @@ from fullhouse.operations.bench.house import running_house
 _PROCESSES: Final = {"recovery": 2}
 """API processes of the houses in which one is killed; the others have one."""
 
-_SETTINGS: Final = {"FULLHOUSE_RATE_LIMITS": "off", "FULLHOUSE_SIMULATED_PAYMENTS": "on"}
+_SETTINGS: Final = {
+    "FULLHOUSE_RATE_LIMITS": "off",
+    "FULLHOUSE_SIMULATED_PAYMENTS": "on",
+    "FULLHOUSE_STREAM_CONNECTIONS_MAX": "20000",
+}
 
 
 @dataclass(frozen=True, slots=True)
