@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from harness.stock import MadeSession, make_session
+from harness.stock import MadeSession, make_session, wants
 from harness.web import client_of, make_resources, running_app
 from valkey.asyncio import Valkey
 
@@ -16,6 +16,7 @@ from fullhouse.infra.postgres import Pool
 from fullhouse.web.edge import Edge
 
 JSON = ("/api/v1/sessions/{session}/availability", "/api/v1/sessions/{session}", "/api/v1/events/{event}")
+LISTS = ("/api/v1/events", "/api/v1/events?limit=2", "/")
 PAGES = ("/sessions/{session}", "/events/{event}")
 
 
@@ -50,11 +51,13 @@ def path(form: str, made: MadeSession) -> str:
     return form.format(session=made.session_id, event=made.event_id)
 
 
-@pytest.mark.parametrize("form", [*JSON, *PAGES])
+@pytest.mark.parametrize("form", [*JSON, *PAGES, *LISTS])
 async def test_only_the_first_look_asks_the_database(
-    pool: Pool, client: httpx.AsyncClient, borrowed: list[str], form: str
+    pool: Pool, app: Edge, client: httpx.AsyncClient, borrowed: list[str], form: str
 ) -> None:
     made = await make_session(pool)
+    app.api.state.event_board.note_written()
+    borrowed.clear()
     first = await client.get(path(form, made))
     assert (first.status_code, bool(borrowed)) == (200, True)
     borrowed.clear()
@@ -63,7 +66,7 @@ async def test_only_the_first_look_asks_the_database(
     assert borrowed == []
 
 
-@pytest.mark.parametrize("form", JSON)
+@pytest.mark.parametrize("form", [*JSON, "/events/{event}", *LISTS])
 async def test_who_has_it_already_hears_that_it_still_stands(
     pool: Pool, client: httpx.AsyncClient, borrowed: list[str], form: str
 ) -> None:
@@ -94,6 +97,28 @@ async def test_what_this_process_held_is_seen_at_once(
     borrowed.clear()
     assert '"available":7' in (await client.get(path(form, made))).text
     assert borrowed != []
+
+
+async def test_an_onsale_costs_no_read_for_each_look(
+    pool: Pool, app: Edge, client: httpx.AsyncClient, borrowed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh, "PACE_SECONDS", 60.0)
+    made = await make_session(pool)
+    board = app.api.state.event_board
+
+    async def look() -> str:
+        return (await client.get(path(JSON[1], made))).headers["etag"]
+
+    before = await look()
+    await app.api.state.box_office.place_reservation(made.session_id, wants(made, 1))
+    after = await look()
+    assert after != before
+    await app.api.state.box_office.place_reservation(made.session_id, wants(made, 1))
+    borrowed.clear()
+    assert [await look() for _ in range(5)] == [after] * 5
+    assert borrowed == []
+    board.note_written()
+    assert await look() != after
 
 
 async def test_what_another_process_wrote_is_seen_within_a_second(

@@ -4,23 +4,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from fullhouse.catalogue.queries import load_now
+from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
 from fullhouse.catalogue.show_event import EventView, show_event, show_session
 from fullhouse.events.form.queries import load_form
 from fullhouse.events.form.rules import Form
-from fullhouse.events.rules import EventNotFound, SessionNotFound, SessionTerms
+from fullhouse.events.rules import Event, EventNotFound, SessionNotFound, SessionTerms
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.fresh import Fresh
-from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection
 from fullhouse.organizations.queries import load_organization
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.stock import Stock
 from fullhouse.seating.queries import load_seat_map
 from fullhouse.seating.rules import SeatMap
+
+LISTS_KEPT_MAX = 50
+"""Pages of events, as anybody may ask for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,42 @@ class EventShown:
 
     def encode(self, form: str, answer: Callable[[], BaseModel]) -> tuple[bytes, str]:
         """Return an answer about it in one form, encoded once, with its entity tag."""
-        if form not in self._encoded:
-            body = answer().model_dump_json().encode()
-            self._encoded[form] = body, f'"{sha256(body).hexdigest()[:24]}"'
-        return self._encoded[form]
+        return self.keep(form, lambda: answer().model_dump_json().encode())
+
+    def keep(self, form: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+        """Return what was made of it in one form, made once, with its entity tag."""
+        return _keep(self._encoded, form, make)
+
+
+class ListWanted(NamedTuple):
+    """A page of the published events: those that are not over, or that a search finds."""
+
+    count: int
+    after: tuple[datetime, UUID] | None = None
+    text: str = ""
+    starts_from: datetime | None = None
+    """None: those that are not over by now."""
+    starts_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsShown:
+    """A page of the published events."""
+
+    events: Sequence[Event]
+    has_more: bool
+    _encoded: dict[str, tuple[bytes, str]] = field(default_factory=dict[str, tuple[bytes, str]])
+
+    def keep(self, form: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+        """Return what was made of it in one form, made once, with its entity tag."""
+        return _keep(self._encoded, form, make)
+
+
+def _keep(kept: dict[str, tuple[bytes, str]], form: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+    if form not in kept:
+        body = make()
+        kept[form] = body, f'"{sha256(body).hexdigest()[:24]}"'
+    return kept[form]
 
 
 class EventBoard:
@@ -51,21 +87,27 @@ class EventBoard:
         self._pool = pool
         self._events = Fresh(self._read_event)
         self._sessions = Fresh(self._read_session)
+        self._lists = Fresh(self._read_list, LISTS_KEPT_MAX)
 
     def note_written(self) -> None:
         """Read everything anew: this process wrote something, and its clients know."""
+        self._lists.note_written()
         self._events.note_written()
         self._sessions.note_written()
 
     def note_held(self, _stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
-        """Read a session and its event anew: less is left of them."""
+        """Read a session and its event anew: less is left of them. In an on-sale that is so all the time."""
         if held:
-            self.forget_session(terms.session_id)
-            self._events.forget(terms.event_id)
+            self._sessions.note_changed(terms.session_id)
+            self._events.note_changed(terms.event_id)
 
     def forget_session(self, session_id: UUID) -> None:
         """Read a session anew when somebody looks at it next."""
         self._sessions.forget(session_id)
+
+    async def list_events(self, wanted: ListWanted) -> EventsShown:
+        """Show a page of the published events of all organizations."""
+        return await self._lists.get(wanted)
 
     async def show_event(self, event_id: UUID) -> EventShown:
         """Show an event with its sessions and what is left of them, public or not. Raises ``EventNotFound``."""
@@ -74,6 +116,12 @@ class EventBoard:
     async def show_session(self, session_id: UUID) -> EventShown:
         """Show one session in a view of its event, public or not. Raises ``SessionNotFound``."""
         return await self._sessions.get(session_id)
+
+    async def _read_list(self, wanted: ListWanted) -> EventsShown:
+        async with connection(self._pool, NO_ORGANIZATION) as conn:
+            search = EventSearch(wanted.text, wanted.starts_from or await load_now(conn), wanted.starts_until)
+            found = await list_published_events(conn, search, wanted.after, wanted.count + 1)
+        return EventsShown(found[: wanted.count], len(found) > wanted.count)
 
     async def _read_event(self, event_id: UUID) -> EventShown:
         organization_id = await find_organization(self._pool, "event", event_id)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 FRESH_SECONDS = 1.0
+PACE_SECONDS = 0.25
+"""What changes all the time is read anew so often at most, but a first change is seen at once."""
 KEPT_MAX = 2_000
 
 Key = TypeVar("Key", bound=Hashable)
@@ -24,14 +26,18 @@ class _Read(Generic[Value]):
     value: asyncio.Future[Value]
     begun: float
     writes: int
+    followed_at: float
+    """When a change was followed last."""
+    is_changed: bool = False
 
 
 class Fresh(Generic[Key, Value]):
     """Values by key, each read at most once a second, and once for all who ask while it is being read."""
 
-    def __init__(self, read: Callable[[Key], Awaitable[Value]]) -> None:
+    def __init__(self, read: Callable[[Key], Awaitable[Value]], kept_max: int = KEPT_MAX) -> None:
         """Remember how to read; nothing is read before it is asked for."""
         self._read = read
+        self._kept_max = kept_max
         self._kept: OrderedDict[Key, _Read[Value]] = OrderedDict()
         self._writes = 0
 
@@ -43,18 +49,30 @@ class Fresh(Generic[Key, Value]):
         """Read one value anew when it is asked for next."""
         self._kept.pop(key, None)
 
+    def note_changed(self, key: Key) -> None:
+        """Read one value anew when it is asked for next, unless that was done for a change a moment ago."""
+        kept = self._kept.get(key)
+        if kept is not None:
+            kept.is_changed = True
+
     async def get(self, key: Key) -> Value:
         """Return a value as it was at most a second ago. Raises what reading it raises, and remembers no failure."""
         now = asyncio.get_running_loop().time()
         kept = self._kept.get(key)
-        if kept is None or kept.writes != self._writes or now - kept.begun >= FRESH_SECONDS:
+        if kept is None or self._is_old(kept, now):
             task = asyncio.ensure_future(self._read(key))
-            kept = self._kept[key] = _Read(task, now, self._writes)
+            followed_at = -PACE_SECONDS if kept is None else now if kept.is_changed else kept.followed_at
+            kept = self._kept[key] = _Read(task, now, self._writes, followed_at)
             task.add_done_callback(lambda done: self._forget_failure(key, done))
-            if len(self._kept) > KEPT_MAX:
+            if len(self._kept) > self._kept_max:
                 self._kept.popitem(last=False)
         # Who goes away does not take the value from those who wait with them.
         return await asyncio.shield(kept.value)
+
+    def _is_old(self, kept: _Read[Value], now: float) -> bool:
+        if kept.writes != self._writes or now - kept.begun >= FRESH_SECONDS:
+            return True
+        return kept.is_changed and now - kept.followed_at >= PACE_SECONDS
 
     def _forget_failure(self, key: Key, done: "asyncio.Future[Value]") -> None:
         if done.cancelled() or done.exception() is not None:

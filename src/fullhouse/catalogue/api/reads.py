@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import find_viewer, public
@@ -20,7 +21,7 @@ from fullhouse.catalogue.api.answers import (
 from fullhouse.catalogue.api.asked_by import EventBoardDep, Viewer
 from fullhouse.catalogue.api.fields import DayOrInstant
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
-from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
+from fullhouse.catalogue.event_board import EventsShown, ListWanted
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import EventNotFound, SessionNotFound
 from fullhouse.infra.hot import (
@@ -39,12 +40,10 @@ from fullhouse.infra.http import (
     Limit,
     Line,
     Page,
-    ResourcesDep,
     decode_cursor,
     encode_cursor,
     problems,
 )
-from fullhouse.infra.postgres import NO_ORGANIZATION, connection
 
 router = APIRouter(tags=["events"])
 _LIST = "events"
@@ -53,18 +52,19 @@ IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=100
 _if_none_match = header_reader("If-None-Match", IfNoneMatch)
 
 
-def _detail(model: type[ApiModel]) -> dict[int | str, dict[str, Any]]:
+def _tagged(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Describe an answer that has an entity tag."""
-    return {
-        200: {"model": model},
-        304: {"description": "It is still what the If-None-Match header names."},
-        **problems(404),
-    }
+    return {200: {"model": model}, 304: {"description": "It is still what the If-None-Match header names."}}
 
 
-@router.get("/events", dependencies=[public()])
-async def get_events(
-    resources: ResourcesDep,
+def _detail(model: type[ApiModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe one thing, with an entity tag."""
+    return {**_tagged(model), **problems(404)}
+
+
+@router.get("/events", dependencies=[public()], responses=_tagged(Page[EventAnswer]), response_model=None)
+async def get_events(  # noqa: PLR0913, PLR0917 (each is a field of the query)
+    board: EventBoardDep,
     cursor: Cursor = None,
     limit: Limit = 50,
     q: Annotated[Line, Query(max_length=100, description="Words in the name, place or description.")] = "",
@@ -72,19 +72,24 @@ async def get_events(
         DayOrInstant | None, Query(alias="from", description="Not over by then. Default: not over by now.")
     ] = None,
     starts_until: Annotated[DayOrInstant | None, Query(alias="to", description="Starting before then.")] = None,
-) -> Page[EventAnswer]:
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """List published events by start: those that are not over, or with `from` those that were not over by then."""
     after = decode_cursor(_LIST, cursor, (datetime, UUID))
-    async with connection(resources.pool, NO_ORGANIZATION) as conn:
-        search = EventSearch(q, starts_from or await load_now(conn), starts_until)
-        found = await list_published_events(conn, search, None if after is None else (after[0], after[1]), limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(
-        items=[event_answer(event) for event in found[:limit]],
+    place = None if after is None else (after[0], after[1])
+    shown = await board.list_events(ListWanted(limit, place, q, starts_from, starts_until))
+    return _answer(shown.keep("list", lambda: _page(shown)), if_none_match, public=True)
+
+
+def _page(shown: EventsShown) -> bytes:
+    last = shown.events[-1] if shown.has_more else None
+    page = Page(
+        items=[event_answer(event) for event in shown.events],
         next_cursor=None
         if last is None or last.starts_at is None
         else encode_cursor(_LIST, last.starts_at, last.event_id),
     )
+    return page.model_dump_json().encode()
 
 
 @router.get("/events/{event_id}", responses=_detail(EventDetail), response_model=None)

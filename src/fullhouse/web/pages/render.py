@@ -1,6 +1,6 @@
 """From a template to an answer: the language, the headers that browsers are held to, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -44,21 +44,39 @@ def render_page(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Render a template in the language of the request."""
+    return _answer(request, _render(request, template, values), status, headers or {})
+
+
+def render_kept(
+    request: Request,
+    template: str,
+    values: Callable[[], Mapping[str, object]],
+    keep: Callable[[str, Callable[[], bytes]], tuple[bytes, str]],
+) -> Response:
+    """Render a template that shows everybody the same, once for each language while what it shows does not change.
+
+    ``keep`` remembers what was made, beside what it was made of, and gives it an entity tag. Whoever asks with a query
+    of their own gets a page of their own.
+    """
+    if request.url.query:
+        return render_page(request, template, values())
+    form = f"{template} {speaker_of(request).language} {request.url.path}"
+    body, etag = keep(form, lambda: _render(request, template, values()).encode())
+    if request.headers.get("if-none-match") == etag:
+        return _answer(request, b"", 304, {"ETag": etag})
+    return _answer(request, body, 200, {"ETag": etag})
+
+
+def _render(request: Request, template: str, values: Mapping[str, object]) -> str:
     speak = speaker_of(request)
-    text = (
-        environment(speak.language)
-        .get_template(template)
-        .render(
-            {
-                "switches": [_switch(request, language, speak.language) for language in LANGUAGES],
-                "path": request.url.path,
-                **values,
-            }
-        )
-    )
-    answer = HTMLResponse(
-        text, status, headers={**PAGE_HEADERS, "Content-Language": speak.html_language, **(headers or {})}
-    )
+    switches = [_switch(request, language, speak.language) for language in LANGUAGES]
+    made = environment(speak.language).get_template(template)
+    return made.render({"switches": switches, "path": request.url.path, **values})
+
+
+def _answer(request: Request, body: str | bytes, status: int, headers: Mapping[str, str]) -> Response:
+    speak = speaker_of(request)
+    answer = HTMLResponse(body, status, headers={**PAGE_HEADERS, "Content-Language": speak.html_language, **headers})
     remember_language(request, answer)
     return answer
 

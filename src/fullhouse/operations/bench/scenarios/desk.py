@@ -156,7 +156,7 @@ async def _alone_over_statement(place: _Place, section: Section) -> None:
     statements, whole, rounds = list[float](), list[float](), list[float]()
 
     def note(record: Any) -> None:  # noqa: ANN401 (the driver's own)
-        if "INSERT INTO reservations" in record.query:
+        if "reservation" in record.query:
             statements.append(record.elapsed)
 
     alone = await open_pool(place.url, size_max=1, application_name="fullhouse-bench")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
-from fullhouse.operations.bench.figures import Load, Section
+from fullhouse.operations.bench.figures import Load, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import OpenLoop
@@ -43,14 +43,16 @@ async def overload(bench: Bench) -> Section:
     best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
     section.figures.append(figure("what the machine can do", "/s", [best]))
     for times in OVERLOADS:
-        section.loads += await _overload(bench, log, body, best * times, f"{times:g} times")
-        section.notes.append(_says(section.loads[-2], best))
+        loads = await _overload(bench, log, body, best * times, f"{times:g} times")
+        section.loads += loads
+        section.ratios += _judged(loads, best)
     await _slow_commits(bench, slow=True)
     try:
         slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
         section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
-        section.loads += await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
-        section.notes.append(_says(section.loads[-2], slow))
+        loads = await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
+        section.loads += loads
+        section.ratios += _judged(loads, slow)
     finally:
         await _slow_commits(bench, slow=False)
     memory = sum(bench.house.resident_bytes(" api ").values()) / 1e6
@@ -58,7 +60,9 @@ async def overload(bench: Bench) -> Section:
     async with bench.connected() as wires:
         await asyncio.sleep(NORMAL_SECONDS)
         calm = OpenLoop(wires, same_hold(body, "overload-calm"), log.judge)
-        section.loads.append(await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds))
+        load = await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds)
+    section.loads.append(load)
+    section.ratios.append(Ratio("5 s afterwards: accepted of offered", (_share(load),), 1.0))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
         bench.house
     )
@@ -66,28 +70,49 @@ async def overload(bench: Bench) -> Section:
 
 
 async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> list[Load]:
-    """Offer a load, with health checks beside it; return both."""
+    """Offer a load, with health checks and scans beside it; return all three."""
     bench.advance(name)
-    async with bench.connected(CONNECTIONS) as wires, bench.connected(8) as others:
+    async with bench.connected(CONNECTIONS) as wires, bench.connected(8) as probes, bench.connected(8) as gates:
         health = request("GET", "/healthz")
+        bearer = (("authorization", f"Bearer {bench.organizer.scanner_key}"),)
+        scan = request("POST", "/api/v1/tickets/validate", bearer, b'{"code":"none of ours"}')
         crowd = OpenLoop(wires, same_hold(body, f"overload-{name.replace(' ', '')}"), log.judge)
-        beside = OpenLoop(others, lambda _: health, by_status)
+        beside = OpenLoop(probes, lambda _: health, by_status)
+        door = OpenLoop(gates, lambda _: scan, by_status)
         return list(
             await asyncio.gather(
                 crowd.run(name, rate, bench.plan.seconds),
                 beside.run(f"{name}: health checks", BESIDE_PER_SECOND, bench.plan.seconds),
+                door.run(f"{name}: the door", BESIDE_PER_SECOND, bench.plan.seconds),
             )
         )
 
 
-def _says(load: Load, best: float) -> str:
-    good = load.rate("accepted") / best
-    accepted, refused = load.percentile("accepted", 99.0), load.percentile("told to wait", 99.0)
-    return (
-        f"{load.name}: goodput {good:.0%} of the best (to reach {GOODPUT_SHARE:.0%}), p99 of what was accepted "
-        f"{accepted:,.0f} ms (at most {ACCEPTED_P99_MS:,.0f}), of refusals {refused:,.0f} ms (at most "
-        f"{REFUSED_P99_MS:,.0f})"
-    )
+def _judged(loads: Sequence[Load], best: float) -> list[Ratio]:
+    """Compare a load, and what went on beside it, with what is to reach."""
+    load, *beside = loads
+    refused = load.percentile("told to wait", 99.0)
+    found = [
+        Ratio(f"{load.name}: goodput over the best", (load.rate("accepted") / best,), GOODPUT_SHARE),
+        Ratio(
+            f"{load.name}: p99 of what was accepted, ms",
+            (load.percentile("accepted", 99.0),),
+            ACCEPTED_P99_MS,
+            is_most=True,
+        ),
+        Ratio(f"{load.name}: p99 of refusals, ms", (refused,), REFUSED_P99_MS, is_most=True),
+        Ratio(f"{load.name}: answered with a hold or told to wait, of all", (_answered(load),), 1.0),
+    ]
+    return found + [Ratio(f"{one.name}: answered well, of all", (_share(one),), 1.0) for one in beside]
+
+
+def _share(load: Load) -> float:
+    return load.counts.get("accepted", 0) / max(1, sum(load.counts.values()))
+
+
+def _answered(load: Load) -> float:
+    known = load.counts.get("accepted", 0) + load.counts.get("told to wait", 0)
+    return known / max(1, sum(load.counts.values()))
 
 
 async def _slow_commits(bench: Bench, *, slow: bool) -> None:

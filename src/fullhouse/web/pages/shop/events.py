@@ -1,5 +1,6 @@
 """The pages of events: the list, and one event with its sessions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -10,12 +11,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from fullhouse.access.http import public
 from fullhouse.catalogue.api.asked_by import EventBoardDep
-from fullhouse.catalogue.queries import EventSearch, list_published_events, load_now
+from fullhouse.catalogue.event_board import ListWanted
 from fullhouse.events.rules import Event, EventNotFound, EventStatus
-from fullhouse.infra.http import CursorMalformed, ResourcesDep, decode_cursor, encode_cursor, unstorable
-from fullhouse.infra.postgres import NO_ORGANIZATION, connection
+from fullhouse.infra.http import CursorMalformed, decode_cursor, encode_cursor, unstorable
 from fullhouse.web.pages.language import speaker_of
-from fullhouse.web.pages.render import render_page
+from fullhouse.web.pages.render import render_kept
 from fullhouse.web.pages.route import PageRoute
 from fullhouse.web.pages.shop.session_view import session_card
 
@@ -43,28 +43,27 @@ class EventRow:
 
 @router.get("/")
 async def get_events_page(
-    request: Request, resources: ResourcesDep, q: Annotated[str, Query()] = "", cursor: str | None = None
+    request: Request, board: EventBoardDep, q: Annotated[str, Query()] = "", cursor: str | None = None
 ) -> Response:
     """Show the published events that are not over, by start."""
     search = " ".join(q.split())[:SEARCH_LENGTH_MAX]
     search = "" if unstorable(search) else search
     after = _read_cursor(cursor)
-    async with connection(resources.pool, NO_ORGANIZATION) as conn:
-        now = await load_now(conn)
-        wanted = EventSearch(search, starts_from=now)
-        found = await list_published_events(conn, wanted, after, EVENTS_PER_PAGE + 1)
-    shown, more = found[:EVENTS_PER_PAGE], len(found) > EVENTS_PER_PAGE
-    last = shown[-1] if more else None
-    values = {
-        "search": search,
-        "events": [_row(event) for event in shown],
-        "is_later_page": after is not None,
-        "first_query": _query(search, None),
-        "next_query": None
-        if last is None or last.starts_at is None
-        else _query(search, encode_cursor(_LIST, last.starts_at, last.event_id)),
-    }
-    return render_page(request, "events.html", values)
+    found = await board.list_events(ListWanted(EVENTS_PER_PAGE, after, search))
+
+    def values() -> Mapping[str, object]:
+        last = found.events[-1] if found.has_more else None
+        return {
+            "search": search,
+            "events": [_row(event) for event in found.events],
+            "is_later_page": after is not None,
+            "first_query": _query(search, None),
+            "next_query": None
+            if last is None or last.starts_at is None
+            else _query(search, encode_cursor(_LIST, last.starts_at, last.event_id)),
+        }
+
+    return render_kept(request, "events.html", values, found.keep)
 
 
 @router.get("/events/{event_id}")
@@ -75,14 +74,17 @@ async def get_event_page(request: Request, event_id: UUID, board: EventBoardDep)
     if not view.is_public:
         raise EventNotFound
     speak = speaker_of(request)
-    values = {
-        "event": view.event,
-        "is_cancelled": view.event.status is EventStatus.CANCELLED,
-        "seller": shown.seller,
-        "paragraphs": [part.strip() for part in view.event.description.split("\n\n") if part.strip()],
-        "sessions": [session_card(session, shown.now, speak) for session in view.sessions],
-    }
-    return render_page(request, "event.html", values)
+
+    def values() -> Mapping[str, object]:
+        return {
+            "event": view.event,
+            "is_cancelled": view.event.status is EventStatus.CANCELLED,
+            "seller": shown.seller,
+            "paragraphs": [part.strip() for part in view.event.description.split("\n\n") if part.strip()],
+            "sessions": [session_card(session, shown.now, speak) for session in view.sessions],
+        }
+
+    return render_kept(request, "event.html", values, shown.keep)
 
 
 def _row(event: Event) -> EventRow:
