@@ -51,7 +51,7 @@ class EventShown:
 class ListWanted(NamedTuple):
     """A page of the published events: those that are not over, or that a search finds."""
 
-    count: int
+    length: int
     after: tuple[datetime, UUID] | None = None
     text: str = ""
     starts_from: datetime | None = None
@@ -120,8 +120,8 @@ class EventBoard:
     async def _read_list(self, wanted: ListWanted) -> EventsShown:
         async with connection(self._pool, NO_ORGANIZATION) as conn:
             search = EventSearch(wanted.text, wanted.starts_from or await load_now(conn), wanted.starts_until)
-            found = await list_published_events(conn, search, wanted.after, wanted.count + 1)
-        return EventsShown(found[: wanted.count], len(found) > wanted.count)
+            found = await list_published_events(conn, search, wanted.after, wanted.length + 1)
+        return EventsShown(found[: wanted.length], len(found) > wanted.length)
 
     async def _read_event(self, event_id: UUID) -> EventShown:
         organization_id = await find_organization(self._pool, "event", event_id)

@@ -71,7 +71,7 @@ class Answering(RequestResponseCycle):
     def _keep_head(self, message: Any, fixed: Fixed) -> bool:  # noqa: ANN401 (as the server has it)
         """Write a head of the usual form, for its body to go with it. Return whether it has that form."""
         status: int = message["status"]
-        headers: Sequence[tuple[bytes, bytes]] = message["headers"]
+        headers: Sequence[tuple[bytes, bytes]] = [*self.default_headers, *message["headers"]]
         length = 0 if status in _WITHOUT_BODY else None
         lines = [STATUS_LINE[status]]
         for name, value in headers:
@@ -82,7 +82,7 @@ class Answering(RequestResponseCycle):
             lines += (name, b": ", value, b"\r\n")
         own = b"".join(lines)
         # Each line has one end: there is none inside a value.
-        if length is None or self.response_started or not self.keep_alive or self.default_headers:
+        if length is None or self.response_started or not self.keep_alive:
             return False
         if own.count(b"\n") != len(headers) + 1 or own.count(b"\r") != len(headers) + 1 or b"\0" in own:
             raise RuntimeError("Invalid HTTP header.")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
@@ -24,7 +24,7 @@ from fullhouse.operations.verify import verify
 from fullhouse.reservations.rules import BestAvailable, ItemRequest
 
 OVER_PGBENCH: Final = 20.0
-SLOWER_COMMITS: Final = ("commit_delay = 2000", "commit_siblings = 0")
+SLOWER_COMMITS: Final[Sequence[LiteralString]] = ("commit_delay = 2000", "commit_siblings = 0")
 """Every commit then waits two milliseconds before it writes, as on a network disk."""
 OVER_PGBENCH_SLOWER: Final = 30.0
 PAIRS_OVER_SINGLE: Final = 5.0
@@ -221,7 +221,7 @@ async def _line(child: Process) -> bytes:
     return await child.stdout.readline()
 
 
-async def _configure(place: _Place, settings: Sequence[str]) -> None:
+async def _configure(place: _Place, settings: Sequence[LiteralString]) -> None:
     async with as_owner(place.url) as conn:
         for setting in settings:
             await conn.execute(f"ALTER SYSTEM SET {setting}")
