@@ -47,7 +47,7 @@ def test_an_unknown_scenario_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fullhouse.cli.main", "bench", "onsale", "nonsense"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
     assert run.returncode == 2
-    assert run.stderr.startswith("fullhouse: there is no scenario nonsense; there are limits, onsale, ")
+    assert run.stderr.startswith("fullhouse: there is no scenario nonsense; there are limits, desk, onsale, ")
     assert run.stdout == ""
 
 

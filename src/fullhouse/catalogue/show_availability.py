@@ -66,7 +66,7 @@ class AvailabilityBoard:
     def note_held(self, _stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
         """Make the answer of a session anew, beside the sale: once for the holds of a quarter of a second."""
         if held:
-            self._fresh.note_changed(terms.session_id)
+            self._fresh.forget(terms.session_id)
         if held and terms.session_id not in self._refreshing:
             name = f"availability {terms.session_id}"
             self._refreshing[terms.session_id] = asyncio.create_task(self._refresh(terms.session_id), name=name)

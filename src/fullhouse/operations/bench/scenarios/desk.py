@@ -14,7 +14,7 @@ from typing import Any, Final, LiteralString
 
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Pool, open_pool
+from fullhouse.infra.postgres import Pool, connection, open_pool
 from fullhouse.operations.bench.bench import Bench, figure
 from fullhouse.operations.bench.desk_process import open_office, sell
 from fullhouse.operations.bench.figures import Figure, Ratio, Section, ratio
@@ -160,7 +160,7 @@ async def _alone_over_statement(place: _Place, section: Section) -> None:
             statements.append(record.elapsed)
 
     alone = await open_pool(place.url, size_max=1, application_name="fullhouse-bench")
-    async with alone.acquire() as conn:
+    async with connection(alone, on_sale.organization_id) as conn:
         conn.add_query_logger(note)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] (the driver's)
     office = open_office(alone)
     for turn in range(place.bench.plan.rounds):
