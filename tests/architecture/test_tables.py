@@ -21,8 +21,11 @@ WRITTEN_BY_OTHERS = {
     ("reservations/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
     ("reservations/hold_at_version.py:hold_at_version", "idempotency_keys"): "the same",
     **{
-        ("operations/bench/scenarios/growing.py:(module)", table): "a benchmark lays old rows on a server of its own"
-        for table in ("outbox", "idempotency_keys", "orders", "tickets")
+        ("operations/bench/lay_rows.py:(module)", table): "a benchmark lays rows on a server of its own"
+        for table in (
+            *("outbox", "inbox", "idempotency_keys", "reservations", "orders", "units", "tickets", "admissions"),
+            *("sessions", "price_categories", "ticket_types", "prices", "stock", "quotas", "directory"),
+        )
     },
     ("reservations/hold_one_at_version.py:hold_one_at_version", "idempotency_keys"): "the same",
 }

@@ -12,6 +12,7 @@ from fullhouse.cli.bench import NAMES
 from fullhouse.infra.postgres import Pool
 from fullhouse.operations.bench.bench import Log
 from fullhouse.operations.bench.catalogue import SCENARIOS
+from fullhouse.operations.bench.scenarios.trouble import went_on
 from fullhouse.operations.bench.stock import room
 
 
@@ -65,6 +66,12 @@ async def test_the_log_finds_what_is_lost_and_what_was_promised_twice(pool: Pool
         "1 reservations were promised twice",
         "1 reservations were promised and are not there",
     ]
+
+
+def test_selling_went_on_when_the_longest_pause_after_a_kill_ended() -> None:
+    # One that was under way at the kill is answered after it, and is no sign of life.
+    assert went_on([9.0, 9.9, 10.1, 13.0, 13.1, 14.0], killed_at=10.0) == 13.0
+    assert went_on([9.9, 18.0], killed_at=10.0) == 18.0
 
 
 @pytest.mark.parametrize("seats", [1, 99, 100, 101, 5_000, 5_001])

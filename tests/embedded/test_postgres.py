@@ -91,6 +91,22 @@ async def test_stale_pid_file_that_names_a_living_process_does_not_stop_the_star
         second.stop()
 
 
+async def test_stale_lock_of_the_socket_that_names_another_server_does_not_stop_the_start(
+    running: postgres.EmbeddedPostgres, short_folder: Path
+) -> None:
+    """After a kill its number may belong to another process of the same user, such as another server."""
+    killed = postgres.start(short_folder / "other")
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_until(lambda: not killed.is_running(), "the killed server is noticed")
+    [lock] = killed.folder.path.glob(".s.PGSQL.*.lock")
+    lock.write_text(f"{running.pid}\n{lock.parent}/data\n0\n5432\n{lock.parent}\n", encoding="utf-8")
+    killed.restart()
+    try:
+        assert await fetchval(killed.url, "SELECT 1") == 1
+    finally:
+        killed.stop()
+
+
 async def test_two_folders_side_by_side_are_apart(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
     other = postgres.start(short_folder / "other")
     try:

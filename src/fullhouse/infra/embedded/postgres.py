@@ -6,6 +6,7 @@ on any server: fsync stays on, and a killed server recovers at the next start.
 
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -30,6 +31,9 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "logging_collector": "off",
     "log_checkpoints": "off",
+    # After a crash the files are put on the disk before anything else: all at once, which is seconds sooner, where the
+    # system can.
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
 
@@ -136,8 +140,9 @@ def _launch(programs: Path, folder: Folder, port: int, settings: Mapping[str, st
 def _run(launch: Launch, folder: Folder) -> subprocess.Popen[bytes]:
     folder.rotate_log()
     pid_file = folder.path / "data" / "postmaster.pid"
-    # The inherited lock proves that no server is left, so the file is stale; its number may be another's by now.
-    pid_file.unlink(missing_ok=True)
+    # The inherited lock proves that no server is left, so the files are stale; their number may be another's by now.
+    for stale in (pid_file, *folder.path.glob(".s.PGSQL.*.lock")):
+        stale.unlink(missing_ok=True)
     child = process.spawn(launch, folder)
     process.await_ready(child, lambda: _is_ready(_status(pid_file)), launch.name, folder)
     return child

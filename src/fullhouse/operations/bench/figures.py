@@ -78,12 +78,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A cost over a size: what it is to show is that it stays level."""
+    """A cost over a size: what it is to show is that it stays level. Those of one ``group`` are drawn together."""
 
     name: str
     x_name: str
     y_name: str
     points: Sequence[tuple[float, float]]
+    group: str = ""
 
 
 @dataclass(slots=True)

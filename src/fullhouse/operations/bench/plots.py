@@ -12,6 +12,7 @@ from fullhouse.operations.bench.run import Report
 
 _BLUE: Final = "#2f6690"
 _RED: Final = "#8c2f39"
+COST_SHARE_MAX: Final = 1.2
 
 
 def draw(report: Report, folder: Path) -> list[str]:
@@ -68,14 +69,21 @@ def _latencies(loads: Sequence[Load]) -> Picture:
 
 
 def _curves(curves: Sequence[Curve]) -> Picture:
-    picture = Picture(figsize=(9, 2.6 * len(curves)), layout="constrained")
-    for number, curve in enumerate(curves):
-        axes: Any = picture.add_subplot(len(curves), 1, number + 1)
-        axes.plot([f"{x:,.0f}" for x, _ in curve.points], [y for _, y in curve.points], marker="o", color=_BLUE)
-        axes.set_title(curve.name, fontsize=9)
-        axes.set_xlabel(curve.x_name)
-        axes.set_ylabel(curve.y_name)
+    """Draw each as shares of its smallest case, beside the most that it may be."""
+    groups = dict.fromkeys(curve.group or curve.name for curve in curves)
+    picture = Picture(figsize=(9, 2.8 * len(groups)), layout="constrained")
+    for number, group in enumerate(groups):
+        axes: Any = picture.add_subplot(len(groups), 1, number + 1)
+        drawn = [curve for curve in curves if (curve.group or curve.name) == group]
+        for curve in drawn:
+            shares = [y / curve.points[0][1] for _, y in curve.points]
+            axes.plot([f"{x:,.0f}" for x, _ in curve.points], shares, marker="o", label=curve.name.partition(",")[0])
+        axes.axhline(COST_SHARE_MAX, color=_RED, linewidth=1)
+        axes.set_title(group, fontsize=9)
+        axes.set_xlabel(drawn[0].x_name)
+        axes.set_ylabel("cost, of the smallest case")
         axes.set_ylim(bottom=0)
+        axes.legend(fontsize=8)
     return picture
 
 

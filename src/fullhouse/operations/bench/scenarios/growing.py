@@ -7,126 +7,129 @@ from pathlib import Path
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, figure, prepare
+from fullhouse.operations.bench.costs import (
+    ACTS,
+    CALLERS,
+    for_each,
+    measure_costs,
+    served,
+    spent,
+    worker_paused,
+)
 from fullhouse.operations.bench.figures import Curve, Section
-from fullhouse.operations.bench.holds import each_hold, hold_body, same_hold
+from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import running_house
-from fullhouse.operations.bench.limits import as_owner
-from fullhouse.operations.bench.load import MakeRequest
+from fullhouse.operations.bench.lay_rows import lay_old_rows, lay_sessions
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
+from fullhouse.operations.bench.wire import Wire, request
 
 ROOMS: Final = (1_000, 20_000, 200_000)
-SESSIONS: Final = (1, 100, 10_000)
+SESSIONS: Final = 10_000
+FEW_SESSIONS: Final = 100
+SAMPLE: Final = 1_000
 PROCESSES: Final = (1, 2, 4)
-_ROWS_AT_ONCE: Final = 100_000
+MORE_MAX: Final = 0.2
 _runs = itertools.count()
-
-_OLD_ROWS: Final = (
-    """
-    INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, sent_at)
-    SELECT $1, gen_random_uuid(), number % 64, gen_random_uuid(), 'order.paid', 1, '{}', clock_timestamp()
-    FROM generate_series(1, $2::integer) AS number
-    """,
-    """
-    INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-    SELECT $1, 'old', gen_random_uuid()::text, '\\x00', 201, '{}' FROM generate_series(1, $2::integer) AS number
-    """,
-    """
-    INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, status, secret_hash,
-                        total_minor, currency, paid_at)
-    SELECT $1, gen_random_uuid(), $3, $4, gen_random_uuid(), 'paid', '\\x00', 0, 'EUR', clock_timestamp()
-    FROM generate_series(1, $2::integer)
-    """,
-    """
-    INSERT INTO tickets (organization_id, ticket_id, event_id, session_id, order_id, unit_id, generation, key_id)
-    SELECT $1, gen_random_uuid(), $3, $4, gen_random_uuid(), gen_random_uuid(), 1, 1
-    FROM generate_series(1, $2::integer)
-    """,
-)
 
 
 async def growth(bench: Bench) -> Section:
-    """Sell the same in ever larger houses."""
-    section = Section("growth", "The same requests in larger rooms, with more sessions, old rows and processes.")
+    """Sell the same in ever larger houses; each act is measured by the processor time of the API and Postgres."""
+    section = Section(
+        "growth",
+        "Processor time of single acts (API and Postgres) in larger rooms, with more sessions, old rows and processes.",
+    )
     log = Log()
-    section.curves.append(await _rooms(bench, log))
-    section.curves.append(await _sessions(bench, log))
-    section.curves.append(await _old_rows(bench, log))
+    memory = {"idle": _memory(bench)}
+    await _rooms(bench, log, section)
+    memory[f"rooms of {sum(ROOMS):,} seats in three sessions"] = _memory(bench)
+    await _sessions(bench, log, section)
+    memory[f"{SESSIONS:,} sessions touched"] = _memory(bench)
+    await _old_rows(bench, log, section)
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id)
-    section.curves.append(await _processes(bench))
+    await _processes(bench, section)
+    section.figures += [figure(f"memory of the API, {when}", " MB", [used]) for when, used in memory.items()]
     for curve in section.curves:
-        costs = [1 / rate for _, rate in curve.points]
-        section.notes.append(
-            f"{curve.name}: the largest costs {costs[-1] / costs[0] - 1:+.0%} (to reach at most +20 %)"
-        )
-    memory = bench.house.resident_bytes(" api ").values()
-    section.figures.append(figure("memory of an API process afterwards", " MB", [max(memory, default=0) / 1e6]))
+        more = max(y for _, y in curve.points) / curve.points[0][1] - 1
+        verdict = "" if more <= MORE_MAX else ", **not reached**"
+        section.notes.append(f"{curve.name}: at most {more:+.0%} (to stay within {MORE_MAX:+.0%}){verdict}")
     return section
 
 
-async def _rooms(bench: Bench, log: Log) -> Curve:
-    points: list[tuple[float, float]] = []
+async def _rooms(bench: Bench, log: Log, section: Section) -> None:
+    found: list[tuple[float, dict[str, float]]] = []
     for seats in ROOMS:
         bench.advance(f"a room of {seats:,} seats")
         on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=seats)
-        make = same_hold(hold_body(on_sale, {"best_available": 1}), _run())
-        # No longer than the smallest room lasts, or the larger ones would be compared with refusals.
-        points.append((seats, await bench.capacity(make, log.judge, seconds=min(bench.plan.seconds, 1.0))))
-    return Curve("best seats in larger rooms", "seats", "holds/s", points)
+        found.append((seats, await measure_costs(bench, on_sale, "best_available", log, _run())))
+    section.curves += _curves("larger rooms", "seats", found)
 
 
-async def _sessions(bench: Bench, log: Log) -> Curve:
-    points: list[tuple[float, float]] = []
-    made: list[OnSale] = []
-    for sessions in SESSIONS:
-        bench.advance(f"{sessions:,} sessions")
-        while len(made) < sessions:
-            made.append(await put_on_sale(bench.house.database, bench.organizer))
-        points.append((sessions, await bench.capacity(_spread(made), log.judge)))
-    return Curve("holds spread over more sessions", "sessions", "holds/s", points)
-
-
-def _spread(made: Sequence[OnSale]) -> MakeRequest:
-    bodies = [hold_body(on_sale, {"quantity": 1}) for on_sale in made]
-    return each_hold(lambda number: bodies[number % len(bodies)], _run())
-
-
-async def _old_rows(bench: Bench, log: Log) -> Curve:
-    points: list[tuple[float, float]] = []
+async def _sessions(bench: Bench, log: Log, section: Section) -> None:
+    """Measure one session before and after thousands of others were looked at and sold; and holds over all of them."""
+    bench.advance("one session")
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    body = hold_body(on_sale, {"quantity": 1})
+    found = [(1.0, await measure_costs(bench, on_sale, "quantity", log, _run()))]
+    bench.advance(f"{SESSIONS:,} sessions")
+    laid = await lay_sessions(bench.house.database_url, on_sale, SESSIONS)
+    spread = [(float(count), await _spread(bench, laid[:count])) for count in (FEW_SESSIONS, SESSIONS)]
+    found.append((float(SESSIONS), await measure_costs(bench, on_sale, "quantity", log, _run())))
+    section.curves += _curves("among other sessions", "sessions", found)
+    section.curves.append(Curve("a hold in a session of its own each", "sessions", "µs", spread))
+
+
+async def _spread(bench: Bench, laid: Sequence[OnSale]) -> float:
+    """Hold one place in each session and look at it; then hold again in some, and return what that costs."""
+    first = [same_hold(hold_body(one, {"quantity": 1}), _run())(0) for one in laid]
+    looks = [request("GET", f"/api/v1/sessions/{one.session_id}/availability") for one in laid]
+    some = laid[:: max(1, len(laid) // SAMPLE)]
+    again = [same_hold(hold_body(one, {"quantity": 1}), _run())(0) for one in some]
+
+    async def ask(wire: Wire, data: bytes) -> None:
+        await served(wire, data, (200, 201))
+
+    async with bench.connected(CALLERS) as wires:
+        await for_each(wires, first, ask)
+        await for_each(wires, looks, ask)
+        async with worker_paused(bench):
+            before = spent(bench)
+            await for_each(wires, again, ask)
+            return (spent(bench) - before) / len(again) * 1e6
+
+
+async def _old_rows(bench: Bench, log: Log, section: Section) -> None:
+    """Measure before and after years of sales lie in the tables, too young for anything to prune them meanwhile."""
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+    over = await put_on_sale(bench.house.database, bench.organizer)
+    found: list[tuple[float, dict[str, float]]] = []
     for rows in (0, bench.plan.rows_before):
         bench.advance(f"{rows:,} old rows in each table")
         if rows:
-            await lay_old_rows(bench.house.database_url, on_sale, rows)
-        points.append((rows, await bench.capacity(same_hold(body, _run()), log.judge)))
-    return Curve("holds beside old rows", "rows in each table", "holds/s", points)
+            await lay_old_rows(bench.house.database_url, over, rows)
+        found.append((rows, await measure_costs(bench, on_sale, "quantity", log, _run())))
+    section.curves += _curves("beside old rows", "rows in each table", found)
 
 
-async def lay_old_rows(url: str, on_sale: OnSale, rows: int) -> None:
-    """Lay so many old messages, keys, orders and tickets of one organization into the tables."""
-    async with as_owner(url) as conn:
-        await conn.execute("SET statement_timeout = 0")
-        for statement in _OLD_ROWS:
-            ids = (on_sale.event_id, on_sale.session_id) if "$3" in statement else ()
-            for laid in range(0, rows, _ROWS_AT_ONCE):
-                count = min(_ROWS_AT_ONCE, rows - laid)
-                await conn.execute(statement, on_sale.organization_id, count, *ids)
-        await conn.execute("ANALYZE outbox, idempotency_keys, orders, tickets")
-
-
-async def _processes(bench: Bench) -> Curve:
+async def _processes(bench: Bench, section: Section) -> None:
     """Start houses of more processes: each competes for the same processors here, which is said beside it."""
-    points: list[tuple[float, float]] = []
+    found: list[tuple[float, dict[str, float]]] = []
     for processes in PROCESSES:
         bench.advance(f"{processes} processes on one session")
         with tempfile.TemporaryDirectory(dir=bench.house.folder) as name:
-            settings = {"FULLHOUSE_RATE_LIMITS": "off"}
+            settings = {"FULLHOUSE_RATE_LIMITS": "off", "FULLHOUSE_SIMULATED_PAYMENTS": "on"}
             async with running_house(Path(name), processes=processes, settings=settings) as house:
                 other = await prepare(bench.plan, house, bench.advance)
                 on_sale = await put_on_sale(house.database, other.organizer)
-                make = same_hold(hold_body(on_sale, {"quantity": 1}), _run())
-                points.append((processes, await other.capacity(make, Log().judge)))
-    return Curve("desks of several processes on one session", "processes", "holds/s", points)
+                found.append((processes, await measure_costs(other, on_sale, "quantity", Log(), _run())))
+    section.curves += _curves("more processes on one session", "processes", found)
+
+
+def _curves(name: str, x_name: str, found: Sequence[tuple[float, dict[str, float]]]) -> list[Curve]:
+    return [Curve(f"{act}, {name}", x_name, "µs", [(x, costs[act]) for x, costs in found], name) for act in ACTS]
+
+
+def _memory(bench: Bench) -> float:
+    """Return the resident memory of the largest API process, in megabytes."""
+    return max(bench.house.resident_bytes(" api ").values(), default=0) / 1e6
 
 
 def _run() -> str:

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
+from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, by_status, figure
+from fullhouse.operations.bench.costs import served
 from fullhouse.operations.bench.figures import Load, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.limits import as_owner
@@ -173,18 +174,20 @@ async def _sell_through(bench: Bench, section: Section, name: str, kill: Callabl
         )
     section.loads.append(load)
     await bench.house.ready()
+    # If selling had not gone on by then, it does now: the pause has an end in any case.
+    async with bench.connected(1) as (wire,):
+        await served(wire, same_hold(body, f"after-{name[:3]}")(0), (CREATED,))
+    sales.append(time.monotonic())
     section.broken += [
         f"{name}: {complaint}" for complaint in await log.lost(bench.house.database, bench.organizer.organization_id)
     ]
-    after = _gap_end(sales, killed_at)
-    return after - killed_at if after else float("inf")
+    return went_on(sales, killed_at) - killed_at
 
 
-def _gap_end(sales: Sequence[float], killed_at: float) -> float | None:
-    """Return when selling went on: the end of the longest pause after the kill began."""
+def went_on(sales: Sequence[float], killed_at: float) -> float:
+    """Return when selling went on: the end of the longest pause after the kill. At least one sale came after it."""
     times = [killed_at, *(at for at in sales if at > killed_at)]
-    pauses = [(after - before, after) for before, after in pairwise(times)]
-    return max(pauses)[1] if pauses else None
+    return max((after - before, after) for before, after in pairwise(times))[1]
 
 
 async def _kill(pids: Sequence[int]) -> None:
