@@ -14,7 +14,8 @@ from harness.waiting import until
 
 from fullhouse.operations.verify import verify
 
-BUYERS = 40
+BUYERS = 16
+PLACES = 160
 
 
 async def _ask_until_answered(
@@ -55,8 +56,8 @@ async def test_holds_survive_the_death_of_the_api_and_retries_hold_once(
     fresh_database: str, valkey_url: str, tmp_path: Path
 ) -> None:
     pool = await open_owners_pool(fresh_database)
-    standing = await make_session(pool, capacity=400)
-    seated = await make_seated_session(pool, rectangle(20, 20))
+    standing = await make_session(pool, capacity=PLACES)
+    seated = await make_seated_session(pool, rectangle(8, 20))
     environment = settings_of(fresh_database, valkey_url, tmp_path, rate_limits="off")
     address = [""]
     kills, counted = asyncio.Event(), [0]
@@ -75,7 +76,7 @@ async def test_holds_survive_the_death_of_the_api_and_retries_hold_once(
     for made, given in zip((standing, seated), answers, strict=True):
         held = [answer.json() for answer in given if answer.status_code == 201]
         assert {answer.status_code for answer in given} == {201, 409}
-        assert len({one["id"] for one in held}) == len(held) == 400
+        assert len({one["id"] for one in held}) == len(held) == PLACES
         rows = await pool.fetch(
             "SELECT reservation_id FROM reservations WHERE organization_id = $1", made.organization_id
         )

@@ -10,7 +10,8 @@ import pytest
 
 from fullhouse.operations.crowd import HABITS
 
-BUYERS = 130
+BUYERS = 4 * len(HABITS)
+"""Each habit comes twice to each of the two venues."""
 
 
 @pytest.mark.timeout(400)

@@ -8,15 +8,25 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from harness.processes import descendants, is_alive, wait_until
+from harness.processes import descendants, is_alive, short_folder_in, wait_until
 
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.embedded.process import SOCKET_PATH_BYTES_MAX, EmbeddedServerError
 
+DATA = Path(__file__).parents[2] / ".data"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Make data once, in ``postgres``: it takes longer than all else. Each test starts and ends its server."""
+    with short_folder_in(DATA) as folder:
+        postgres.start(folder / "postgres").stop()
+        yield folder
+
 
 @pytest.fixture
-def running(short_folder: Path) -> Iterator[postgres.EmbeddedPostgres]:
-    server = postgres.start(short_folder / "postgres")
+def running(home: Path) -> Iterator[postgres.EmbeddedPostgres]:
+    server = postgres.start(home / "postgres")
     yield server
     if server.is_running():
         server.stop()
@@ -33,7 +43,8 @@ async def fetchval(url: str, query: str) -> object:
 async def write_rows(url: str, count: int) -> None:
     conn = await asyncpg.connect(url)
     try:
-        await conn.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
+        await conn.execute("DROP TABLE IF EXISTS kept")
+        await conn.execute("CREATE TABLE kept (id int)")
         await conn.execute("INSERT INTO kept SELECT generate_series(1, $1::int)", count)
     finally:
         await conn.close()
@@ -55,12 +66,12 @@ async def test_server_listens_for_its_owner_alone(running: postgres.EmbeddedPost
     assert await fetchval(running.url, "SHOW listen_addresses") == ""
 
 
-async def test_stop_and_start_keeps_rows_and_files_whole(short_folder: Path) -> None:
-    first = postgres.start(short_folder / "postgres")
+async def test_stop_and_start_keeps_rows_and_files_whole(home: Path) -> None:
+    first = postgres.start(home / "postgres")
     await write_rows(first.url, 10)
     first.stop()
     assert not is_alive(first.pid)
-    second = postgres.start(short_folder / "postgres")
+    second = postgres.start(home / "postgres")
     try:
         assert second.url == first.url
         assert await fetchval(second.url, "SELECT count(*) FROM kept") == 10
@@ -79,12 +90,12 @@ async def test_kill_9_of_the_server_loses_nothing(running: postgres.EmbeddedPost
     assert {pid for pid in below if is_alive(pid)} == set()
 
 
-async def test_stale_pid_file_that_names_a_living_process_does_not_stop_the_start(short_folder: Path) -> None:
-    first = postgres.start(short_folder / "postgres")
+async def test_stale_pid_file_that_names_a_living_process_does_not_stop_the_start(home: Path) -> None:
+    first = postgres.start(home / "postgres")
     first.stop()
-    pid_file = short_folder / "postgres" / "data" / "postmaster.pid"
+    pid_file = home / "postgres" / "data" / "postmaster.pid"
     pid_file.write_text(f"{os.getppid()}\n{pid_file.parent}\n0\n5432\n\n\n0 0\nready\n", encoding="utf-8")
-    second = postgres.start(short_folder / "postgres")
+    second = postgres.start(home / "postgres")
     try:
         assert await fetchval(second.url, "SELECT 1") == 1
     finally:
@@ -108,18 +119,20 @@ async def test_stale_lock_of_the_socket_that_names_another_server_does_not_stop_
 
 
 async def test_two_folders_side_by_side_are_apart(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
+    await write_rows(running.url, 2)
     other = postgres.start(short_folder / "other")
     try:
+        assert await fetchval(other.url, "SELECT to_regclass('kept')") is None
         await write_rows(other.url, 3)
-        assert await fetchval(running.url, "SELECT to_regclass('kept')") is None
+        assert await fetchval(running.url, "SELECT count(*) FROM kept") == 2
         assert await fetchval(other.url, "SELECT count(*) FROM kept") == 3
     finally:
         other.stop()
 
 
-async def test_folder_in_use_is_refused_in_one_line(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
+async def test_folder_in_use_is_refused_in_one_line(running: postgres.EmbeddedPostgres, home: Path) -> None:
     with pytest.raises(EmbeddedServerError, match=r"^the data folder \S+ is in use by another running Fullhouse$"):
-        postgres.start(short_folder / "postgres")
+        postgres.start(home / "postgres")
     assert await fetchval(running.url, "SELECT 1") == 1
 
 
@@ -153,15 +166,15 @@ async def test_long_path_uses_loopback_with_a_password(short_folder: Path) -> No
         server.stop()
 
 
-def test_running_url_is_known_to_others(running: postgres.EmbeddedPostgres, short_folder: Path) -> None:
-    assert postgres.running_url(short_folder / "postgres") == running.url
+def test_running_url_is_known_to_others(running: postgres.EmbeddedPostgres, home: Path) -> None:
+    assert postgres.running_url(home / "postgres") == running.url
     running.stop()
-    assert postgres.running_url(short_folder / "postgres") is None
-    assert postgres.running_url(short_folder / "never") is None
+    assert postgres.running_url(home / "postgres") is None
+    assert postgres.running_url(home / "never") is None
 
 
-def test_server_that_cannot_start_says_why(short_folder: Path) -> None:
+def test_server_that_cannot_start_says_why(home: Path) -> None:
     with pytest.raises(EmbeddedServerError, match=r"^PostgreSQL did not start in .*unrecognized configuration"):
-        postgres.start(short_folder / "postgres", {"no_such_setting": "1"})
-    server = postgres.start(short_folder / "postgres")
+        postgres.start(home / "postgres", {"no_such_setting": "1"})
+    server = postgres.start(home / "postgres")
     server.stop()

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
+from fullhouse.infra import run_alembic
 from fullhouse.infra.migrate import (
     MigrationError,
     migrate,
@@ -80,7 +81,10 @@ async def test_failed_migration_leaves_nothing(fresh_database: str, tmp_path: Pa
     assert await fetchval(fresh_database, "SELECT version_num FROM alembic_version") == ALL[-1]
 
 
-async def test_migration_gives_up_on_a_table_in_use(fresh_database: str, tmp_path: Path) -> None:
+async def test_migration_gives_up_on_a_table_in_use(
+    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_alembic, "LOCK_SECONDS_MAX", 1)
     folder = copy_with_next(tmp_path / "next", "ALTER TABLE outbox ADD COLUMN next_one int;")
     reader = await asyncpg.connect(fresh_database)
     try:

@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,13 +24,8 @@ def server(
     database_url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Program, str]]:
     folder = tmp_path_factory.mktemp("server")
-    with api_process(folder, settings_of(database_url, valkey_url, folder, log_format="json")) as running:
-        yield running
-
-
-@pytest.fixture
-def stoppable(database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[tuple[Program, str]]:
-    with api_process(tmp_path, settings_of(database_url, valkey_url, tmp_path, log_format="json")) as running:
+    environment = settings_of(database_url, valkey_url, folder, log_format="json", drain_seconds="3")
+    with api_process(folder, environment) as running:
         yield running
 
 
@@ -47,64 +41,6 @@ def refuses_connections(address: str) -> bool:
     host, _, port = address.removeprefix("http://").partition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) != 0
-
-
-async def test_a_request_in_flight_is_finished_when_the_process_is_asked_to_stop(
-    stoppable: tuple[Program, str], pool: Pool
-) -> None:
-    program, address = stoppable
-    seller = await make_seller(pool)
-
-    async def waits_for_lock() -> bool:
-        return await pool.fetchval(
-            """
-            SELECT EXISTS (SELECT FROM pg_stat_activity
-                WHERE application_name = 'fullhouse-api' AND wait_event_type = 'Lock'
-                  AND datname = current_database())
-            """
-        )
-
-    async def is_closed() -> bool:
-        return refuses_connections(address)
-
-    async with httpx.AsyncClient(base_url=address, timeout=ANSWER_SECONDS_MAX) as client:
-        async with transaction(pool, seller.organization_id) as conn:
-            await conn.fetchval(
-                "SELECT 1 FROM organizations WHERE organization_id = $1 FOR UPDATE", seller.organization_id
-            )
-            body = {"name": "Door 1", "role": "scanner"}
-            request = asyncio.create_task(client.post(keys_of(seller), headers=seller.bearer(), json=body))
-            await until(waits_for_lock)
-            program.send(signal.SIGTERM)
-            await until(is_closed)
-            assert not request.done()
-        answer = await request
-    assert answer.status_code == 201
-    assert answer.json()["name"] == "Door 1"
-    assert await asyncio.to_thread(program.wait) == 0
-    assert [entry["status"] for entry in entries(program) if entry.get("method") == "POST"] == [201]
-
-
-@pytest.fixture
-def draining(database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[tuple[Program, str]]:
-    environment = settings_of(database_url, valkey_url, tmp_path, drain_seconds="3")
-    with api_process(tmp_path, environment) as running:
-        yield running
-
-
-async def test_it_says_that_it_is_draining_before_it_stops_to_listen(draining: tuple[Program, str]) -> None:
-    program, address = draining
-    async with httpx.AsyncClient(base_url=address) as client:
-        program.send(signal.SIGTERM)
-
-        async def says_so() -> bool:
-            answer = await client.get("/readyz")
-            return (answer.status_code, answer.json()["status"]) == (503, "draining")
-
-        await until(says_so)
-        assert (await client.get("/api/v1/events")).status_code == 200
-    assert await asyncio.to_thread(program.wait) == 0
-    assert refuses_connections(address)
 
 
 async def test_what_was_sent_in_secret_is_in_no_log(server: tuple[Program, str], pool: Pool) -> None:
@@ -198,3 +134,48 @@ async def test_raw_bytes_that_are_no_http_do_not_hurt(server: tuple[Program, str
     async with httpx.AsyncClient(base_url=address) as client:
         assert (await client.get("/healthz")).status_code == 200
     assert [entry for entry in entries(program) if entry["level"] == "error"] == []
+
+
+async def test_it_says_that_it_drains_goes_on_meanwhile_and_finishes_what_is_in_flight(
+    server: tuple[Program, str], pool: Pool
+) -> None:
+    """The last test of this process: it is asked to stop."""
+    program, address = server
+    seller = await make_seller(pool)
+    before = len(program.text())
+
+    async def waits_for_lock() -> bool:
+        return await pool.fetchval(
+            """
+            SELECT EXISTS (SELECT FROM pg_stat_activity
+                WHERE application_name = 'fullhouse-api' AND wait_event_type = 'Lock'
+                  AND datname = current_database())
+            """
+        )
+
+    async def says_so() -> bool:
+        answer = await client.get("/readyz")
+        return (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+    async def is_closed() -> bool:
+        return refuses_connections(address)
+
+    async with httpx.AsyncClient(base_url=address, timeout=ANSWER_SECONDS_MAX) as client:
+        async with transaction(pool, seller.organization_id) as conn:
+            await conn.fetchval(
+                "SELECT 1 FROM organizations WHERE organization_id = $1 FOR UPDATE", seller.organization_id
+            )
+            body = {"name": "Door 1", "role": "scanner"}
+            request = asyncio.create_task(client.post(keys_of(seller), headers=seller.bearer(), json=body))
+            await until(waits_for_lock)
+            program.send(signal.SIGTERM)
+            await until(says_so)
+            assert (await client.get("/api/v1/events")).status_code == 200
+            await until(is_closed)
+            assert not request.done()
+        answer = await request
+    assert answer.status_code == 201
+    assert answer.json()["name"] == "Door 1"
+    assert await asyncio.to_thread(program.wait) == 0
+    log = map(json.loads, program.text()[before:].splitlines())
+    assert [entry["status"] for entry in log if entry.get("method") == "POST"] == [201]
