@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from harness.pools import open_owners_pool
 from harness.processes import short_folder_in
-from harness.servers import Databases, Servers, running_servers
+from harness.servers import Databases, Servers, folder_for_servers, running_servers
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.migrate import migrate
@@ -45,7 +45,7 @@ def worker_number(worker_id: str) -> int:
 
 @pytest.fixture(scope="session")
 def servers(worker_number: int) -> Iterator[Servers]:
-    folder = ROOT / ".data" / f"test-{os.getpid()}-{worker_number}"
+    folder = folder_for_servers(ROOT / ".data") / f"test-{os.getpid()}-{worker_number}"
     with running_servers(folder, worker_number) as running:
         yield running
 

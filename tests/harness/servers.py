@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -18,7 +18,10 @@ EXTERNAL_DATABASE_URL = "FULLHOUSE_TEST_DATABASE_URL"
 EXTERNAL_VALKEY_URL = "FULLHOUSE_TEST_VALKEY_URL"
 
 # The kernel is trusted in the tests that only kill processes, so nothing waits for the disk.
-FAST_POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST_POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this user alone is made in it)
+MEMORY_BYTES_MIN = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class Servers:
     valkey_url: str
     postgres: postgres.EmbeddedPostgres | None
     valkey: valkey.EmbeddedValkey | None
+
+
+def folder_for_servers(otherwise: Path) -> Path:
+    """Return a folder in memory where there is plenty of it: a disk takes longest to make and drop many databases."""
+    if not MEMORY.is_dir() or disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
+        return otherwise
+    folder = MEMORY / f"fullhouse-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def remove_left_over(data: Path) -> None:
