@@ -118,5 +118,5 @@ def _explain(speak: Translator, refused: DomainError) -> str:
     if isinstance(refused, AlreadyMember):
         return speak.gettext("You work there already.")
     if isinstance(refused, InvitationOver):
-        return speak.gettext("This invitation is over.")
+        return speak.gettext("This invitation is over. Ask whoever invited you for another one.")
     return speak.gettext("This invitation is for another address than that of your account.")
