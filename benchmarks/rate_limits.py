@@ -1,13 +1,14 @@
-"""What the limits cost a hold: CPU time of the API's process for each, with the limits on and off, by turns.
+"""What the limits cost a hold: CPU time of the API's process for each, and throughput over HTTP, by turns on and off.
 
-``python benchmarks/rate_limits.py [ROUNDS]`` starts its own PostgreSQL and Valkey. It calls the app without a server
-between, so that all of the time is the product's own, and a limit's part in it looks larger than behind a server.
+``python benchmarks/rate_limits.py [ROUNDS]`` starts its own PostgreSQL and Valkey. First it calls the app without a
+server between, so that all of the time is the product's own, and a limit's part in it looks larger than behind a
+server. Both ways lead through one app, with the same stock in its memory; only the layer of the limits differs. With a
+wide budget nothing is ever refused, whoever comes; with the default budgets, as in production, each address draws small
+blocks from Valkey.
 
-Both ways lead through one app, with the same stock in its memory; only the layer of the limits differs. Rounds are
-short and many, and what is told is the middle of all pairs, since the machine is never as quiet as a limit is cheap.
-
-With a wide budget nothing is ever refused, whoever comes; with the default budgets, as in production, each address draws
-small blocks from Valkey.
+Then two whole Fullhouses, one without limits, are asked for holds over HTTP by turns, by a crowd from 100,000 addresses
+behind a trusted proxy. Rounds are short and many, and what is told is the middle of all pairs, since the machine is
+never as quiet as a limit is cheap.
 """
 
 import asyncio
@@ -37,10 +38,19 @@ from fullhouse.infra.postgres import open_pool
 from fullhouse.infra.rate_limits import NoLimits
 from fullhouse.infra.resources import open_valkey
 from fullhouse.infra.telemetry import configure_logging
+from fullhouse.operations.bench.bench import by_status
+from fullhouse.operations.bench.holds import hold_body
+from fullhouse.operations.bench.house import HOST, House, running_house
+from fullhouse.operations.bench.load import MakeRequest, closed_loop
+from fullhouse.operations.bench.stock import make_organizer, put_on_sale
+from fullhouse.operations.bench.wire import open_wires, request
 from fullhouse.web.edge import Edge
 from fullhouse.web.rate_limits import RateLimits
 
 HOLDS = 640
+CROWD = 100_000
+CONNECTIONS = 64
+SECONDS = 1.5
 
 CALLERS = 64
 NUMBERS = itertools.count()
@@ -137,6 +147,57 @@ async def measure(folder: Path, database_url: str, valkey_url: str, rounds: int)
     await pool.close()
 
 
+async def crowd_at(house: House) -> MakeRequest:
+    """Put a session on sale, and return requests for its places, each from the next address of the crowd."""
+    on_sale = await put_on_sale(house.database, await make_organizer(house.database))
+    headers = (("idempotency-key", "KEY"), ("x-forwarded-for", "ADDRESS"))
+    template = request("POST", "/api/v1/reservations", headers, hold_body(on_sale, {"quantity": 1}))
+    head, _, rest = template.partition(b"KEY")
+    middle, _, body = rest.partition(b"ADDRESS")
+    numbers = itertools.count()
+
+    def make(_number: int) -> bytes:
+        number = next(numbers)
+        client = number % CROWD
+        address = b"10.%d.%d.%d" % (client >> 16, client >> 8 & 255, client & 255)
+        return b"%b%d%b%b%b" % (head, number, middle, address, body)
+
+    return make
+
+
+async def over_http(folder: Path, rounds: int) -> None:
+    """Measure holds a second with limits and without by turns, and print the middle of the ratios."""
+    common = {"FULLHOUSE_TRUSTED_PROXIES": "127.0.0.0/8"}
+    async with (
+        running_house(folder / "off", settings={**common, "FULLHOUSE_RATE_LIMITS": "off"}) as off,
+        running_house(folder / "on", settings=common) as on,
+    ):
+        requests = {id(house): await crowd_at(house) for house in (off, on)}
+        wires = {id(house): await open_wires(HOST, house.port, CONNECTIONS) for house in (off, on)}
+
+        async def rate(house: House) -> float:
+            done, outcomes = await closed_loop(wires[id(house)], SECONDS, requests[id(house)], by_status)
+            if set(outcomes) != {"accepted"}:
+                raise SystemExit(f"holds ended otherwise: {dict(outcomes)}")
+            return done
+
+        for house in (off, on):
+            await rate(house)
+        rates: dict[int, list[float]] = {id(off): [], id(on): []}
+        for turn in range(rounds):
+            for house in (off, on) if turn % 2 else (on, off):
+                rates[id(house)].append(await rate(house))
+        ratios = statistics.quantiles((with_ / without for without, with_ in zip(*rates.values(), strict=True)), n=4)
+        without, with_limits = (statistics.median(values) for values in rates.values())
+        print(
+            f"over HTTP, {CROWD:,} addresses      {without:5,.0f}/s without, {with_limits:5,.0f}/s with:"
+            f" {ratios[1] - 1:+.1%}   (the middle half: {ratios[0] - 1:+.1%} to {ratios[2] - 1:+.1%})"
+        )
+        for opened in wires.values():
+            for wire in opened:
+                wire.close()
+
+
 def main() -> None:
     configure_logging("warning")
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
@@ -148,6 +209,7 @@ def main() -> None:
         finally:
             cache.stop()
             database.stop()
+        uvloop.run(over_http(folder, max(8, rounds // 3)))
 
 
 if __name__ == "__main__":
