@@ -555,6 +555,8 @@ CREATE TABLE stock (
     version bigint NOT NULL DEFAULT 1,
     seat_map_id uuid,
     ever_held boolean NOT NULL DEFAULT false,
+    -- How often refusals were kept for idempotency keys: who did not see the latest of them may not hold.
+    refusals integer NOT NULL DEFAULT 0,
     PRIMARY KEY (organization_id, session_id)
 ) WITH (fillfactor = 50);
 
@@ -616,8 +618,14 @@ CREATE TABLE reservations (
     -- extend never goes past this instant; an open payment attempt may.
     expires_at_max timestamptz NOT NULL,
     ended_at timestamptz,
+    -- The Idempotency-Key that asked for it, the digest of the body, and the deadline that was first answered.
+    idempotency_key text COLLATE "C",
+    fingerprint bytea,
+    first_expires_at timestamptz,
     PRIMARY KEY (organization_id, reservation_id)
 ) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX reservations_keyed ON reservations (organization_id, session_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX reservations_held ON reservations (organization_id, session_id, expires_at) WHERE status = 'held';
 CREATE INDEX reservations_expiring ON reservations (expires_at) WHERE status = 'held';
 CREATE INDEX reservations_ended ON reservations (ended_at, organization_id, reservation_id)

@@ -53,10 +53,10 @@ ACROSS = {
     "payments/writes.py:claim_unended": FINDS_WORK,
     "privacy/queries.py:find_old_orders": FINDS_WORK,
     "privacy/queries.py:find_unswept": FINDS_WORK,
+    "reservations/prune.py:_delete_old_changes": FORGETS,
     "reservations/queries.py:due_allocations": FINDS_WORK,
     "reservations/queries.py:load_ended": FINDS_WORK,
     "reservations/queries.py:sessions_with_expired": FINDS_WORK,
-    "reservations/writes.py:delete_old_changes": FORGETS,
     "web/gauges.py": "an operator's depths of queues, without a row of anybody",
     "webhooks/writes.py:delete_old_deliveries": FORGETS,
 }

@@ -22,7 +22,6 @@ NOUNS = frozenset({"__init__", "rules", "messages", "queries", "writes", "api", 
 
 LARGER = {
     "catalogue/session_change.py": 220,
-    "reservations/hold_batch.py": 320,
 }
 """What is longer than it should be: it may become shorter, and then leaves this list, but not longer."""
 
@@ -93,7 +92,7 @@ def test_a_feature_is_a_short_list_of_files(feature: str) -> None:
     assert len(files) <= MORE_FILES.get(feature, FILES_OF_FEATURE_MAX)
 
 
-MORE_FILES = {"reservations": 31, "tickets": 20, "webhooks": 17, "orders": 22, "payments": 28, "catalogue": 19}
+MORE_FILES = {"reservations": 34, "tickets": 20, "webhooks": 17, "orders": 22, "payments": 28, "catalogue": 19}
 """Reservations hold the desk, tickets what is rendered, webhooks the calls, payments what comes back, orders their
 lines, and the catalogue its boards, beside verbs.
 """

@@ -19,7 +19,6 @@ WRITTEN_BY_OTHERS = {
         "outbox",
     ): "a batch of holds is one statement",
     ("reservations/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
-    ("reservations/hold_at_version.py:hold_at_version", "idempotency_keys"): "the same",
     **{
         ("operations/bench/lay_rows.py:(module)", table): "a benchmark lays rows on a server of its own"
         for table in (
@@ -27,7 +26,6 @@ WRITTEN_BY_OTHERS = {
             *("sessions", "price_categories", "ticket_types", "prices", "stock", "quotas", "directory"),
         )
     },
-    ("reservations/hold_one_at_version.py:hold_one_at_version", "idempotency_keys"): "the same",
 }
 
 ACROSS_ORGANIZATIONS = {

@@ -13,6 +13,7 @@ from harness.stock import MadeSession, box_office, counters, make_session, wants
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.infra.system import make_id
 from fullhouse.reservations import desk as desks
+from fullhouse.reservations import session_desk
 from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal
 from fullhouse.reservations.release_reservation import release_reservation
 from fullhouse.reservations.rules import NotOnSale, SoldOut
@@ -43,7 +44,8 @@ class Hands:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = 0.0
         clock = desks.loop_seconds
-        monkeypatch.setattr(desks, "loop_seconds", lambda: clock() + self.ahead)
+        for module in (desks, session_desk):
+            monkeypatch.setattr(module, "loop_seconds", lambda: clock() + self.ahead)
 
 
 async def refused(office: BoxOffice, made: MadeSession, quantity: int = 1, key: str | None = None) -> SoldOut:

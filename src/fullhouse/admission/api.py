@@ -10,12 +10,11 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import OpenGrant, find_open_grant, requires_where
 from fullhouse.access.policies.ticket import find_post
+from fullhouse.admission.doors import Doors
 from fullhouse.admission.rules import Admission, Direction, DoorTicket, Outcome, Scan
-from fullhouse.admission.scan_ticket import ScanAnswer, scan_ticket
+from fullhouse.admission.scan_batch import ScanAnswer
 from fullhouse.infra.hot import BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
 from fullhouse.infra.http import ApiModel, ShortName
-from fullhouse.infra.postgres import transaction
-from fullhouse.infra.resources import Resources
 from fullhouse.tickets.code import MalformedCode, read_code
 from fullhouse.tickets.rules import TicketStatus, reference_of
 
@@ -118,9 +117,8 @@ async def validate_ticket(scope: Scope, receive: Receive, send: Send) -> None:
         scan_id=body.scan_id,
         actor_id=grant.actor.actor_id,
     )
-    resources: Resources = app_state(scope).resources
-    async with transaction(resources.pool, grant.organization_id) as conn:
-        answer = await scan_ticket(conn, resources.make_id, scan)
+    doors: Doors = app_state(scope).doors
+    answer = await doors.scan(scan)
     await send_answer(send, 200, _result(body, answer).model_dump_json().encode())
 
 

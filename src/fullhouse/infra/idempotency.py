@@ -133,22 +133,6 @@ async def keep_many(conn: Connection, answers: Sequence[tuple[Claim, int, Json]]
     )
 
 
-async def keep_where_new(conn: Connection, answers: Sequence[tuple[Claim, int, Json]]) -> list[str]:
-    """Keep answers in the order of their keys, and return the keys that had one: of a transaction that was faster."""
-    if not answers:
-        return []
-    rows = await conn.fetch(
-        """
-        INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::jsonb[])
-        ON CONFLICT DO NOTHING RETURNING key
-        """,
-        *_columns(answers),
-    )
-    kept = {row["key"] for row in rows}
-    return [claim.key for claim, _, _ in answers if claim.key not in kept]
-
-
 def _columns(answers: Sequence[tuple[Claim, int, Json]]) -> Sequence[Sequence[object]]:
     return (
         [claim.organization_id for claim, _, _ in answers],

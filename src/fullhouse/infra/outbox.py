@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
@@ -30,6 +31,33 @@ async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> No
     """Write facts into the outbox in the caller's transaction, in this order. Nothing leaves before the commit."""
     if facts:
         await conn.execute(APPEND, *append_arguments([make_id() for _ in facts], facts))
+
+
+class Told(NamedTuple):
+    """A fact of one of many requests whose facts are written together."""
+
+    fact: Fact
+    request_id: str | None
+    traceparent: str | None
+
+
+async def append_many(conn: Connection, make_id: MakeId, told: Sequence[Told]) -> None:
+    """Write facts of several requests in the caller's transaction, in this order."""
+    if told:
+        arguments = append_arguments([make_id() for _ in told], [one.fact for one in told])[:7]
+        request_ids, traceparents = [one.request_id for one in told], [one.traceparent for one in told]
+        await conn.execute(_APPEND_EACH, *arguments, request_ids, traceparents)
+
+
+_APPEND_EACH = """
+INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id, traceparent)
+SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, f.request_id, f.traceparent
+FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[],
+            $8::text[], $9::text[])
+    WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, request_id, traceparent,
+                         ordinal)
+ORDER BY f.ordinal
+"""
 
 
 def append_arguments(message_ids: Sequence[UUID], facts: Sequence[Fact]) -> Sequence[object]:

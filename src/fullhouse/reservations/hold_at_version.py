@@ -39,8 +39,8 @@ class HoldBatch(NamedTuple):
 async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
     """Write a batch if the stock still has its version and the session is on sale; else None, and nothing is written.
 
-    An idempotency key that was used before breaks its primary key, and a seat that memory took for free breaks
-    ``stock_changes_complete``: nothing is written then either.
+    An idempotency key that another reservation has breaks ``reservations_keyed``, one that was refused lets nothing
+    through, and a seat that memory took for free breaks ``stock_changes_complete``: nothing is written then either.
     """
     terms, granted = batch.terms, batch.granted
     # Arrays travel as their text: the driver would look at the type of every element in Python.
@@ -51,14 +51,19 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     row = await conn.fetchrow(
         """
         WITH stepped AS (
-            UPDATE stock SET version = version + 1, ever_held = true
-            WHERE organization_id = $1 AND session_id = $2 AND version = $3
+            -- After a wait for the lock, s is the latest row and seen the one that the look at the refusals saw.
+            UPDATE stock s SET version = s.version + 1, ever_held = true
+            FROM stock seen
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.version = $3
+              AND seen.organization_id = $1 AND seen.session_id = $2 AND seen.refusals = s.refusals
+              AND (seen.refusals = 0 OR NOT EXISTS (
+                  SELECT FROM unnest($21::text::text[]) AS asked(key)
+                  JOIN idempotency_keys k ON k.organization_id = $1 AND k.scope = $22 AND k.key = asked.key))
               AND ($4::timestamptz IS NULL OR clock_timestamp() >= $4) AND clock_timestamp() < $5
-            RETURNING version, clock_timestamp() AS now
+            RETURNING s.version, clock_timestamp() AS now
         ), instant AS MATERIALIZED (
             SELECT version, now, now + make_interval(secs => $11) AS expires_at,
-                   now + make_interval(secs => $12) AS expires_at_max,
-                   to_jsonb(now + make_interval(secs => $11)) AS expires_at_json
+                   now + make_interval(secs => $12) AS expires_at_max
             FROM stepped
         ), moved AS (
             UPDATE seats s SET state = 1, reservation_id = m.reservation_id
@@ -88,23 +93,20 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
                 WITH ORDINALITY AS s(items, total_minor, quota_ids, quota_counts, seats, number)
         ), reserved AS (
             INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
-                                      currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max)
+                                      currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max,
+                                      idempotency_key, fingerprint, first_expires_at)
             SELECT $1, r.reservation_id, $2, decode(r.token_hash, 'hex'), s.items, s.total_minor, $10, s.quota_ids,
-                   s.quota_counts, s.seats, instant.now, instant.expires_at, instant.expires_at_max
-            FROM instant, unnest($18::text::uuid[], $19::text::text[], $20::text::bigint[])
-                AS r(reservation_id, token_hash, shape) JOIN shapes s ON s.number = r.shape
-        ), kept AS (
-            INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-            SELECT $1, $21, k.key, decode(k.fingerprint, 'hex'), 201, jsonb_build_object(
-                'reservation_id', k.reservation_id, 'expires_at', instant.expires_at_json)
-            FROM instant, unnest($22::text::text[], $23::text::text[], $24::text::uuid[])
-                AS k(key, fingerprint, reservation_id)
+                   s.quota_counts, s.seats, instant.now, instant.expires_at, instant.expires_at_max,
+                   r.key, decode(r.fingerprint, 'hex'), instant.expires_at
+            FROM instant, unnest($18::text::uuid[], $19::text::text[], $20::text::bigint[], $21::text::text[],
+                                 $23::text::text[])
+                AS r(reservation_id, token_hash, shape, key, fingerprint) JOIN shapes s ON s.number = r.shape
         ), told AS (
             INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
                                 traceparent)
-            SELECT $1, $25, $26, $2, 'reservation.held', 1, jsonb_build_object(
+            SELECT $1, $24, $25, $2, 'reservation.held', 1, jsonb_build_object(
                 'session_id', $2::uuid, 'stock_version', stepped.version,
-                'reservation_ids', to_jsonb($18::text::uuid[])), $27, $28
+                'reservation_ids', to_jsonb($18::text::uuid[])), $26, $27
             FROM stepped
         )
         SELECT version, now FROM stepped
@@ -129,8 +131,9 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         array_text([one.request.reservation_id.hex for one in granted]),
         array_text([one.request.token_hash.hex() or '""' for one in granted]),
         array_text([numbers[id(one.places)] for one in granted]),
+        array_text(["NULL" if claim is None else _quoted(claim.key) for claim in batch.claims]),
         batch.scope,
-        *_keyed(batch),
+        array_text(["NULL" if claim is None else claim.fingerprint.hex() or '""' for claim in batch.claims]),
         message_id,
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
@@ -147,20 +150,6 @@ def _counts(granted: Sequence[Granted]) -> dict[UUID, int]:
         for quota_id, count in places.draw.quota_counts.items():
             counts[quota_id] = counts.get(quota_id, 0) + count * alike[id(places)]
     return counts
-
-
-def _keyed(batch: HoldBatch) -> tuple[str, str, str]:
-    """Write the keys of those that have one, the fingerprints of their requests, and what they became."""
-    keyed = [
-        (claim, one.request.reservation_id)
-        for claim, one in zip(batch.claims, batch.granted, strict=True)
-        if claim is not None
-    ]
-    return (
-        array_text([_quoted(claim.key) for claim, _ in keyed]),
-        array_text([claim.fingerprint.hex() or '""' for claim, _ in keyed]),
-        array_text([reservation_id.hex for _, reservation_id in keyed]),
-    )
 
 
 def array_text(values: Iterable[object]) -> str:

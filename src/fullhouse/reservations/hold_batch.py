@@ -4,109 +4,30 @@ A constant number of statements whatever the size of the session and of the batc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
 from uuid import UUID
 
-from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
-from fullhouse.core.json import Json
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
-from fullhouse.infra import idempotency, outbox
-from fullhouse.infra.idempotency import Claim, IdempotencyKeyReused, Kept
-from fullhouse.infra.postgres import Connection, IntegrityError
+from fullhouse.infra import outbox
+from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import queries, writes
 from fullhouse.reservations.decide import Decision, Granted, Request, decide, undo
 from fullhouse.reservations.expire_reservations import expire_in_session
-from fullhouse.reservations.hold_at_version import HoldBatch, hold_at_version
-from fullhouse.reservations.hold_one_at_version import hold_one_at_version
+from fullhouse.reservations.kept_answers import find_answers, keep_refusals
 from fullhouse.reservations.messages import ReservationHeld
 from fullhouse.reservations.rules import (
     HOLD_SECONDS_TOTAL_MAX,
-    LimitPerOrder,
-    NotOnSale,
     Reservation,
     ReservationStatus,
     SeatState,
-    SeatTaken,
     SessionNotFound,
-    SoldOut,
     draw_of,
 )
 from fullhouse.reservations.stock import Stock, StockChange
+from fullhouse.reservations.wish import Memory, Outcome, Wish, divide
 from fullhouse.reservations.writes import NewReservation, SeatMove, StockMove
-
-KEPT_REFUSALS = {error.code: error for error in (SoldOut, SeatTaken, NotOnSale, LimitPerOrder)}
-"""Refusals that a repeated idempotency key hears again."""
-
-
-class Wish(NamedTuple):
-    """A request as it came to the desk, with its idempotency key if it has one."""
-
-    request: Request
-    claim: Claim | None = None
-
-
-class Outcome(NamedTuple):
-    """What became of a wish. ``replayed`` says that it is the answer to an earlier request with the same key."""
-
-    result: Reservation | DomainError
-    replayed: bool = False
-
-
-@dataclass(slots=True)
-class Memory:
-    """What a desk remembers between batches of one session."""
-
-    organization_id: UUID
-    session_id: UUID
-    stock: Stock | None = None
-    terms: SessionTerms | None = None
-    locked_version: int | None = None
-    """The version that the last batch with the lock found."""
-    refuses_for: float | None = None
-    """For how many seconds all that the last batch refused may be refused again; None where somebody got something."""
-    now: datetime | None = None
-    """The database's time at the last batch. The fast way decides with it, and its statement looks at the clock."""
-
-
-@lru_cache(maxsize=4096)
-def idempotency_scope(session_id: UUID) -> str:
-    """Name the scope of the idempotency keys of a session's reservations."""
-    return f"reservations:{session_id}"
-
-
-async def hold_fast(conn: Connection, make_id: MakeId, memory: Memory, wishes: Sequence[Wish]) -> list[Outcome] | None:
-    """Hold a batch in one statement, committed by itself, if memory is up to date and everybody gets something.
-
-    None means that nothing was written, and memory is as it was: take ``hold_batch``. Refusals are never decided
-    here, since they need the latest stock, the keys that were kept, and what has expired.
-    """
-    stock, terms, now = memory.stock, memory.terms, memory.now
-    if stock is None or terms is None or now is None:
-        return None
-    batch = divide(wishes)
-    decisions = decide(stock, terms, [wish.request for wish in batch.leaders], now)
-    granted = [one for one in decisions if isinstance(one, Granted)]
-    if len(granted) < len(decisions):
-        undo(stock, decisions)
-        return None
-    hold = HoldBatch(
-        terms, stock.version, idempotency_scope(memory.session_id), granted, [wish.claim for wish in batch.leaders]
-    )
-    try:
-        alone = len(granted) == 1 and not granted[0].places.draw.seats
-        written = await (hold_one_at_version if alone else hold_at_version)(conn, make_id(), hold)
-    except IntegrityError:
-        written = None
-    if written is None:
-        undo(stock, decisions)
-        return None
-    stock.version, memory.now = written.version, written.now
-    return batch.answer(wishes, _outcomes(memory, decisions, written.now))
 
 
 async def hold_batch(
@@ -126,54 +47,10 @@ async def hold_batch(
         return [earlier[wish.request.reservation_id] for wish in wishes]
     batch = divide(rest)
     decisions = await _decide(conn, make_id, memory, version, [wish.request for wish in batch.leaders], now)
-    decided = _outcomes(memory, decisions, now)
+    decided = outcomes_of(memory, decisions, now)
     await _write(conn, make_id, memory, batch.leaders, decided)
     answers = dict(zip((wish.request.reservation_id for wish in rest), batch.answer(rest, decided), strict=True))
     return [(earlier | answers)[wish.request.reservation_id] for wish in wishes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Wishes to decide on, and those that repeat the idempotency key of one before them in the same batch."""
-
-    leaders: list[Wish]
-    leader_of: dict[UUID, Wish]
-
-    def answer(self, wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Return the outcome of each wish, given those of the leaders."""
-        if not self.leader_of:
-            return list(outcomes)
-        decided = {wish.request.reservation_id: outcome for wish, outcome in zip(self.leaders, outcomes, strict=True)}
-        answers: list[Outcome] = []
-        for wish in wishes:
-            leader = self.leader_of.get(wish.request.reservation_id)
-            if leader is None:
-                answers.append(decided[wish.request.reservation_id])
-            else:
-                answers.append(_repeat(wish, leader, decided[leader.request.reservation_id]))
-        return answers
-
-
-def divide(wishes: Sequence[Wish]) -> _Batch:
-    """Find the wishes to decide on, and those that only repeat one of them."""
-    by_key: dict[str, Wish] = {}
-    batch = _Batch([], {})
-    for wish in wishes:
-        leader = by_key.setdefault(wish.claim.key, wish) if wish.claim else wish
-        if leader is wish:
-            batch.leaders.append(wish)
-        else:
-            batch.leader_of[wish.request.reservation_id] = leader
-    return batch
-
-
-def _repeat(wish: Wish, leader: Wish, outcome: Outcome) -> Outcome:
-    """Answer a second request with the same key in the same batch."""
-    assert wish.claim is not None  # noqa: S101 (only wishes with a key follow)
-    assert leader.claim is not None  # noqa: S101
-    if wish.claim.fingerprint != leader.claim.fingerprint:
-        return Outcome(IdempotencyKeyReused())
-    return outcome._replace(replayed=True)
 
 
 async def _earlier_outcomes(
@@ -186,27 +63,11 @@ async def _earlier_outcomes(
             written = await queries.load_reservation(conn, memory.organization_id, wish.request.reservation_id)
             if written is not None:
                 outcomes[wish.request.reservation_id] = Outcome(written)
-    keys = [wish.claim.key for wish in wishes if wish.claim]
-    scope = idempotency_scope(memory.session_id)
-    kept = await idempotency.find_many(conn, memory.organization_id, scope, keys)
+    answers = await find_answers(conn, memory, [wish.claim for wish in wishes if wish.claim])
     for wish in wishes:
-        if wish.claim and wish.claim.key in kept and wish.request.reservation_id not in outcomes:
-            earlier = kept[wish.claim.key]
-            outcomes[wish.request.reservation_id] = await kept_outcome(conn, memory, wish.claim, earlier)
+        if wish.claim and wish.claim.key in answers and wish.request.reservation_id not in outcomes:
+            outcomes[wish.request.reservation_id] = answers[wish.claim.key]
     return outcomes
-
-
-async def kept_outcome(conn: Connection, memory: Memory, claim: Claim, kept: Kept) -> Outcome:
-    """Return what a kept answer says to a request with its key."""
-    if kept.fingerprint != claim.fingerprint:
-        return Outcome(IdempotencyKeyReused())
-    answer = kept.answer
-    if "code" in answer:
-        return Outcome(KEPT_REFUSALS[answer["code"]](answer["detail"], **answer["fields"]), replayed=True)
-    reservation = await queries.load_reservation(conn, memory.organization_id, UUID(answer["reservation_id"]))
-    assert reservation is not None  # noqa: S101 (written in the same transaction as the key)
-    expires_at = datetime.fromisoformat(answer["expires_at"])
-    return Outcome(reservation._replace(status=ReservationStatus.HELD, expires_at=expires_at), replayed=True)
 
 
 async def _decide(
@@ -249,7 +110,8 @@ async def _changes(conn: Connection, memory: Memory, after: int, until: int) -> 
     return await queries.load_changes(conn, memory.organization_id, memory.session_id, after, until)
 
 
-def _outcomes(memory: Memory, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
+def outcomes_of(memory: Memory, decisions: Sequence[Decision], now: datetime) -> list[Outcome]:
+    """Return what is answered to decisions that count from an instant."""
     terms = memory.terms
     assert terms is not None  # noqa: S101 (loaded by _catch_up)
     expires_at = now + timedelta(seconds=terms.hold_seconds)
@@ -280,11 +142,15 @@ def _outcomes(memory: Memory, decisions: Sequence[Decision], now: datetime) -> l
 async def _write(
     conn: Connection, make_id: MakeId, memory: Memory, wishes: Sequence[Wish], outcomes: Sequence[Outcome]
 ) -> None:
-    """Write stock, reservations, the message and the kept answers of one batch."""
-    held = [outcome.result for outcome in outcomes if isinstance(outcome.result, Reservation)]
+    """Write stock, reservations with their keys, the message, and the refusals to keep of one batch."""
+    held = [
+        (outcome.result, wish.claim)
+        for wish, outcome in zip(wishes, outcomes, strict=True)
+        if isinstance(outcome.result, Reservation)
+    ]
     if held:
-        drawn = [NewReservation(reservation, draw_of(reservation.items)) for reservation in held]
-        counts = draw_of([item for reservation in held for item in reservation.items]).quota_counts
+        drawn = [NewReservation(reservation, draw_of(reservation.items), claim) for reservation, claim in held]
+        counts = draw_of([item for reservation, _ in held for item in reservation.items]).quota_counts
         moves = [
             SeatMove(one.draw.seats, SeatState.AVAILABLE, SeatState.HELD, one.reservation.reservation_id)
             for one in drawn
@@ -296,24 +162,7 @@ async def _write(
         assert memory.stock is not None  # noqa: S101 (loaded by _catch_up)
         memory.stock.version = version
         await writes.insert_reservations(conn, drawn)
-        ids = tuple(reservation.reservation_id for reservation in held)
+        ids = tuple(reservation.reservation_id for reservation, _ in held)
         fact = ReservationHeld(memory.organization_id, memory.session_id, version, ids)
         await outbox.append(conn, make_id, [fact])
-    kept = [
-        (wish.claim, *kept_answer(one))
-        for wish, one in zip(wishes, outcomes, strict=True)
-        if wish.claim and _final(one)
-    ]
-    await idempotency.keep_many(conn, kept)
-
-
-def _final(outcome: Outcome) -> bool:
-    return isinstance(outcome.result, Reservation) or outcome.result.code in KEPT_REFUSALS
-
-
-def kept_answer(outcome: Outcome) -> tuple[int, Json]:
-    """Write an outcome as it is kept for repeats."""
-    if isinstance(outcome.result, Reservation):
-        result = outcome.result
-        return 201, {"reservation_id": str(result.reservation_id), "expires_at": result.expires_at.isoformat()}
-    return 409, {"code": outcome.result.code, "detail": outcome.result.detail, "fields": dict(outcome.result.fields)}
+    await keep_refusals(conn, memory, list(zip(wishes, outcomes, strict=True)))

@@ -18,10 +18,14 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
     row = await conn.fetchrow(
         """
         WITH stepped AS (
-            UPDATE stock SET version = version + 1, ever_held = true
-            WHERE organization_id = $1 AND session_id = $2 AND version = $3
+            UPDATE stock s SET version = s.version + 1, ever_held = true
+            FROM stock seen
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.version = $3
+              AND seen.organization_id = $1 AND seen.session_id = $2 AND seen.refusals = s.refusals
+              AND (seen.refusals = 0 OR NOT EXISTS (
+                  SELECT FROM idempotency_keys WHERE organization_id = $1 AND scope = $16 AND key = $17))
               AND ($4::timestamptz IS NULL OR clock_timestamp() >= $4) AND clock_timestamp() < $5
-            RETURNING version, clock_timestamp() AS now
+            RETURNING s.version, clock_timestamp() AS now
         ), counted AS (
             UPDATE quotas q SET held = q.held + d.held
             FROM unnest($6::text::uuid[], $7::text::integer[]) AS d(quota_id, held), stepped
@@ -35,15 +39,12 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
             FROM stepped
         ), reserved AS (
             INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
-                                      currency, quota_ids, quota_counts, held_at, expires_at, expires_at_max)
+                                      currency, quota_ids, quota_counts, held_at, expires_at, expires_at_max,
+                                      idempotency_key, fingerprint, first_expires_at)
             SELECT $1, $9, $2, $10, $11::text::jsonb, $12, $13, $6::text::uuid[], $7::text::integer[], now,
-                   now + make_interval(secs => $14), now + make_interval(secs => $15)
+                   now + make_interval(secs => $14), now + make_interval(secs => $15), $17, $18,
+                   now + make_interval(secs => $14)
             FROM stepped
-        ), kept AS (
-            INSERT INTO idempotency_keys (organization_id, scope, key, fingerprint, status, answer)
-            SELECT $1, $16, $17, $18, 201, jsonb_build_object(
-                'reservation_id', $9::uuid, 'expires_at', now + make_interval(secs => $14))
-            FROM stepped WHERE $17::text IS NOT NULL
         ), told AS (
             INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
                                 traceparent)

@@ -19,9 +19,9 @@ from fullhouse.pricing.codes import CodeNotValid, OpenedCode, Where, normal_code
 from fullhouse.reservations import queries
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
-from fullhouse.reservations.hold_batch import Wish, idempotency_scope
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret, write_token
+from fullhouse.reservations.wish import Wish, idempotency_scope
 
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
 from fullhouse.reservations.queries import load_ended
-from fullhouse.reservations.writes import delete_ended, delete_old_changes
 
 CHANGES_KEPT_SECONDS = 3_600
 """A desk that is further behind loads all of the stock."""
@@ -27,7 +26,7 @@ async def prune_stock_changes(pool: Pool) -> int:
     deleted = 0
     for _ in range(BATCHES_MAX):
         async with connection(pool, EVERY_ORGANIZATION) as conn:
-            count = await delete_old_changes(conn, CHANGES_KEPT_SECONDS, BATCH_COUNT)
+            count = await _delete_old_changes(conn, CHANGES_KEPT_SECONDS, BATCH_COUNT)
         deleted += count
         if count < BATCH_COUNT:
             break
@@ -45,8 +44,39 @@ async def prune_reservations(pool: Pool, find_needed: FindNeeded) -> int:
             ended = await load_ended(conn, ENDED_KEPT_DAYS, after, BATCH_COUNT)
             found = [(one.organization_id, one.reservation_id) for one in ended]
             needed = await find_needed(conn, found)
-            deleted += await delete_ended(conn, [one for one in found if one not in needed])
+            deleted += await _delete_ended(conn, [one for one in found if one not in needed])
         if len(ended) < BATCH_COUNT:
             break
         after = ended[-1]
     return deleted
+
+
+async def _delete_old_changes(conn: Connection, seconds: float, count_max: int) -> int:
+    """Delete notes of changes that are older, but the latest of each session; return how many."""
+    tag = await conn.execute(
+        """
+        DELETE FROM stock_changes WHERE (organization_id, session_id, version) IN (
+            SELECT c.organization_id, c.session_id, c.version
+            FROM stock_changes c JOIN stock k USING (organization_id, session_id)
+            WHERE c.changed_at < clock_timestamp() - make_interval(secs => $1) AND c.version < k.version
+            LIMIT $2
+        )
+        """,
+        seconds,
+        count_max,
+    )
+    return int(tag.rpartition(" ")[2])
+
+
+async def _delete_ended(conn: Connection, ended: Sequence[tuple[UUID, UUID]]) -> int:
+    """Delete (organization, reservation) pairs that are still released or expired; return how many."""
+    tag = await conn.execute(
+        """
+        DELETE FROM reservations r USING unnest($1::uuid[], $2::uuid[]) AS e(organization_id, reservation_id)
+        WHERE r.organization_id = e.organization_id AND r.reservation_id = e.reservation_id
+          AND r.status IN ('released', 'expired')
+        """,
+        [organization_id for organization_id, _ in ended],
+        [reservation_id for _, reservation_id in ended],
+    )
+    return int(tag.rpartition(" ")[2])

@@ -108,6 +108,34 @@ def reservation_of(row: Record, status: ReservationStatus | None = None) -> Rese
     )
 
 
+class Keyed(NamedTuple):
+    """A reservation that an idempotency key asked for, and what was first answered to it."""
+
+    key: str
+    fingerprint: bytes
+    first_expires_at: datetime
+    reservation: Reservation
+
+
+async def load_keyed(conn: Connection, organization_id: UUID, session_id: UUID, keys: Sequence[str]) -> list[Keyed]:
+    """Load the reservations of a session that these idempotency keys asked for."""
+    rows = await conn.fetch(
+        """
+        SELECT r.* FROM unnest($3::text[]) AS asked(key)
+        CROSS JOIN LATERAL (
+            SELECT * FROM reservations
+            WHERE organization_id = $1 AND session_id = $2 AND idempotency_key = asked.key
+        ) r
+        """,
+        organization_id,
+        session_id,
+        keys,
+    )
+    return [
+        Keyed(row["idempotency_key"], row["fingerprint"], row["first_expires_at"], reservation_of(row)) for row in rows
+    ]
+
+
 async def load_next_expiry(conn: Connection, organization_id: UUID, session_id: UUID, now: datetime) -> datetime | None:
     """Return when the next hold of a session lapses after an instant, or None where there is none."""
     expires_at: datetime | None = await conn.fetchval(

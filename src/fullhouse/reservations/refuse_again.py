@@ -8,24 +8,13 @@ by time, since it ends when the next hold lapses and when sales open or close.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from fullhouse.core.errors import DomainError
-from fullhouse.infra import idempotency
-from fullhouse.infra.idempotency import Kept
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import queries
-from fullhouse.reservations.hold_batch import (
-    KEPT_REFUSALS,
-    Memory,
-    Outcome,
-    Wish,
-    divide,
-    idempotency_scope,
-    kept_answer,
-    kept_outcome,
-)
+from fullhouse.reservations.kept_answers import find_answers, is_kept_refusal, keep_new_refusals
 from fullhouse.reservations.rules import ItemRequest, Reservation
+from fullhouse.reservations.wish import Memory, Outcome, Wish, divide
 
 FRESH_SECONDS_MAX = 1.0
 REMEMBERED_MAX = 10_000
@@ -74,7 +63,7 @@ def _refused(
     wishes: Sequence[Wish], outcomes: Sequence[Outcome]
 ) -> Iterator[tuple[tuple[ItemRequest, ...], DomainError]]:
     for wish, one in zip(wishes, outcomes, strict=True):
-        if not isinstance(one.result, Reservation) and not one.replayed and one.result.code in KEPT_REFUSALS:
+        if not isinstance(one.result, Reservation) and not one.replayed and is_kept_refusal(one):
             yield wish.request.items, one.result
 
 
@@ -87,30 +76,25 @@ def only_refuses(wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> bool:
 async def refuse_batch(conn: Connection, memory: Memory, losers: Sequence[tuple[Wish, DomainError]]) -> list[Outcome]:
     """Refuse wishes with keys, unless a key had an answer before: then that. In the caller's transaction.
 
-    No lock is taken, so a key may get its answer from another process meanwhile; it is looked up again then.
+    Keys without an answer are looked up once more under the lock: another process may have held for one meanwhile.
     """
     # A refusal that is lost with the server is decided anew: nobody waits for the disk.
     await conn.execute("SET LOCAL synchronous_commit = off")
     errors = {wish.request.reservation_id: error for wish, error in losers}
     batch = divide([wish for wish, _ in losers])
-    claims = {wish.claim.key: (wish, wish.claim) for wish in batch.leaders if wish.claim}
-    scope = idempotency_scope(memory.session_id)
-    earlier = await idempotency.find_many(conn, memory.organization_id, scope, list(claims))
-    refused = {key: Outcome(errors[wish.request.reservation_id]) for key, (wish, _) in claims.items()}
-    new = [(claims[key][1], *kept_answer(refused[key])) for key in sorted(claims.keys() - earlier.keys())]
-    lost = await idempotency.keep_where_new(conn, new)
-    earlier |= await idempotency.find_many(conn, memory.organization_id, scope, lost)
-    outcomes = [await _outcome(conn, memory, wish, earlier, errors) for wish in batch.leaders]
+    refused = {wish.claim.key: (wish, wish.claim) for wish in batch.leaders if wish.claim}
+    answers = await find_answers(conn, memory, [claim for _, claim in refused.values()])
+    new = [
+        (claim, Outcome(errors[wish.request.reservation_id]))
+        for key, (wish, claim) in refused.items()
+        if key not in answers
+    ]
+    answers |= await keep_new_refusals(conn, memory, new)
+    outcomes = [
+        answers.get(wish.claim.key if wish.claim else "") or Outcome(errors[wish.request.reservation_id])
+        for wish in batch.leaders
+    ]
     return batch.answer([wish for wish, _ in losers], outcomes)
-
-
-async def _outcome(
-    conn: Connection, memory: Memory, wish: Wish, earlier: dict[str, Kept], errors: dict[UUID, DomainError]
-) -> Outcome:
-    kept = earlier.get(wish.claim.key) if wish.claim else None
-    if wish.claim is None or kept is None:
-        return Outcome(errors[wish.request.reservation_id])
-    return await kept_outcome(conn, memory, wish.claim, kept)
 
 
 async def seconds_to_refuse(conn: Connection, memory: Memory) -> float:

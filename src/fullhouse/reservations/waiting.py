@@ -1,10 +1,11 @@
 """Those who wait at a desk for their answers, and the time by which a desk's refusals age."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fullhouse.reservations.hold_batch import Outcome, Wish
+from fullhouse.reservations.wish import Outcome, Wish
 
 
 @dataclass(slots=True)
@@ -14,6 +15,16 @@ class Waiting:
     wish: Wish
     answer: asyncio.Future[Outcome]
     traceparent: str | None = None
+
+
+def next_batch(queue: deque[Waiting], count_max: int) -> list[Waiting]:
+    """Take those who came first out of a queue, without those who gave up."""
+    batch: list[Waiting] = []
+    while queue and len(batch) < count_max:
+        waiting = queue.popleft()
+        if not waiting.answer.done():
+            batch.append(waiting)
+    return batch
 
 
 def settle(batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fullhouse.core.json import Json
 from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.reservations.queries import find_session
 from fullhouse.reservations.rules import (
@@ -55,6 +56,8 @@ class NewReservation:
 
     reservation: Reservation
     draw: Draw
+    claim: Claim | None = None
+    """The idempotency key that asked for it."""
 
 
 async def lock_stock(conn: Connection, organization_id: UUID, session_id: UUID) -> int:
@@ -67,6 +70,17 @@ async def lock_stock(conn: Connection, organization_id: UUID, session_id: UUID) 
     if version is None:
         raise SessionNotFound
     return version
+
+
+async def count_refusals(conn: Connection, organization_id: UUID, session_id: UUID) -> None:
+    """Lock a session's stock, and count that refusals are kept in this transaction."""
+    tag = await conn.execute(
+        "UPDATE stock SET refusals = refusals + 1 WHERE organization_id = $1 AND session_id = $2",
+        organization_id,
+        session_id,
+    )
+    if tag != "UPDATE 1":
+        raise SessionNotFound
 
 
 async def move_stock(conn: Connection, move: StockMove) -> int:
@@ -138,17 +152,18 @@ async def insert_reservations(conn: Connection, new: Sequence[NewReservation]) -
     await conn.execute(
         """
         INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
-                                  currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max)
+                                  currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max,
+                                  idempotency_key, fingerprint, first_expires_at)
         SELECT r.organization_id, r.reservation_id, r.session_id, r.token_hash, r.drawn -> 'items', r.total_minor,
                r.currency,
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_ids')::uuid),
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'quota_counts')::integer),
                ARRAY(SELECT jsonb_array_elements_text(r.drawn -> 'seats')::integer),
-               r.held_at, r.expires_at, r.expires_at_max
+               r.held_at, r.expires_at, r.expires_at_max, r.key, r.fingerprint, r.expires_at
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::jsonb[], $6::bigint[], $7::text[],
-                    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+                    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
             AS r(organization_id, reservation_id, session_id, token_hash, drawn, total_minor, currency,
-                 held_at, expires_at, expires_at_max)
+                 held_at, expires_at, expires_at_max, key, fingerprint)
         """,
         [one.reservation.organization_id for one in new],
         [one.reservation.reservation_id for one in new],
@@ -160,6 +175,8 @@ async def insert_reservations(conn: Connection, new: Sequence[NewReservation]) -
         [one.reservation.held_at for one in new],
         [one.reservation.expires_at for one in new],
         [one.reservation.expires_at_max for one in new],
+        [one.claim.key if one.claim else None for one in new],
+        [one.claim.fingerprint if one.claim else None for one in new],
     )
 
 
@@ -359,34 +376,3 @@ async def end_allocation(
         session_id,
         allocation_id,
     )
-
-
-async def delete_old_changes(conn: Connection, seconds: float, count_max: int) -> int:
-    """Delete notes of changes that are older, but the latest of each session; return how many."""
-    tag = await conn.execute(
-        """
-        DELETE FROM stock_changes WHERE (organization_id, session_id, version) IN (
-            SELECT c.organization_id, c.session_id, c.version
-            FROM stock_changes c JOIN stock k USING (organization_id, session_id)
-            WHERE c.changed_at < clock_timestamp() - make_interval(secs => $1) AND c.version < k.version
-            LIMIT $2
-        )
-        """,
-        seconds,
-        count_max,
-    )
-    return int(tag.rpartition(" ")[2])
-
-
-async def delete_ended(conn: Connection, ended: Sequence[tuple[UUID, UUID]]) -> int:
-    """Delete (organization, reservation) pairs that are still released or expired; return how many."""
-    tag = await conn.execute(
-        """
-        DELETE FROM reservations r USING unnest($1::uuid[], $2::uuid[]) AS e(organization_id, reservation_id)
-        WHERE r.organization_id = e.organization_id AND r.reservation_id = e.reservation_id
-          AND r.status IN ('released', 'expired')
-        """,
-        [organization_id for organization_id, _ in ended],
-        [reservation_id for _, reservation_id in ended],
-    )
-    return int(tag.rpartition(" ")[2])

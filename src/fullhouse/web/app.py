@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 import fullhouse
 from fullhouse.access.accounts import key_set
 from fullhouse.access.find_actor import open_actors
+from fullhouse.admission.doors import Doors
 from fullhouse.catalogue.event_board import EventBoard
 from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
@@ -111,6 +112,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
         events.note_held(stock, terms, held)
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
+    api.state.doors = Doors(resources.pool, resources.make_id)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
     api.state.keyring = Keyring(resources.pool, resources.clock, resources.secret_key)
     api.state.providers = open_providers(
@@ -161,6 +163,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     yield
     watching.cancel()
     await api.state.box_office.close()
+    await api.state.doors.close()
     await api.state.streams.close()
     api.state.accounts.means.close()
     await api.state.shield.close()

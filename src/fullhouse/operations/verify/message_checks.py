@@ -20,7 +20,12 @@ MESSAGE_CHECKS = (
         "key_has_one_answer",
         "An idempotency key of a scope has one kept answer.",
         """
-        SELECT organization_id, scope, key, count(*) AS answers FROM idempotency_keys
+        SELECT organization_id, scope, key, count(*) AS answers FROM (
+            SELECT organization_id, scope, key FROM idempotency_keys
+            UNION ALL
+            SELECT organization_id, 'reservations:' || session_id, idempotency_key FROM reservations
+            WHERE idempotency_key IS NOT NULL
+        ) kept
         GROUP BY organization_id, scope, key HAVING count(*) > 1
         """,
     ),

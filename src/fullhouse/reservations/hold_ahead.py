@@ -1,0 +1,149 @@
+"""Holding without the lock, batch after batch: the next is decided while the one before is being committed.
+
+The stock in memory is then ahead of what is committed, by at most two batches. If one of them is not let through, both
+are undone in memory, and their wishes take the way with the lock.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from fullhouse.infra.idempotency import Claim
+from fullhouse.infra.postgres import Connection, IntegrityError
+from fullhouse.reservations.decide import Granted, decide, undo
+from fullhouse.reservations.hold_at_version import HoldBatch, Written, hold_at_version
+from fullhouse.reservations.hold_batch import outcomes_of
+from fullhouse.reservations.hold_one_at_version import hold_one_at_version
+from fullhouse.reservations.waiting import Waiting
+from fullhouse.reservations.wish import Memory, Outcome, idempotency_scope
+
+BATCH_MAX = 256
+
+
+@dataclass(slots=True)
+class Flight:
+    """Wishes that were granted in memory, in order of arrival."""
+
+    waiting: list[Waiting] = field(default_factory=list[Waiting])
+    granted: list[Granted] = field(default_factory=list[Granted])
+    claims: list[Claim | None] = field(default_factory=list["Claim | None"])
+    keys: set[str] = field(default_factory=set[str])
+
+
+class Ahead:
+    """Decides on those who wait at a desk, as long as each of them simply gets what it asks for.
+
+    A wish that memory cannot grant ends it: refusals need the latest stock, the keys that were kept, and what has
+    expired. So does a key that one of the last two batches brought as well.
+    """
+
+    __slots__ = ("_flying", "_memory", "_open", "_queue", "ended")
+
+    def __init__(self, memory: Memory, queue: deque[Waiting]) -> None:
+        """Begin with nobody decided on."""
+        self._memory = memory
+        self._queue = queue
+        self._open = Flight()
+        self._flying = Flight()
+        self.ended = memory.stock is None or memory.terms is None or memory.now is None
+
+    def decide(self, count_max: int = BATCH_MAX) -> None:
+        """Decide on those who wait, at most so many. If it goes wrong, nobody is, and memory is forgotten."""
+        if self.ended:
+            return
+        batch: list[Waiting] = []
+        room = min(count_max, BATCH_MAX - len(self._open.waiting))
+        while self._queue and len(batch) < room:
+            one = self._queue.popleft()
+            if one.answer.done():
+                continue
+            if not self._is_new_key(one):
+                self._queue.appendleft(one)
+                self.ended = True
+                break
+            batch.append(one)
+        if batch:
+            self._take(batch)
+
+    def take_off(self) -> Flight:
+        """Close the batch that was decided on, without those who gave up meanwhile, and begin the next."""
+        stock = self._memory.stock
+        assert stock is not None  # noqa: S101 (something was decided on it)
+        flight, self._open = self._open, Flight()
+        if any(one.answer.done() for one in flight.waiting):
+            left = Flight(keys=flight.keys)
+            for one, granted, claim in zip(flight.waiting, flight.granted, flight.claims, strict=True):
+                if one.answer.done():
+                    stock.give_back(granted.places.draw)
+                else:
+                    left.waiting.append(one)
+                    left.granted.append(granted)
+                    left.claims.append(claim)
+            flight = left
+        self._flying = flight
+        return flight
+
+    def land(self, written: Written | None) -> None:
+        """Note how the flight ended. Where it was not let through, it and all that was decided after it is undone."""
+        memory = self._memory
+        if written is not None and memory.stock is not None:
+            memory.stock.version, memory.now = written
+            return
+        self.ended = True
+        if memory.stock is not None:
+            undo(memory.stock, [*self._flying.granted, *self._open.granted])
+        self._queue.extendleft(reversed(self._open.waiting))
+        self._open = Flight()
+
+    @property
+    def has_decided(self) -> bool:
+        """Say whether somebody was granted something since the last take-off."""
+        return bool(self._open.waiting)
+
+    def _is_new_key(self, one: Waiting) -> bool:
+        claim = one.wish.claim
+        if claim is None:
+            return True
+        if claim.key in self._open.keys or claim.key in self._flying.keys:
+            return False
+        self._open.keys.add(claim.key)
+        return True
+
+    def _take(self, batch: list[Waiting]) -> None:
+        memory = self._memory
+        assert memory.stock is not None  # noqa: S101 (else it had ended)
+        assert memory.terms is not None  # noqa: S101
+        assert memory.now is not None  # noqa: S101
+        try:
+            decisions = decide(memory.stock, memory.terms, [one.wish.request for one in batch], memory.now)
+        except Exception:  # noqa: BLE001 (the way with the lock tries each by itself)
+            self._queue.extendleft(reversed([*self._open.waiting, *batch]))
+            self._open, self.ended, memory.stock = Flight(), True, None
+            return
+        count = next((n for n, one in enumerate(decisions) if not isinstance(one, Granted)), len(decisions))
+        if count < len(decisions):
+            undo(memory.stock, decisions[count:])
+            self._queue.extendleft(reversed(batch[count:]))
+            self.ended = True
+        flight = self._open
+        flight.waiting += batch[:count]
+        flight.granted += [one for one in decisions[:count] if isinstance(one, Granted)]
+        flight.claims += [one.wish.claim for one in batch[:count]]
+
+
+async def write_flight(conn: Connection, message_id: UUID, memory: Memory, flight: Flight) -> Written | None:
+    """Write a batch in one statement, committed by itself; None if it was not let through, and nothing is written."""
+    assert memory.stock is not None  # noqa: S101 (it was decided on it)
+    assert memory.terms is not None  # noqa: S101
+    scope = idempotency_scope(memory.session_id)
+    batch = HoldBatch(memory.terms, memory.stock.version, scope, flight.granted, flight.claims)
+    alone = len(flight.granted) == 1 and not flight.granted[0].places.draw.seats
+    try:
+        return await (hold_one_at_version if alone else hold_at_version)(conn, message_id, batch)
+    except IntegrityError:
+        return None
+
+
+def answers_of(memory: Memory, flight: Flight, written: Written) -> list[Outcome]:
+    """Return what those of a flight that was written are answered."""
+    return outcomes_of(memory, flight.granted, written.now)

@@ -1,0 +1,103 @@
+"""Scans in batches: each gets its own outcome, entry and request; of many with one ticket exactly one is admitted."""
+
+import asyncio
+from typing import Any
+
+from fullhouse.admission import doors as doors_module
+from fullhouse.admission.doors import Doors
+from fullhouse.admission.rules import Direction, Scan, ScanIdReused
+from fullhouse.admission.scan_batch import ScanAnswer
+from fullhouse.core.actor import Actor, ActorKind
+from fullhouse.infra import audit_log, outbox
+from fullhouse.infra.audit_log import Asking
+from fullhouse.infra.system import make_id
+
+
+def scan_of(door: Any, code: str, direction: str = "in", **options: Any) -> Scan:
+    return Scan(door.organization_id, code, Direction(direction), **options)
+
+
+async def asked(doors: Doors, scan: Scan, request: str) -> ScanAnswer:
+    """Scan in a request of its own."""
+    actor = Actor(ActorKind.API_KEY, scan.organization_id, make_id(), request)
+    audit_log.asking.set(Asking(actor, "203.0.113.7", f"scanner of {request}"))
+    outbox.request_id.set(request)
+    return await doors.scan(scan)
+
+
+async def test_of_fifty_scanners_at_two_processes_exactly_one_admits(door: Any) -> None:
+    processes = [Doors(door.pool, make_id), Doors(door.pool, make_id)]
+    barrier = asyncio.Barrier(50)
+
+    async def scan(number: int) -> str:
+        await barrier.wait()
+        code = door.codes[number // 2 % 2]
+        return (await processes[number % 2].scan(scan_of(door, code, gate=f"Gate {number}"))).verdict.outcome.value
+
+    outcomes = await asyncio.gather(*map(scan, range(50)))
+    assert sorted(outcomes) == ["admitted"] * 2 + ["already_admitted"] * 48
+    assert await door.log() == [(1, "in")] * 2
+    assert len(await door.sale.messages("ticket.admitted")) == 2
+
+
+async def test_in_one_batch_each_has_its_own_outcome_entry_and_request(door: Any, monkeypatch: Any) -> None:
+    doors, sizes, judge = Doors(door.pool, make_id), list[int](), doors_module.scan_batch
+
+    async def noting(*arguments: Any) -> Any:
+        sizes.append(len(arguments[3]))
+        return await judge(*arguments)
+
+    monkeypatch.setattr(doors_module, "scan_batch", noting)
+    first, second = door.codes
+    await doors.scan(scan_of(door, first, "out"))  # learns the key
+    wanted = [
+        (scan_of(door, first, scan_id="one"), "admitted"),
+        (scan_of(door, first), "already_admitted"),
+        (scan_of(door, first, scan_id="one"), "admitted"),
+        (scan_of(door, "FH1.forged"), "unknown"),
+        (scan_of(door, second, "out"), "not_inside"),
+        (scan_of(door, first, "out"), "left"),
+        (scan_of(door, second), "admitted"),
+        (scan_of(door, first), "admitted"),
+    ]
+    answers = await asyncio.gather(*(asked(doors, scan, f"request {n}") for n, (scan, _) in enumerate(wanted)))
+    assert [one.verdict.outcome.value for one in answers] == [outcome for _, outcome in wanted]
+    assert sizes == [1, 8]
+    assert answers[2].admission == answers[0].admission
+    assert sorted(await door.log()) == [(1, "in"), (1, "in"), (1, "out"), (2, "in")]
+    rows = await door.pool.fetch(
+        """
+        SELECT e.request_id, e.actor_label, e.details ->> 'outcome' AS outcome, o.user_agent,
+               e.origin_digest = sha256(o.salt || convert_to(o.address || chr(31) || o.user_agent, 'UTF8')) AS fits
+        FROM audit_entries e JOIN audit_origins o USING (organization_id, position)
+        JOIN audit_arrivals a USING (organization_id, position)
+        WHERE e.organization_id = $1 ORDER BY e.request_id
+        """,
+        door.organization_id,
+    )
+    told = [(f"request {n}", outcome) for n, (_, outcome) in enumerate(wanted) if n != 2]
+    assert [(row["request_id"], row["outcome"]) for row in rows] == told
+    assert all(row["fits"] and row["user_agent"] == f"scanner of {row['actor_label']}" for row in rows)
+    requests = await door.pool.fetch(
+        "SELECT request_id FROM outbox WHERE organization_id = $1 AND type = 'ticket.admitted' ORDER BY request_id",
+        door.organization_id,
+    )
+    assert [row["request_id"] for row in requests] == ["request 0", "request 6", "request 7"]
+
+
+async def test_a_bad_scan_fails_alone(door: Any, make_door: Any) -> None:
+    doors, other = Doors(door.pool, make_id), await make_door()
+    good, bad = door.codes
+    await doors.scan(scan_of(door, good, scan_id="mine"))
+    answers = await asyncio.gather(
+        doors.scan(scan_of(door, good, "out")),
+        doors.scan(scan_of(door, bad, gate="a\x00gate")),
+        doors.scan(scan_of(door, bad, scan_id="mine")),
+        doors.scan(scan_of(door, other.codes[0])),
+        doors.scan(scan_of(other, other.codes[0], scan_id="mine")),
+        return_exceptions=True,
+    )
+    outcomes = [one.verdict.outcome.value if isinstance(one, ScanAnswer) else type(one) for one in answers]
+    assert isinstance(answers[1], Exception)
+    assert [outcomes[0], *outcomes[2:]] == ["left", ScanIdReused, "forged", "admitted"]
+    assert await door.log() == [(1, "in"), (1, "out")]
