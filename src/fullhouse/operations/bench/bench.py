@@ -1,7 +1,7 @@
 """What every scenario works with: the house, the limits of the run, and the clients' own log of promises."""
 
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from fullhouse.operations.bench.load import Judge, MakeRequest, closed_loop
 from fullhouse.operations.bench.stock import Organizer, make_organizer
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
 from fullhouse.operations.verify import verify
-from fullhouse.settings.budgets import BY_ADDRESS
+from fullhouse.settings.budgets import BY_ADDRESS, BY_IDENTITY
 
 CREATED: Final = 201
 _ID_MARK: Final = b'"id":"'
@@ -91,15 +91,18 @@ class Bench:
 @asynccontextmanager
 async def limited(bench: Bench) -> AsyncGenerator[Bench]:
     """Run a second house, whose API counts every request against limits; they are so wide that none is refused."""
-    wide = ",".join(f"{purpose}={QUOTA_MAX}/60" for purpose in BY_ADDRESS)
     settings = {
         "FULLHOUSE_RATE_LIMITS": "on",
-        "FULLHOUSE_RATE_LIMITS_BY_ADDRESS": wide,
-        "FULLHOUSE_RATE_LIMITS_BY_IDENTITY": wide,
+        "FULLHOUSE_RATE_LIMITS_BY_ADDRESS": _wide(BY_ADDRESS),
+        "FULLHOUSE_RATE_LIMITS_BY_IDENTITY": _wide(BY_IDENTITY),
     }
     with tempfile.TemporaryDirectory(dir=bench.plan.folder.absolute(), prefix="limited-") as folder:
         async with running_house(Path(folder), settings=settings) as house:
             yield await prepare(bench.plan, house, bench.advance)
+
+
+def _wide(purposes: Iterable[str]) -> str:
+    return ",".join(f"{purpose}={QUOTA_MAX}/60" for purpose in purposes)
 
 
 async def prepare(plan: Plan, house: House, advance: Advance) -> Bench:

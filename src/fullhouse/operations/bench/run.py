@@ -46,11 +46,18 @@ async def run(names: Sequence[str], plan: Plan, advance: Advance) -> Report:
     base.mkdir(parents=True, exist_ok=True)
     for name in names:
         with tempfile.TemporaryDirectory(dir=base, prefix=f"{name}-") as folder:
-            processes = _PROCESSES.get(name, 1)
-            async with running_house(Path(folder), processes=processes, settings=_SETTINGS) as house:
-                bench = await prepare(plan, house, lambda step, name=name: advance(f"{name}: {step}"))
-                report.sections.append(await SCENARIOS[name](bench))
+            try:
+                section = await _run_one(name, Path(folder), plan, advance)
+            except Exception as error:  # noqa: BLE001 (what the others found is worth more than where it stood)
+                section = Section(name, "It did not come to its end.", broken=[f"it ended early: {error!r}"])
+            report.sections.append(section)
     return report
+
+
+async def _run_one(name: str, folder: Path, plan: Plan, advance: Advance) -> Section:
+    async with running_house(folder, processes=_PROCESSES.get(name, 1), settings=_SETTINGS) as house:
+        bench = await prepare(plan, house, lambda step: advance(f"{name}: {step}"))
+        return await SCENARIOS[name](bench)
 
 
 def describe_machine() -> dict[str, str]:
