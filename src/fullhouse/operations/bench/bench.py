@@ -20,6 +20,7 @@ from fullhouse.operations.verify import verify
 from fullhouse.settings.budgets import BY_ADDRESS, BY_IDENTITY
 
 CREATED: Final = 201
+_DECIDED: Final = ("accepted", "refused")
 _ID_MARK: Final = b'"id":"'
 _ID_LENGTH: Final = 36
 _WAITS: Final = frozenset({"message_is_sent"})
@@ -81,11 +82,14 @@ class Bench:
         return await guarded_statement(house.database_url, house.folder, self.plan.seconds)
 
     async def capacity(self, make_request: MakeRequest, judge: Judge, *, seconds: float | None = None) -> float:
-        """Return what the API answers a second to as many callers as there are connections, after a warm-up."""
+        """Return what the API decides a second for as many callers as there are connections, after a warm-up.
+
+        Who was told to wait, or lost the connection, got no decision, and counts for nothing.
+        """
         self.advance("closed loop")
         async with self.connected() as wires:
-            rate, _ = await closed_loop(wires, seconds or self.plan.seconds, make_request, judge)
-        return rate
+            rate, outcomes = await closed_loop(wires, seconds or self.plan.seconds, make_request, judge)
+        return rate * sum(outcomes[name] for name in _DECIDED) / outcomes.total()
 
 
 @asynccontextmanager
