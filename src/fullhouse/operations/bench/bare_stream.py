@@ -6,7 +6,7 @@ of general admission.
 
 import asyncio
 import sys
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
@@ -19,15 +19,14 @@ _KIND: Final = {"id": "x" * 36, "available": 999_999, "prices": [999_999]}
 class Bare(asyncio.Protocol):
     """One connection: the head and an event at the request, then events."""
 
-    def __init__(self, everybody: list[asyncio.WriteTransport], event: bytes) -> None:
+    def __init__(self, everybody: list[asyncio.Transport], event: bytes) -> None:
         """Add itself to everybody once it is asked."""
         self._everybody = everybody
         self._event = event
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 (a connection of TCP is one)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer any request."""
@@ -46,7 +45,7 @@ async def serve(host: str, port: int, events_per_second: float) -> None:
     """Serve until it is ended."""
     event = encode_event("change", 100_000, {"version": 100_000, "on_sale": True, "ticket_types": [_KIND]})
     chunk = b"%x\r\n%b\r\n" % (len(event), event)
-    everybody: list[asyncio.WriteTransport] = []
+    everybody: list[asyncio.Transport] = []
     await asyncio.get_running_loop().create_server(lambda: Bare(everybody, chunk), host, port, backlog=4096)
     while True:
         await asyncio.sleep(1 / events_per_second)

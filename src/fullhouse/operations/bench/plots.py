@@ -11,6 +11,7 @@ from fullhouse.operations.bench.figures import PERCENTILES, Curve, Load, Ratio
 from fullhouse.operations.bench.run import Report
 
 _BLUE: Final = "#2f6690"
+_SHARE_MAX: Final = 4.0
 _RED: Final = "#8c2f39"
 COST_SHARE_MAX: Final = 1.2
 
@@ -33,13 +34,20 @@ def draw(report: Report, folder: Path) -> list[str]:
 def _ratios(ratios: Sequence[Ratio]) -> Picture:
     picture = Picture(figsize=(9, 0.6 * len(ratios) + 1.2), layout="constrained")
     axes: Any = picture.subplots()
-    shares = [each.to_reach / each.median if each.is_most else each.median / each.to_reach for each in ratios]
+    shares = [_share(each) for each in ratios]
     colours = [_BLUE if each.is_reached else _RED for each in ratios]
     axes.barh([each.name for each in ratios], shares, color=colours)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel("share of what is to reach (1 is reached)")
     return picture
+
+
+def _share(ratio: Ratio) -> float:
+    """Return how much of it is reached; no bar is so long that the others cannot be read."""
+    if not ratio.is_most:
+        return min(_SHARE_MAX, ratio.median / ratio.to_reach)
+    return min(_SHARE_MAX, ratio.to_reach / ratio.median) if ratio.median > 0 else _SHARE_MAX
 
 
 def _timelines(loads: Sequence[Load]) -> Picture:
