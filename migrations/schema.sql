@@ -1210,6 +1210,8 @@ CREATE TABLE receipts (
     organization text NOT NULL,
     event text NOT NULL,
     lines jsonb NOT NULL,
+    -- By rate: name, rate in millionths, net amount, tax.
+    taxes jsonb NOT NULL DEFAULT '[]',
     PRIMARY KEY (organization_id, receipt_id),
     CONSTRAINT receipts_number UNIQUE (organization_id, year, number),
     CONSTRAINT receipts_once UNIQUE NULLS NOT DISTINCT (organization_id, order_id, refund_id)

@@ -15,6 +15,7 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.place_order import PlacedOrder
 from fullhouse.payments.rules import PaymentStatus
+from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.tickets.issue_tickets import issue_tickets
 
@@ -36,6 +37,39 @@ async def let_lapse(pool: Pool, placed: PlacedOrder) -> None:
         "UPDATE reservations SET expires_at = clock_timestamp() - interval '1 s' WHERE reservation_id = $1",
         placed.order.reservation_id,
     )
+
+
+async def test_receipts_and_credit_notes_are_linked(buyer: Buyer, put_on_sale: PutOnSale, pool: Pool) -> None:
+    sale = await put_on_sale()
+    placed = await sale.order()
+    path = path_of(placed)
+    early = await buyer.open(f"{path}/receipt.pdf")
+    assert (early.status, early.title) == (404, "There is nothing here · Fullhouse")
+    await sale.pay(placed.order.order_id)
+    await sale.deliver()
+    await sale.work()
+    ids = (sale.made.organization_id, placed.order.order_id)
+    async with transaction(pool, ids[0]) as conn:
+        await refund_order(conn, system.make_id, *ids, RefundWish(amount_minor=100))
+    await sale.work()
+    [refund] = await sale.refunds(placed.order.order_id)
+    async with transaction(pool, ids[0]) as conn:
+        receipt = await issue_receipt(conn, system.make_id, *ids)
+        note = await issue_credit_note(conn, system.make_id, ids[0], refund.refund_id)
+    assert receipt is not None
+    assert note is not None
+    page = await buyer.open(path)
+    links = [f"{path}/receipts/{one.receipt_id}/receipt.pdf" for one in (receipt, note)]
+    assert [link for link in page.links if link.endswith("/receipt.pdf")] == links
+    assert f"Receipt {receipt.label}" in page.text
+    assert f"Credit note {note.label}" in page.text
+    for link, name in ((links[0], "receipt"), (links[1], "credit-note"), (f"{path}/receipt.pdf", "receipt")):
+        answer = await buyer.client.get(link)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        assert answer.headers["content-disposition"].startswith(f'inline; filename="{name}-')
+        assert answer.content.startswith(b"%PDF-")
+    stranger = await buyer.client.get(links[0].replace(path.rpartition("/")[2], "wrong"))
+    assert stranger.status_code == 404
 
 
 @pytest.mark.parametrize("outcome", ["succeed", "lost_answer"])

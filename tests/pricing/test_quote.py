@@ -1,5 +1,6 @@
 """What tickets come to: worked examples to the cent, and what holds for every declaration."""
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 from uuid import UUID
@@ -16,8 +17,10 @@ from fullhouse.pricing.parts import (
     Parts,
     Places,
     TaxPart,
+    TaxRow,
     breakdown_of,
     line_quote_from_json,
+    tax_rows,
 )
 from fullhouse.pricing.quote import quote, rounded, spread, waive
 from fullhouse.pricing.rules import (
@@ -87,7 +90,10 @@ def test_included_taxes_are_found_in_the_price_and_change_nothing() -> None:
         taxes=(Tax("VAT 5.5", 55_000, TaxOn.TICKETS), Tax("VAT 20", 200_000, TaxOn.FEES)),
     )
     (line,) = quote(charges, [Places(ADULT, 2110, 1)])
-    assert line.taxes == (TaxPart("VAT 5.5", 55_000, 110, 0), TaxPart("VAT 20", 200_000, 20, 20))
+    assert line.taxes == (
+        TaxPart("VAT 5.5", 55_000, 110, 0, TaxOn.TICKETS),
+        TaxPart("VAT 20", 200_000, 20, 20, TaxOn.FEES),
+    )
     assert line.total_minor == 2110 + 120
 
 
@@ -138,6 +144,24 @@ def test_fees_and_taxes_follow_the_discounted_price() -> None:
 def test_what_is_given_away_costs_nothing() -> None:
     (line,) = waive([Places(ADULT, 2000, 2)], "Press")
     assert (line.total_minor, line.discount_minor, line.discount_name) == (0, 4000, "Press")
+
+
+def test_taxes_are_listed_by_rate_with_what_they_are_of() -> None:
+    charges = declared(
+        Fee("Service", FeePer.TICKET, Payer.BUYER, amount_minor=120),
+        Fee("Platform", FeePer.TICKET, Payer.ORGANIZER, amount_minor=30),
+        taxes=(Tax("VAT", 55_000, TaxOn.TICKETS), Tax("VAT", 200_000, TaxOn.FEES), Tax("City", 0, TaxOn.ALL)),
+    )
+    contained = quote(charges, [Places(ADULT, 2110, 2), Places(CHILD, 0, 1)])
+    assert tax_rows(contained) == (
+        TaxRow("VAT", 55_000, 4000, 220),
+        TaxRow("VAT", 200_000, 200, 40),
+        TaxRow("City", 0, 4200, 0),
+    )
+    assert sum(line.total_minor for line in contained) == 4000 + 220 + 200 + 40
+    added = quote(replace(charges, taxes_included=False), [Places(ADULT, 2000, 1)], Discount("X", rate=500_000))
+    assert tax_rows(added)[:2] == (TaxRow("VAT", 55_000, 1000, 55), TaxRow("VAT", 200_000, 120, 24))
+    assert [one.name for one in breakdown_of(added) if one.kind is ChargeKind.TAX] == ["VAT", "VAT"], "none of nothing"
 
 
 def test_a_breakdown_names_what_the_buyer_pays_and_not_what_the_organizer_does() -> None:

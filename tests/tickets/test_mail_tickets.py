@@ -84,6 +84,7 @@ async def test_the_mail_brings_everything(pool: Pool, sell: Sell, mailroom: Mail
 
     text = text_of(mail)
     link = f"https://tickets.example/orders/{sold.order_id}?secret=s-e_c&x=<y>"
+    assert f"Your receipt:\n{link}/receipt.pdf\n" in text
     for said in ("Hello Ana Souza,", "A concert\nEvening\nThursday, July 1, 2027, 9:30\u202fPM", link, "€75.00"):
         assert said in text, said
     assert text.count("- adult | €25.00") == 3

@@ -20,7 +20,7 @@ from babel import Locale
 from babel.dates import format_date, format_time, get_timezone_name
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import NumberPattern
+from babel.numbers import NumberPattern, format_percent
 from babel.support import Translations
 
 from fullhouse.core.money import currency_exponent
@@ -70,6 +70,10 @@ class Translator:
     def time_zone(self, instant: datetime, time_zone: str) -> str:
         """Name an IANA time zone as it is at an instant, summer time and all: ``Brasilia Standard Time``."""
         return get_timezone_name(instant.astimezone(ZoneInfo(time_zone)), locale=self.locale)
+
+    def percent(self, millionths: int) -> str:
+        """Write a rate of millionths: ``8.875%``, ``8,875%``."""
+        return format_percent(Decimal(millionths).scaleb(-6), format="#,##0.####%", locale=self.locale)
 
     def money(self, amount_minor: int, currency: str) -> str:
         """Write an amount of minor units with the decimals that ISO 4217 gives the currency: ``R$ 45,00``, ``¥1,200``.

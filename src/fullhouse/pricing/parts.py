@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from fullhouse.core.json import Json
-from fullhouse.pricing.rules import Payer
+from fullhouse.pricing.rules import Payer, TaxOn
 
 
 class Places(NamedTuple):
@@ -33,6 +33,7 @@ class TaxPart(NamedTuple):
     rate: int
     amount_minor: int
     of_fees_minor: int
+    on: TaxOn = TaxOn.ALL
 
 
 class Parts(NamedTuple):
@@ -100,7 +101,7 @@ class LineQuote:
             "price_minor": self.price_minor,
             "discount_minor": self.discount_minor,
             "fees": [[one.name, one.payer.value, one.amount_minor] for one in self.fees],
-            "taxes": [[one.name, one.rate, one.amount_minor, one.of_fees_minor] for one in self.taxes],
+            "taxes": [[one.name, one.rate, one.amount_minor, one.of_fees_minor, one.on.value] for one in self.taxes],
             "taxes_included": self.taxes_included,
             "discount_name": self.discount_name,
         }
@@ -112,7 +113,9 @@ def line_quote_from_json(kept: Mapping[str, Any]) -> LineQuote:
         price_minor=kept["price_minor"],
         discount_minor=kept["discount_minor"],
         fees=tuple(FeePart(name, Payer(payer), amount) for name, payer, amount in kept["fees"]),
-        taxes=tuple(TaxPart(*one) for one in kept["taxes"]),
+        taxes=tuple(
+            TaxPart(*numbers, *map(TaxOn, on)) for numbers, on in ((one[:4], one[4:]) for one in kept["taxes"])
+        ),
         taxes_included=kept["taxes_included"],
         discount_name=kept["discount_name"],
     )
@@ -172,4 +175,31 @@ class _Sums:
         return tuple(
             NamedCharge(kind, name, rate, amount, contained)
             for (kind, name, rate, contained), amount in self.amounts.items()
+            if amount
         )
+
+
+class TaxRow(NamedTuple):
+    """A tax by its rate, as a receipt lists it: of how much, without any tax, and what it comes to."""
+
+    name: str
+    rate: int
+    net_minor: int
+    tax_minor: int
+
+
+def tax_rows(quotes: Sequence[LineQuote]) -> tuple[TaxRow, ...]:
+    """List the taxes of some lines by name and rate. Several on one amount are each of the same net amount."""
+    rows: dict[tuple[str, int], TaxRow] = {}
+    for quote in quotes:
+        parts = quote.parts
+        contained_of_fees = parts.tax_of_fees_minor if quote.taxes_included else 0
+        contained = parts.tax_minor if quote.taxes_included else 0
+        of_tickets = parts.price_minor - parts.discount_minor - (contained - contained_of_fees)
+        of_fees = parts.fee_minor - contained_of_fees
+        for tax in quote.taxes:
+            net = (0 if tax.on is TaxOn.FEES else of_tickets) + (0 if tax.on is TaxOn.TICKETS else of_fees)
+            known = rows.get((tax.name, tax.rate), TaxRow(tax.name, tax.rate, 0, 0))
+            summed = TaxRow(tax.name, tax.rate, known.net_minor + net, known.tax_minor + tax.amount_minor)
+            rows[tax.name, tax.rate] = summed
+    return tuple(rows.values())

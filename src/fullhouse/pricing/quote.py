@@ -37,7 +37,9 @@ def quote(charges: Charges | None, places: Sequence[Places], discount: Discount 
                 for fee, parts in zip(charges.fees, fees, strict=True)
                 if parts[number]
             ),
-            taxes=tuple(parts[number] for parts in taxes if parts[number].amount_minor),
+            taxes=tuple(
+                parts[number] for parts in taxes if _is_of_something(parts[number], reduced[number], paid_fees[number])
+            ),
             taxes_included=charges.taxes_included,
             discount_name=names[number],
         )
@@ -129,11 +131,16 @@ def _tax_parts(
         amounts = _rounded_lines(charges, quantities, list(zip(reduced, fees, strict=True)), rates)
         found.append(
             [
-                TaxPart(tax.name, tax.rate, amount, _of_fees(amount, (line * rates[0], fee * rates[1])))
+                TaxPart(tax.name, tax.rate, amount, _of_fees(amount, (line * rates[0], fee * rates[1])), tax.on)
                 for amount, line, fee in zip(amounts, reduced, fees, strict=True)
             ]
         )
     return found
+
+
+def _is_of_something(tax: TaxPart, reduced: int, fee: int) -> bool:
+    """Say whether there is anything that the tax is of, though it may be too little to be taxed."""
+    return bool((tax.on is not TaxOn.FEES and reduced) or (tax.on is not TaxOn.TICKETS and fee))
 
 
 def _of_fees(amount: int, exact: tuple[Fraction, Fraction]) -> int:

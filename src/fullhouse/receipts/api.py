@@ -1,6 +1,5 @@
 """Routes of receipts and credit notes, for who bought and for the organization."""
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
@@ -22,12 +21,11 @@ from fullhouse.infra.http import (
 )
 from fullhouse.infra.postgres import Pool, connection
 from fullhouse.orders.find_order import find_order
-from fullhouse.orders.queries import load_contact
 from fullhouse.orders.rules import Order, OrderNotFound
-from fullhouse.receipts.describe_receipt import describe_receipt
+from fullhouse.pricing.rules import percent_text
+from fullhouse.receipts.print_receipt import print_receipt
 from fullhouse.receipts.queries import list_receipts, load_receipts
-from fullhouse.receipts.render_receipt import render_receipt
-from fullhouse.receipts.rules import Receipt, ReceiptKind, ReceiptNotFound
+from fullhouse.receipts.rules import Receipt, ReceiptKind
 from fullhouse.tickets.rules import PDF_TYPE
 
 router = APIRouter(tags=["receipts"])
@@ -35,6 +33,15 @@ router = APIRouter(tags=["receipts"])
 Reader = Annotated[Asker, holder_or_member("Order", "order:read")]
 _LIST = "receipts"
 _FILE = {"type": "string", "format": "binary"}
+
+
+class ReceiptTaxAnswer(ApiModel):
+    """A tax by its rate: of how much, without any tax, and what it comes to. It is contained in the amount."""
+
+    name: str
+    percent: str
+    net_minor: int
+    tax_minor: int
 
 
 class ReceiptAnswer(ApiModel):
@@ -50,6 +57,7 @@ class ReceiptAnswer(ApiModel):
     amount_minor: int
     currency: str
     issued_at: Instant
+    taxes: list[ReceiptTaxAnswer]
 
 
 @router.get("/orders/{order_id}/receipts", responses=problems(404))
@@ -69,16 +77,9 @@ async def get_order_receipts(order_id: UUID, asker: Reader, resources: Resources
 async def get_receipt_pdf(order_id: UUID, receipt_id: UUID, asker: Reader, resources: ResourcesDep) -> Response:
     """Return a receipt or credit note as PDF, in the language of its order."""
     order = await _open(resources.pool, order_id, asker)
-    async with connection(resources.pool, order.organization_id) as conn:
-        found = await load_receipts(conn, order.organization_id, order_id)
-        contact = await load_contact(conn, order.organization_id, order_id)
-    receipt = next((one for one in found if one.receipt_id == receipt_id), None)
-    if receipt is None:
-        raise ReceiptNotFound
-    data = await asyncio.to_thread(render_receipt, describe_receipt(receipt, contact, order.language))
-    name = f"{receipt.kind.replace('_', '-')}-{receipt.label}.pdf"
-    headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'inline; filename="{name}"'}
-    return Response(data, media_type=PDF_TYPE, headers=headers)
+    printed = await print_receipt(resources.pool, order, receipt_id)
+    headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'inline; filename="{printed.name}"'}
+    return Response(printed.data, media_type=PDF_TYPE, headers=headers)
 
 
 @router.get(
@@ -113,4 +114,8 @@ def _answer(receipt: Receipt) -> ReceiptAnswer:
         amount_minor=receipt.amount_minor,
         currency=receipt.currency,
         issued_at=receipt.issued_at,
+        taxes=[
+            ReceiptTaxAnswer(name=name, percent=percent_text(rate), net_minor=net, tax_minor=tax)
+            for name, rate, net, tax in receipt.taxes
+        ],
     )

@@ -42,6 +42,11 @@ def describe_receipt(receipt: Receipt, contact: Contact | None, language: str) -
             speak.gettext("Paid back") if is_credit else speak.gettext("Paid"),
             speak.money(receipt.amount_minor, receipt.currency),
         ),
+        tax_heads=(speak.gettext("Tax"), speak.gettext("Rate"), speak.gettext("Net"), speak.gettext("Tax amount")),
+        taxes=tuple(
+            (tax.name, speak.percent(tax.rate), *(speak.money(one, receipt.currency) for one in tax[2:]))
+            for tax in receipt.taxes
+        ),
         labels={"buyer": speak.gettext("For")},
         issued_at=receipt.issued_at,
     )

@@ -4,18 +4,22 @@ A worker numbers them, so that no buyer waits for the number of another. The row
 whatever ends a worker, leaves no gap, and two workers of one organization wait for each other.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
 from fullhouse.events.queries import load_terms
 from fullhouse.infra.postgres import Connection
+from fullhouse.orders.lines import quotes_of
 from fullhouse.orders.queries import load_lines, load_order
 from fullhouse.orders.rules import Order
 from fullhouse.organizations.queries import load_organization
 from fullhouse.payments.queries import load_refund
-from fullhouse.payments.rules import RefundStatus
-from fullhouse.receipts.queries import find_receipt, is_out_of_sale
+from fullhouse.payments.rules import Refund, RefundStatus
+from fullhouse.pricing.parts import TaxRow, tax_rows
+from fullhouse.receipts.queries import find_receipt, is_out_of_sale, load_given_back, load_receipts
 from fullhouse.receipts.rules import Receipt, ReceiptLine
+from fullhouse.receipts.taxes_given_back import GivenBack, taxes_given_back, taxes_left
 from fullhouse.receipts.writes import insert_receipt, lock_numbers
 
 
@@ -24,11 +28,10 @@ async def issue_receipt(conn: Connection, make_id: MakeId, organization_id: UUID
     order = await load_order(conn, organization_id, order_id)
     if order is None or order.paid_at is None or not order.total_minor:
         return None
-    lines = tuple(
-        ReceiptLine(line.quantity, line.description, line.price_minor, line.total_minor)
-        for line in await load_lines(conn, organization_id, order_id)
-    )
-    return await _issue(conn, make_id, order, None, order.total_minor, lines)
+    sold = await load_lines(conn, organization_id, order_id)
+    lines = tuple(ReceiptLine(line.quantity, line.description, line.price_minor, line.total_minor) for line in sold)
+    says = _Says(None, order.total_minor, lines, tax_rows(quotes_of(sold)))
+    return await _issue(conn, make_id, order, says)
 
 
 async def issue_credit_note(
@@ -48,20 +51,37 @@ async def issue_credit_note(
     if receipt is None or order is None:
         return None
     line = ReceiptLine(1, receipt.label, refund.amount_minor, refund.amount_minor)
-    return await _issue(conn, make_id, order, refund_id, refund.amount_minor, (line,))
+    taxes = await _taxes_of(conn, receipt, refund)
+    return await _issue(conn, make_id, order, _Says(refund_id, refund.amount_minor, (line,), taxes))
 
 
-async def _issue(
-    conn: Connection,
-    make_id: MakeId,
-    order: Order,
-    refund_id: UUID | None,
-    amount_minor: int,
-    lines: tuple[ReceiptLine, ...],
-) -> Receipt:
+async def _taxes_of(conn: Connection, receipt: Receipt, refund: Refund) -> tuple[TaxRow, ...]:
+    """Work out the taxes of a refund. The lock of numbers is held since its receipt was looked at."""
+    ids = (refund.organization_id, refund.order_id)
+    notes = [one for one in await load_receipts(conn, *ids) if one.refund_id and one.refund_id != refund.refund_id]
+    if not receipt.taxes:
+        return ()
+    tax_minor, units = await load_given_back(conn, refund.organization_id, refund.refund_id)
+    left_minor = receipt.amount_minor - sum(note.amount_minor for note in notes)
+    given = GivenBack(refund.amount_minor, tax_minor, units)
+    left = taxes_left(receipt.taxes, [note.taxes for note in notes])
+    return taxes_given_back(await load_lines(conn, *ids), left, left_minor, given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Says:
+    """What a receipt, or with a refund a credit note, says beside whose it is."""
+
+    refund_id: UUID | None
+    amount_minor: int
+    lines: tuple[ReceiptLine, ...]
+    taxes: tuple[TaxRow, ...]
+
+
+async def _issue(conn: Connection, make_id: MakeId, order: Order, says: _Says) -> Receipt:
     organization_id = order.organization_id
     await lock_numbers(conn, organization_id)
-    known = await find_receipt(conn, organization_id, order.order_id, refund_id)
+    known = await find_receipt(conn, organization_id, order.order_id, says.refund_id)
     if known is not None:
         return known
     organization = await load_organization(conn, organization_id)
@@ -69,16 +89,17 @@ async def _issue(
     new = Receipt(
         organization_id=organization_id,
         receipt_id=make_id(),
-        kind="credit_note" if refund_id else "receipt",
+        kind="credit_note" if says.refund_id else "receipt",
         year=0,
         number=0,
         order_id=order.order_id,
-        refund_id=refund_id,
-        amount_minor=amount_minor,
+        refund_id=says.refund_id,
+        amount_minor=says.amount_minor,
         currency=order.currency,
         issued_at=order.placed_at,
         organization=organization.name if organization else "",
         event=terms.event_name if terms else "",
-        lines=lines,
+        lines=says.lines,
+        taxes=says.taxes,
     )
     return await insert_receipt(conn, new)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
+from fullhouse.pricing.parts import TaxRow
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 
 
@@ -66,6 +67,27 @@ async def is_out_of_sale(conn: Connection, organization_id: UUID, refund_id: UUI
     return found
 
 
+async def load_given_back(conn: Connection, organization_id: UUID, refund_id: UUID) -> tuple[int, dict[int, int]]:
+    """Return how much of a refund is taxes, as the ledger has it, and how many units of each line it is for."""
+    tax: int = await conn.fetchval(
+        """
+        SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_entries
+        WHERE organization_id = $1 AND refund_id = $2 AND account = 'taxes'
+        """,
+        organization_id,
+        refund_id,
+    )
+    rows = await conn.fetch(
+        """
+        SELECT u.line_number, count(*) AS count FROM refunded_units r JOIN units u USING (organization_id, unit_id)
+        WHERE r.organization_id = $1 AND r.refund_id = $2 GROUP BY u.line_number
+        """,
+        organization_id,
+        refund_id,
+    )
+    return tax, {row["line_number"]: row["count"] for row in rows}
+
+
 def receipt_of(row: Record) -> Receipt:
     """Build a receipt from its row."""
     return Receipt(
@@ -82,4 +104,5 @@ def receipt_of(row: Record) -> Receipt:
         organization=row["organization"],
         event=row["event"],
         lines=tuple(ReceiptLine(**line) for line in row["lines"]),
+        taxes=tuple(TaxRow(*tax) for tax in row["taxes"]),
     )

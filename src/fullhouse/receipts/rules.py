@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from fullhouse.core.errors import NotFound
+from fullhouse.pricing.parts import TaxRow
 
 ReceiptKind = Literal["receipt", "credit_note"]
 
@@ -39,6 +40,8 @@ class Receipt:
     organization: str
     event: str
     lines: tuple[ReceiptLine, ...]
+    taxes: tuple[TaxRow, ...] = ()
+    """By rate. The credit notes of an order that is given back whole have those of its receipt, to the cent."""
 
     @property
     def label(self) -> str:
@@ -61,6 +64,8 @@ class Printed:
     lines: tuple[tuple[str, str, str, str], ...]
     heads: tuple[str, str, str, str]
     total: tuple[str, str]
+    tax_heads: tuple[str, str, str, str]
+    taxes: tuple[tuple[str, str, str, str], ...]
     labels: Mapping[str, str]
     issued_at: datetime
 

@@ -23,10 +23,10 @@ async def insert_receipt(conn: Connection, new: Receipt) -> Receipt:
     row = await conn.fetchrow(
         """
         INSERT INTO receipts (organization_id, receipt_id, year, number, order_id, refund_id, amount_minor, currency,
-                              issued_at, organization, event, lines)
+                              issued_at, organization, event, lines, taxes)
         SELECT $1, $2, this.year, coalesce((
                    SELECT max(r.number) FROM receipts r WHERE r.organization_id = $1 AND r.year = this.year), 0) + 1,
-               $3, $4, $5, $6, this.at, $7, $8, $9
+               $3, $4, $5, $6, this.at, $7, $8, $9, $10
         FROM (SELECT now AS at, extract(year FROM now AT TIME ZONE 'UTC')::smallint AS year
               FROM clock_timestamp() AS now) AS this
         RETURNING *
@@ -40,6 +40,7 @@ async def insert_receipt(conn: Connection, new: Receipt) -> Receipt:
         new.organization,
         new.event,
         [asdict(line) for line in new.lines],
+        [list(tax) for tax in new.taxes],
     )
     assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
     return receipt_of(row)

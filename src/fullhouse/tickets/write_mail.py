@@ -75,6 +75,7 @@ def _values(sale: Sale, contact: Contact, document: Document, speak: Translator,
         "total": speak.money(sale.order.total_minor, sale.order.currency),
         "order_id": sale.order.order_id,
         "link": link,
+        "receipt_link": f"{link}/receipt.pdf" if sale.order.total_minor else None,
     }
 
 

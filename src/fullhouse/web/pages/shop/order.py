@@ -19,6 +19,7 @@ from fullhouse.payments.cancel_payment import abandon_order
 from fullhouse.payments.provider_api import ProvidersDep
 from fullhouse.payments.queries import load_payments, load_refunds
 from fullhouse.payments.rules import PaymentOpen, ProviderUnavailable
+from fullhouse.receipts.queries import load_receipts
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.tickets.load_sale import load_sale
 from fullhouse.web.pages.form import count_in
@@ -34,6 +35,7 @@ from fullhouse.web.pages.shop.order_view import (
     heading_of,
     onward_of,
     order_card,
+    receipt_rows,
     refresh_of,
     refund_text,
     state_of,
@@ -69,6 +71,7 @@ async def get_order_page(
         "onward": onward_of(facts, now="go" in request.query_params),
         "returned": "returned" in request.query_params,
         "ways": ways_to_pay(await providers.offered_to(order.organization_id), speak) if state == "pending" else [],
+        "receipts": receipt_rows(facts.receipts, order_path(order, secret), speak),
         "refund_text": refund_text(facts.refunds, order.currency, speak),
         "move": await load_choice(resources.pool, order) if state == "paid" else None,
         "had_tickets": bool(facts.sale.tickets),
@@ -104,5 +107,6 @@ async def _load(resources: Resources, order: Order) -> OrderFacts:
             reservation=await load_reservation(conn, order.organization_id, order.reservation_id),
             payments=await load_payments(conn, *ids),
             refunds=await load_refunds(conn, *ids),
+            receipts=await load_receipts(conn, *ids),
             now=await load_now(conn),
         )

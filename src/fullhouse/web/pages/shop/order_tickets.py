@@ -1,4 +1,4 @@
-"""What an order's page links to: the picture of each code, and all tickets as a document."""
+"""What an order's page links to: the picture of each code, all tickets as a document, and its receipts."""
 
 from uuid import UUID
 
@@ -7,6 +7,8 @@ from fastapi import APIRouter, Response
 from fullhouse.access.http import public
 from fullhouse.infra.http import ResourcesDep
 from fullhouse.infra.postgres import connection
+from fullhouse.infra.resources import Resources
+from fullhouse.receipts.print_receipt import print_receipt
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import load_sale
 from fullhouse.tickets.render_order_documents import render_order_documents
@@ -43,3 +45,22 @@ async def get_pdf(order_id: UUID, secret: str, resources: ResourcesDep) -> Respo
         raise NoValidTickets
     headers = {"Content-Disposition": f'attachment; filename="tickets-{order.order_id}.pdf"', **PRIVATE_HEADERS}
     return Response(rendered.data, media_type=PDF_TYPE, headers=headers)
+
+
+@router.get("/orders/{order_id}/{secret}/receipt.pdf")
+async def get_receipt(order_id: UUID, secret: str, resources: ResourcesDep) -> Response:
+    """Answer the receipt of the order, which a worker numbers in the moment after it was paid."""
+    return await _receipt(resources, order_id, secret, None)
+
+
+@router.get("/orders/{order_id}/{secret}/receipts/{receipt_id}/receipt.pdf")
+async def get_credit_note(order_id: UUID, secret: str, receipt_id: UUID, resources: ResourcesDep) -> Response:
+    """Answer one of the order's receipts and credit notes."""
+    return await _receipt(resources, order_id, secret, receipt_id)
+
+
+async def _receipt(resources: Resources, order_id: UUID, secret: str, receipt_id: UUID | None) -> Response:
+    order = await open_order(resources.pool, order_id, secret)
+    printed = await print_receipt(resources.pool, order, receipt_id)
+    headers = {"Content-Disposition": f'inline; filename="{printed.name}"', **PRIVATE_HEADERS}
+    return Response(printed.data, media_type=PDF_TYPE, headers=headers)

@@ -10,6 +10,7 @@ from fullhouse.orders.lines import quotes_of
 from fullhouse.orders.rules import OrderLine, OrderStatus, Unit
 from fullhouse.payments.rules import Payment, Refund, RefundStatus, count_declined, open_payment, tries_max
 from fullhouse.pricing.parts import breakdown_of
+from fullhouse.receipts.rules import Receipt
 from fullhouse.reservations.rules import Reservation, ReservationStatus
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.describe_tickets import area_of, section_of, ticket_type_of
@@ -34,6 +35,7 @@ class OrderFacts:
     reservation: Reservation | None
     payments: tuple[Payment, ...]
     refunds: tuple[Refund, ...]
+    receipts: Sequence[Receipt]
     now: datetime
 
     @property
@@ -41,6 +43,23 @@ class OrderFacts:
         """How often the buyer may still be declined."""
         tries = tries_max(release_on_decline=self.sale.terms.release_on_decline)
         return max(0, tries - count_declined(self.payments))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """A receipt or credit note, and where it is."""
+
+    path: str
+    text: str
+
+
+def receipt_rows(receipts: Sequence[Receipt], path: str, speak: Translator) -> list[ReceiptRow]:
+    """Name the receipts of an order whose page is at ``path``."""
+    titles = {"receipt": speak.gettext("Receipt"), "credit_note": speak.gettext("Credit note")}
+    return [
+        ReceiptRow(f"{path}/receipts/{one.receipt_id}/receipt.pdf", f"{titles[one.kind]} {one.label}")
+        for one in receipts
+    ]
 
 
 @dataclass(frozen=True, slots=True)
