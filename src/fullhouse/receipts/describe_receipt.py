@@ -44,7 +44,12 @@ def describe_receipt(receipt: Receipt, contact: Contact | None, language: str) -
         ),
         tax_heads=(speak.gettext("Tax"), speak.gettext("Rate"), speak.gettext("Net"), speak.gettext("Tax amount")),
         taxes=tuple(
-            (tax.name, speak.percent(tax.rate), *(speak.money(one, receipt.currency) for one in tax[2:]))
+            (
+                tax.name,
+                speak.percent(tax.rate),
+                speak.money(tax.net_minor, receipt.currency),
+                speak.money(tax.tax_minor, receipt.currency),
+            )
             for tax in receipt.taxes
         ),
         labels={"buyer": speak.gettext("For")},

@@ -38,7 +38,7 @@ from fullhouse.web.gauges import Gauges
 from fullhouse.web.hot_routes import HotRoutes
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
 from fullhouse.web.overload import watch
-from fullhouse.web.pages import account, shop
+from fullhouse.web.pages import account, organizer, shop
 from fullhouse.web.pages.route import add_page_errors
 from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.rate_limits import RateLimits, open_limits
@@ -48,7 +48,7 @@ from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 HOLDS = f"{API_PREFIX}/reservations"
 """The route that only takes stock of one session, which tells the boards itself."""
 
-OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS)
+OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS, *organizer.ROUTERS)
 
 
 def create_app(resources: Resources, settings: Settings) -> Edge:

@@ -13,6 +13,7 @@ from fullhouse.web.pages.assets import asset_path
 from fullhouse.web.pages.figures import day, month, number
 from fullhouse.web.pages.language import remember_language, speaker_of, switch_of
 
+AUDIENCES = ("shop", "account", "organizer")
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -85,7 +86,7 @@ def _answer(request: Request, body: str | bytes, status: int, headers: Mapping[s
 def environment(language: Language) -> Environment:
     """Prepare the templates for one language. An unknown name in a template is an error, never an empty text."""
     made = Environment(
-        loader=ChoiceLoader([PackageLoader("fullhouse.web.pages.shop"), PackageLoader("fullhouse.web.pages.account")]),
+        loader=ChoiceLoader([PackageLoader(f"fullhouse.web.pages.{audience}") for audience in AUDIENCES]),
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

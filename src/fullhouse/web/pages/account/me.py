@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from fullhouse.access.accounts.parts import AccountsDep, ClientDep
+from fullhouse.access.rules import PERMISSIONS
 from fullhouse.core.errors import DomainError, Invalid
 from fullhouse.identity.change_password import change_password
 from fullhouse.identity.find_signed_in import SignedIn
@@ -19,7 +20,7 @@ from fullhouse.infra.languages import Translator
 from fullhouse.infra.postgres import NO_ORGANIZATION, OfUser, connection
 from fullhouse.infra.resources import Resources
 from fullhouse.organizations.members.queries import list_own_organizations
-from fullhouse.organizations.rules import Role
+from fullhouse.organizations.rules import OwnOrganization, Role
 from fullhouse.web.pages.account.clients import client_name
 from fullhouse.web.pages.account.show import lead_to, show_done, show_page
 from fullhouse.web.pages.account.visitor import AccountRoute, SignInNeeded, read_own_form, visiting_signed_in
@@ -105,9 +106,15 @@ async def _show(request: Request, resources: Resources, user: SignedIn, refused:
         "has_factor": factor is not None and factor[1],
         "has_password": knows_password,
         "sign_ins": [_row(one, user, speak) for one in sign_ins],
-        "organizations": [(one.organization.name, role_name(speak, one.role)) for one in organizations],
+        "organizations": [(one.organization.name, role_name(speak, one.role), _codes_of(one)) for one in organizations],
     }
     return show_page(request, "account.html", values, user, refused)
+
+
+def _codes_of(one: OwnOrganization) -> str | None:
+    """Return where an organization's codes are, for those who make them."""
+    may = "price:write" in PERMISSIONS[one.role]
+    return f"/organizer/{one.organization.organization_id}/codes" if may else None
 
 
 def role_name(speak: Translator, role: Role) -> str:
