@@ -2,8 +2,8 @@
 
 from fullhouse.infra.run_alembic import run_sql_beside
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 
 
 def upgrade() -> None:
