@@ -247,7 +247,7 @@ def test_the_settings_keep_the_defaults_of_what_is_not_named() -> None:
     assert settings.rate_limits_by_address.startswith("sign_in=120/60,hold=5/60,order_look_up=1200/60")
     budgets = settings.budgets()
     assert (budgets["address.hold"].quota, budgets["address.scan"].quota) == (5, 6000)
-    assert len(budgets) == 2 * len(BY_ADDRESS)
+    assert len(budgets) == len(BY_ADDRESS) + len(BY_IDENTITY)
 
 
 def test_a_wrong_budget_stops_the_start() -> None:
