@@ -13,7 +13,7 @@ SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test services services-stop chaos bench-messages check format lock env access-table translations messages chart security clean help
+.PHONY: run test services services-stop localstripe chaos bench-messages check format lock env access-table translations messages chart security clean help
 .DEFAULT_GOAL := help
 
 help:  ## List what can be made
@@ -30,6 +30,10 @@ services: $(VENV)/.dev-installed  ## Start RabbitMQ, Kafka and SQS on loopback f
 
 services-stop:  ## Stop them
 	@deploy/services/all stop $(NAMES)
+
+localstripe:  ## Install another's simulator of Stripe beside ours, for a part of the tests of providers
+	@[ -x .data/localstripe/bin/python ] || $(PYTHON) -m venv .data/localstripe
+	@.data/localstripe/bin/pip install --quiet --require-hashes -r deploy/services/localstripe.lock
 
 chaos: $(VENV)/.dev-installed  ## Kill servers under load and keep them away for a minute (AWAY=10 for less); half an hour
 	@FULLHOUSE_TEST_AWAY_SECONDS=$(AWAY) $(BIN)/pytest -m chaos $(ARGS) $(TESTS)
@@ -67,6 +71,7 @@ lock: $(BIN)/python  ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --extra bench --group build --group dev $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra embedded --extra demo --extra rabbitmq --extra kafka --extra aws --extra traces --extra stripe --extra bench --group build -c requirements-dev.lock $(LOCK_OPTIONS) -o requirements.lock
+	echo localstripe | $(BIN)/uv pip compile - --upgrade $(LOCK_OPTIONS) -o deploy/services/localstripe.lock
 
 access-table: $(VENV)/.dev-installed  ## Write docs/reference/access.md anew from the table of the tests
 	@cd tests && PYTHONPATH=../src ../$(BIN)/python -m access.matrix

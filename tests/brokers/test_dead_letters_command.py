@@ -12,7 +12,7 @@ from harness.messages import message
 from harness.processes import Program, clean_environment, fullhouse
 from harness.rabbitmq import remove_installation
 from harness.services import SERVICES, with_prefix
-from harness.terminal import run_here
+from harness.terminal import Operator
 
 from fullhouse.infra.brokers import POSTGRES, open_broker
 from fullhouse.infra.brokers.cloud_events import to_cloud_event
@@ -20,19 +20,6 @@ from fullhouse.infra.brokers.dead_letters import list_dead_letters
 from fullhouse.infra.brokers.port import Broker
 from fullhouse.infra.system import make_id
 from fullhouse.workers.subscriptions import QUEUES
-
-
-class Operator:
-    """Somebody at a terminal. The program runs in a thread of this process: it is the same, and starts at once."""
-
-    def __init__(self, settings: dict[str, str], folder: Path) -> None:
-        self.settings = settings
-        self.folder = folder
-
-    async def run(self, *arguments: str, code: int = 0) -> str:
-        done = await asyncio.to_thread(run_here, self.folder, ("dead-letters", *arguments), self.settings)
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
 
 
 @pytest.fixture
@@ -43,13 +30,7 @@ def broker_url() -> str:
 
 @pytest.fixture
 def operator(tmp_path: Path, fresh_database: str, broker_url: str) -> Operator:
-    settings = {
-        "FULLHOUSE_DATABASE_URL": fresh_database,
-        "FULLHOUSE_VALKEY_URL": "valkey://127.0.0.1:1/0",
-        "FULLHOUSE_SECRET_KEY": "k" * 32,
-        "FULLHOUSE_BROKER_URL": broker_url,
-    }
-    return Operator(settings, tmp_path)
+    return Operator("dead-letters", fresh_database, tmp_path, FULLHOUSE_BROKER_URL=broker_url)
 
 
 @pytest.fixture

@@ -24,9 +24,10 @@ async def declare(
     taxes_included: bool = True,
     round_by: RoundBy = RoundBy.LINE,
     where: tuple[Level, UUID] | None = None,
+    currency: str = "EUR",
 ) -> None:
     """Declare for an organization, unless something else is named."""
-    charges = Charges(UNDECLARED, "EUR", fees, taxes, taxes_included, round_by)
+    charges = Charges(UNDECLARED, currency, fees, taxes, taxes_included, round_by)
     async with transaction(pool, organization_id) as conn:
         await set_charges(
             conn, system.make_id, organization_id, where or (Level.ORGANIZATION, organization_id), charges

@@ -4,6 +4,7 @@ That a process of its own starts and says the same is shown in ``tests/cli/test_
 signal ends it always needs one.
 """
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Mapping
@@ -24,6 +25,26 @@ def run_here(folder: Path, arguments: tuple[str, ...], settings: Mapping[str, st
     with environment, chdir(folder), redirect_stdout(output), redirect_stderr(errors), ThreadPoolExecutor(1) as one:
         code = one.submit(_code_of, arguments).result()
     return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+
+class Operator:
+    """Somebody at a terminal who uses one command, with what it needs: the database, unless more is given."""
+
+    def __init__(self, command: str, database_url: str, folder: Path, **more: str) -> None:
+        self.command = command
+        self.folder = folder
+        self.settings = {
+            "FULLHOUSE_DATABASE_URL": database_url,
+            "FULLHOUSE_VALKEY_URL": "valkey://127.0.0.1:1/0",
+            "FULLHOUSE_SECRET_KEY": "k" * 32,
+            **more,
+        }
+
+    async def run(self, *arguments: str, code: int = 0) -> str:
+        """Run the command; return what it said, or, where it is to end with another code, what was wrong."""
+        done = await asyncio.to_thread(run_here, self.folder, (self.command, *arguments), self.settings)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
 
 
 def _code_of(arguments: tuple[str, ...]) -> int:

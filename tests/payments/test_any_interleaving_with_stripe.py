@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+from harness.books import broken_books
+from harness.charges import PLATFORM, SERVICE, VAT, declare
 from harness.stripe_sale import StripeSale, stripe_sale
 from harness.stripe_simulator.books import Refusal, Thing
 from harness.stripe_simulator.server import StripeSimulator
@@ -23,8 +25,10 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.cancel_payment import abandon_order
+from fullhouse.payments.ledger import SOLD
 from fullhouse.payments.reconcile_days import Day, reconcile_day
 from fullhouse.payments.rules import PaymentStatus, RefundStatus
+from fullhouse.payments.send_refunds import retry_refund
 from fullhouse.reservations.expire_reservations import expire_reservations
 
 Step = tuple[str, int]
@@ -51,6 +55,9 @@ STEPS = (
     "refund",
     "hand refunds",
     "taken twice",
+    "bank asks",
+    "bank yields",
+    "bank insists",
 )
 step_strategy = st.tuples(st.sampled_from(STEPS), st.integers(0, 2))
 
@@ -85,6 +92,7 @@ class Play:
             "refund": self._refund,
             "hand": lambda order_id: self._each_intent(order_id, self._refund_by_hand),
             "taken": lambda order_id: self._each_intent(order_id, self.shop.stripe.books.capture_again),
+            "bank": lambda order_id: self._dispute(order_id, how),
         }
         try:
             if verb in anywhere:
@@ -136,6 +144,20 @@ class Play:
     def _refund_by_hand(self, intent: str) -> None:
         self.shop.stripe.books.create_refund({"payment_intent": intent})
 
+    async def _dispute(self, order_id: UUID, how: str) -> None:
+        """Let a bank ask for the money of an order once, also after it went back, and decide on that."""
+        books, charges = self.shop.stripe.books, self._charges(order_id)
+        if how == "asks" and len(charges) == 1 and not self._disputes(order_id):
+            books.open_dispute(charges[0]["payment_intent"])
+        for one in self._disputes(order_id):
+            if how != "asks" and one["status"] == "needs_response":
+                books.end_dispute(one["id"], "won" if how == "yields" else "lost")
+
+    def _disputes(self, order_id: UUID) -> list[Thing]:
+        charges = {one["id"] for one in self._charges(order_id)}
+        things = self.shop.stripe.books.things.values()
+        return [one for one in things if one["object"] == "dispute" and one["charge"] in charges]
+
     async def _lapse(self, order_id: UUID) -> None:
         await self.shop.sale.pool.execute(
             "UPDATE reservations SET expires_at = clock_timestamp() WHERE status = 'held' AND reservation_id = $1",
@@ -155,19 +177,29 @@ class Play:
             await refund_order(conn, system.make_id, self.shop.organization_id, order_id, RefundWish())
 
     async def come_to_rest(self) -> None:
-        """Let all attempts end, and all notices, messages and refunds that are on their way arrive."""
+        """Let all attempts and disputes end, and all notices, messages and refunds that are on their way arrive."""
         self.shop.stripe.faults.clear()
         for order_id in self.orders:
             await self._pass_deadline(order_id)
+            await self._dispute(order_id, "yields")
         for _ in range(3):
             await self.shop.ask()
             await self._tell("new")
             await self.shop.sale.work()
             await expire_reservations(self.shop.sale.pool, system.make_id)
             await self.shop.sale.work()
+            await self._retry_refunds()
             await self.shop.send_refunds()
         await self._compare()
         await self.shop.sale.work()
+
+    async def _retry_refunds(self) -> None:
+        """Ask again for what a dispute stopped that is over."""
+        for order_id in self.orders:
+            for refund in await self.shop.sale.refunds(order_id):
+                if refund.status is RefundStatus.FAILED:
+                    async with transaction(self.shop.sale.pool, self.shop.organization_id) as conn:
+                        await retry_refund(conn, system.make_id, self.shop.organization_id, refund.refund_id)
 
     async def check(self) -> None:
         """Ask what must be true."""
@@ -178,20 +210,30 @@ class Play:
             assert PaymentStatus.STARTED not in {payment.status for payment in payments}
             assert order.status is not OrderStatus.PAID_UNSEATED
             assert {refund.status for refund in refunds} <= {RefundStatus.SUCCEEDED}
-            kept = sum(one.captured_minor for one in payments) - sum(one.amount_minor for one in refunds)
-            assert (kept, units) == ((order.total_minor, 2) if order.status is OrderStatus.PAID else (0, 0))
-            assert kept == sum(one["amount_captured"] - one["amount_refunded"] for one in self._charges(order_id))
+            charges, lost = (
+                self._charges(order_id),
+                [one["id"] for one in self._disputes(order_id) if one["status"] == "lost"],
+            )
+            by_provider = sum(one.amount_minor for one in refunds if one.provider_reference not in lost)
+            kept = sum(one.captured_minor for one in payments) - by_provider
+            assert kept == sum(one["amount_captured"] - one["amount_refunded"] for one in charges)
+            assert units == (2 if order.status is OrderStatus.PAID else 0)
+            if not lost:
+                assert kept == (order.total_minor if order.status is OrderStatus.PAID else 0)
             live += units
             held += 2 if order.status is OrderStatus.PENDING else 0
         assert await self.shop.sale.stock() == (CAPACITY, held, live, 0)
-        sold = live * 2500
-        assert await self.shop.sale.balances() == ({"provider:stripe": sold, "sales": -sold} if sold else {})
-        assert self.shop.stripe.books.taken_minor() == sold
+        taken = self.shop.stripe.books.taken_minor()
+        balances = await self.shop.sale.balances()
+        assert balances.pop("provider:stripe", 0) == taken
+        assert (sum(balances.values()), set(balances) <= {account.value for account in SOLD}) == (-taken, True)
+        assert await broken_books(self.shop.sale.pool, self.shop.organization_id) == []
 
 
 async def play(pool: Pool, stripe: StripeSimulator, script: Sequence[Sequence[Step]]) -> None:
     stripe.__post_init__()
     async with stripe_sale(pool, stripe, capacity=CAPACITY) as shop:
+        await declare(pool, shop.organization_id, SERVICE, PLATFORM, taxes=(VAT,))
         played = Play(shop)
         await played.step(("order", 0))
         for steps in script:
@@ -222,6 +264,10 @@ async def test_whatever_happens_money_places_and_stripes_books_agree(
         ["answer lost", "start payment_intent", "deadline passes", "ask", "start hosted_page", "card good", "compare"],
         ["start hosted_page", "card good", "notices new", "work", "taken twice", "compare", "hand refunds", "compare"],
         ["start payment_intent", "card good", "notices new", "work", "hand refunds", "refund", "notices new", "work"],
+        ["start hosted_page", "card good", "bank asks", "refund", "notices reversed", "bank insists", "notices new"],
+        ["start hosted_page", "card good", "notices new", "work", "refund", "work", "bank asks", "bank insists"],
+        ["start payment_intent", "card good", "bank asks", "taken twice", "notices new", "work", "bank insists"],
+        ["start hosted_page", "card good", "cancel", "notices new", "bank asks", "work", "notices new", "bank insists"],
         ["start hosted_page", "card insufficient_funds", "session expires", "start payment_intent", "card good"],
     ],
 )

@@ -14,12 +14,17 @@ from fullhouse.payments.ledger import (
     SOLD,
     Account,
     capture_entry,
+    dispute_lost_entry,
+    dispute_returned_entry,
+    dispute_withdrawn_entry,
+    refund_by_dispute_entry,
     refund_entry,
     refund_request_entry,
     sale_entry,
     scale_accounts,
     sold_accounts,
 )
+from fullhouse.payments.refundable import Refundable, split_refund
 from fullhouse.payments.rules import (
     ATTEMPTS_MAX,
     Charge,
@@ -28,14 +33,12 @@ from fullhouse.payments.rules import (
     PaymentDeclined,
     PaymentOpen,
     PaymentStatus,
-    Refundable,
     RefundTooLarge,
     may_seat,
     refund_reason,
     refuse_new_attempt,
     retry_seconds,
     settle,
-    split_refund,
     tries_max,
 )
 from fullhouse.pricing.parts import Parts
@@ -134,8 +137,12 @@ def test_every_entry_balances(amount: int) -> None:
         refund_request_entry({Account.SALES: -amount}, amount),
         refund_request_entry({Account.BUYERS: -amount}, amount),
         refund_entry("simulated", amount),
+        dispute_withdrawn_entry("simulated", amount),
+        dispute_returned_entry("simulated", amount),
+        dispute_lost_entry({Account.SALES: -amount}, amount),
+        refund_by_dispute_entry(amount),
     ]
-    assert [sum(minor for _, minor in entry) for entry in entries] == [0] * 5
+    assert [sum(minor for _, minor in entry) for entry in entries] == [0] * len(entries)
 
 
 PARTS = st.builds(
@@ -166,6 +173,9 @@ def test_a_refund_takes_from_each_account_what_it_had(parts: Parts, data: st.Dat
     assert sum(minor for _, minor in refund_request_entry(taken, amount)) == 0
     if whole:
         assert scale_accounts(accounts, whole) == accounts
+        beyond = data.draw(st.integers(1, 10**6))
+        more = {**accounts, Account.SALES: accounts[Account.SALES] - beyond}
+        assert scale_accounts(accounts, whole + beyond) == more
 
 
 def test_money_buys_places_only_while_the_order_has_none_and_it_is_enough() -> None:

@@ -14,13 +14,15 @@ import pytest
 from harness.provider_benches import ALL, Bench, LibraryBench, SimulatedBench, StripeBench, running_localstripe
 from harness.sources import ROOT
 from harness.stripe_simulator.server import StripeSimulator
-from harness.third_provider import RiverbankBench
+from harness.third_provider import RiverbankBench, RiverbankProvider
 
 from fullhouse.core.errors import Invalid
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool
 from fullhouse.payments.news import RefundNews
-from fullhouse.payments.providers.port import Attempt, RefundCall
+from fullhouse.payments.providers.port import Attempt, Provider, RefundCall
+from fullhouse.payments.providers.simulated import SimulatedProvider
+from fullhouse.payments.providers.stripe import StripeProvider
 from fullhouse.payments.rules import Charge, ChargeStatus, NoticeRefused, ProviderRefused, RefundStatus
 
 LOCALSTRIPE = ROOT / ".data" / "localstripe" / "bin" / "python"
@@ -31,7 +33,8 @@ BENCHES = ("simulated", "stripe hosted page", "stripe payment intent", "a third"
 @pytest.fixture(scope="module")
 def localstripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not LOCALSTRIPE.exists():
-        pytest.skip(f"localstripe is not installed in {LOCALSTRIPE.parents[1].relative_to(ROOT)}")
+        missing = f"localstripe is not installed in {LOCALSTRIPE.parents[1].relative_to(ROOT)}: make localstripe"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     with running_localstripe(LOCALSTRIPE, tmp_path_factory.mktemp("localstripe")) as url:
         yield url
 
@@ -90,6 +93,17 @@ def refund_of(attempt: Attempt, amount_minor: int, reference: str | None = None)
 def needs(bench: Bench, what: str) -> None:
     if what not in bench.can:
         pytest.skip(f"this server cannot be tested for {what}")
+
+
+def functions_of(class_: type) -> list[str]:
+    """Name the public functions of a class in the order in which its file has them."""
+    return [name for name, value in vars(class_).items() if callable(value) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("class_", [SimulatedProvider, StripeProvider, RiverbankProvider])
+def test_each_provider_has_the_functions_of_the_port_in_its_order(class_: type) -> None:
+    wanted = functions_of(Provider)
+    assert [name for name in functions_of(class_) if name in wanted] == wanted
 
 
 async def test_options_that_are_not_known_are_refused(bench: Bench) -> None:

@@ -10,7 +10,9 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.money_cases import list_cases, resolve_case
+from fullhouse.payments.news import DisputeStatus
 from fullhouse.payments.providers.port import Providers
+from fullhouse.payments.queries import load_disputes
 from fullhouse.payments.reconcile_days import Day, reconcile_day, reconcile_days
 from fullhouse.payments.rules import RefundStatus
 
@@ -49,6 +51,31 @@ async def test_lost_notices_of_payments_refunds_and_disputes_are_healed(shop_wit
     assert await shop.sale.balances() == {"provider:stripe": -700, "disputes": 5000, "sales": -4300}
     assert await compare(shop) == 0
     assert await cases(shop) == []
+
+
+async def test_what_becomes_of_old_refunds_and_disputes_is_healed_too(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    books = shop.stripe.books
+    (first, refunded), (second, disputed) = [await shop.order_and_start("payment_intent") for _ in range(2)]
+    for payment in (refunded, disputed):
+        shop.pay(payment)
+    refund = books.create_refund({"payment_intent": refunded.provider_reference, "amount": 700})
+    dispute = books.open_dispute(disputed.provider_reference or "")
+    await shop.deliver()
+    assert await compare(shop) == 0
+    # They are of a day that was compared long ago; only that they ended is of this one.
+    for thing in (refund, dispute):
+        thing["created"] -= 40 * 86_400
+    books.end_refund(refund["id"], "failed")
+    books.end_dispute(dispute["id"], "lost")
+    assert await compare(shop) == 2
+    assert [one.status for one in await shop.sale.refunds(first)] == [RefundStatus.FAILED]
+    async with transaction(shop.sale.pool, shop.organization_id) as conn:
+        (ended,) = await load_disputes(conn, shop.organization_id, second)
+    assert ended.status is DisputeStatus.LOST
+    assert await shop.sale.balances() == {"provider:stripe": 5000, "refunds": -700, "sales": -4300}
+    assert await compare(shop) == 0
+    assert [kind for kind, _ in await cases(shop)] == ["refund_failed"]
 
 
 async def test_money_that_was_taken_twice_goes_back_once(shop_with_stripe: StripeSale) -> None:

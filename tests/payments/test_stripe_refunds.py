@@ -3,6 +3,8 @@
 from itertools import permutations
 
 import pytest
+from harness.books import broken_books
+from harness.charges import ORDER_FEE, PLATFORM, SERVICE, VAT, declare
 from harness.stripe_sale import StripeSale
 
 from fullhouse.aftersales.follow_refund import follow_refund
@@ -13,6 +15,8 @@ from fullhouse.infra.postgres import transaction
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.news import DisputeStatus
 from fullhouse.payments.queries import load_disputes
+from fullhouse.payments.reconcile_days import Day, reconcile_day
+from fullhouse.payments.refundable import PaymentDisputed
 from fullhouse.payments.rules import Payment, RefundStatus
 from fullhouse.payments.send_refunds import retry_refund
 
@@ -169,7 +173,6 @@ async def test_a_failed_refund_that_is_made_by_hand_is_that_refund(shop_with_str
     await shop.send_refunds()
     assert await statuses(shop, payment) == [RefundStatus.FAILED]
     shop.stripe.books.end_dispute(dispute["id"], "won")
-    shop.stripe.books.things[dispute["charge"]]["disputed"] = False
     shop.stripe.books.create_refund({"payment_intent": payment.capture_reference})
     await shop.deliver()
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
@@ -197,6 +200,69 @@ async def test_a_dispute_is_opened_and_ends(shop_with_stripe: StripeSale, end: s
     told = await shop.sale.messages("dispute.opened", "dispute.won", "dispute.lost")
     assert [message.type for message in told] == ["dispute.opened", f"dispute.{end}"]
     assert await shop.sale.live_units(payment.order_id) == 2
+
+
+async def test_money_in_a_dispute_is_not_given_back_beside_it(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    await shop.deliver()
+    for wish in (None, 100):
+        with pytest.raises(PaymentDisputed) as refused:
+            await refund(shop, payment, wish)
+        assert refused.value.fields["refundable_minor"] == 0
+    assert await statuses(shop, payment) == []
+    assert await shop.sale.live_units(payment.order_id) == 2
+    shop.stripe.books.end_dispute(dispute["id"], "won")
+    await shop.deliver()
+    await refund(shop, payment)
+    await shop.send_refunds()
+    assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
+    assert await shop.sale.balances() == {}
+    assert shop.stripe.books.taken_minor() == 0
+
+
+@pytest.mark.parametrize("refused", ["before", "after"])
+async def test_a_refund_that_a_dispute_stopped_is_paid_by_it_when_it_is_lost(
+    shop_with_stripe: StripeSale, refused: str
+) -> None:
+    shop = shop_with_stripe
+    payment = await paid(shop)
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    await refund(shop, payment)
+    if refused == "before":
+        await shop.send_refunds()
+        assert (await statuses(shop, payment), await cases(shop)) == ([RefundStatus.FAILED], ["refund_failed"])
+    shop.stripe.books.end_dispute(dispute["id"], "lost")
+    await shop.deliver()
+    await shop.send_refunds()
+    (ended,) = await shop.sale.refunds(payment.order_id)
+    assert (ended.status, ended.provider_reference) == (RefundStatus.SUCCEEDED, dispute["id"])
+    assert (await shop.sale.balances(), await cases(shop), refunds_at_stripe(shop)) == ({}, [], [])
+    day = Day(shop.organization_id, "stripe", system.now().date())
+    assert await reconcile_day(shop.sale.pool, system.make_id, shop.sale.providers, day) == 0
+    assert await cases(shop) == []
+    assert await broken_books(shop.sale.pool, shop.organization_id) == []
+
+
+async def test_a_lost_dispute_takes_fees_and_taxes_back_as_a_refund_would(shop_with_stripe: StripeSale) -> None:
+    shop = shop_with_stripe
+    await declare(shop.sale.pool, shop.organization_id, SERVICE, ORDER_FEE, PLATFORM, taxes=(VAT,))
+    payment = await paid(shop)
+    before = await shop.sale.balances()
+    assert set(before) == {"provider:stripe", "sales", "fees", "absorbed_fees", "taxes"}
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    await shop.deliver()
+    whole = payment.captured_minor
+    del before["provider:stripe"]
+    assert await shop.sale.balances() == {**before, "disputes": whole}
+    shop.stripe.books.end_dispute(dispute["id"], "lost")
+    await shop.deliver()
+    assert await shop.sale.balances() == {}
+    assert await broken_books(shop.sale.pool, shop.organization_id) == []
+    # Nothing is left of it: whoever refunds the order now voids its tickets, and no money moves.
+    await refund(shop, payment)
+    assert (await shop.sale.live_units(payment.order_id), await statuses(shop, payment)) == (0, [])
 
 
 async def test_a_dispute_that_is_told_before_the_payment_waits_for_it(shop_with_stripe: StripeSale) -> None:

@@ -10,9 +10,13 @@ from uuid import UUID
 import pytest
 from harness.processes import Program, clean_environment
 from harness.sale import Sale, make_sale
+from harness.sold import pay_for
 from harness.waiting import until
 from harness.worker import drained, resources_on, running_worker
 
+from fullhouse.aftersales.start_session_refund import start_session_refund
+from fullhouse.aftersales.work_session_refunds import work_session_refunds
+from fullhouse.catalogue.cancel_session import cancel_session
 from fullhouse.events.queries import load_terms
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id
@@ -62,8 +66,18 @@ MAIL = [
 REFUND = [
     "before fullhouse.payments.providers.simulated:SimulatedProvider.refund",
     "after fullhouse.payments.providers.simulated:SimulatedProvider.refund",
-    "after fullhouse.payments.send_refunds:end_refund",
+    "after fullhouse.payments.send_refunds:settle_refund",
     f"before {BROKER}.acknowledge@payments.send_refunds",
+]
+
+SESSION_REFUND = [
+    "after fullhouse.aftersales.work_session_refunds:claim_order_to_refund",
+    "after fullhouse.aftersales.work_session_refunds:refund_order",
+    "after fullhouse.aftersales.work_session_refunds:mark_order_done",
+    "after fullhouse.aftersales.work_session_refunds:refund_next_order",
+    "after fullhouse.payments.providers.simulated:SimulatedProvider.refund",
+    "after fullhouse.payments.send_refunds:settle_refund",
+    "before fullhouse.aftersales.work_session_refunds:end_session_refund",
 ]
 
 Crash = Callable[[str], Awaitable[None]]
@@ -162,3 +176,28 @@ async def _block_the_rest(sale: Sale) -> None:
         terms = await load_terms(conn, sale.made.organization_id, sale.made.session_id)
         assert terms is not None
         await block_stock(conn, make_id, terms, NewAllocation("all", "", [], {"standing": 10}, None))
+
+
+@pytest.mark.parametrize("step", SESSION_REFUND)
+async def test_the_refund_of_a_session_goes_on_where_a_worker_died_in_the_middle(
+    sale: Sale, crash: Crash, step: str, valkey: Any, fresh_database: str, tmp_path: Path
+) -> None:
+    sold = [await pay_for(sale, await sale.hold(2)) for _ in range(4)]
+    made = sale.made
+    async with transaction(sale.pool, made.organization_id) as conn:
+        await cancel_session(conn, make_id, made.organization_id, made.session_id)
+    async with transaction(sale.pool, made.organization_id) as conn:
+        await start_session_refund(conn, make_id, made.organization_id, made.session_id, None, return_stock=True)
+    assert await work_session_refunds(sale.pool, make_id, count_max=2) == 2
+
+    await crash(step)
+
+    async with running_worker(resources_on(sale.pool, valkey, fresh_database, tmp_path)):
+        await until(lambda: sale.pool.fetchval("SELECT count(*) = 4 FROM refunds WHERE status = 'succeeded'"))
+        await until(lambda: sale.pool.fetchval("SELECT ended_at IS NOT NULL FROM session_refunds"))
+        await drained(sale.pool)
+    assert await verify(sale.pool, idle=True) == []
+    assert [(await sale.show(one.order_id)).status.value for one in sold] == ["refunded"] * 4
+    assert [len(await sale.refunds(one.order_id)) for one in sold] == [1] * 4
+    assert await sale.pool.fetchval("SELECT count(*) FROM simulated_refunds") == 4
+    assert (await sale.balances(), await sale.stock()) == ({}, (10, 0, 0, 0))

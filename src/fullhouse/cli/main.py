@@ -28,6 +28,7 @@ COMMANDS = {
     "bench": "fullhouse.cli.bench:bench",
     "privacy": "fullhouse.cli.privacy:privacy",
     "refunds": "fullhouse.cli.refunds:refunds",
+    "money-cases": "fullhouse.cli.money_cases:money_cases",
     "dead-letters": "fullhouse.cli.dead_letters:dead_letters",
     "create-admin": "fullhouse.cli.database:create_admin",
     "signing-keys": "fullhouse.cli.signing_keys:signing_keys",

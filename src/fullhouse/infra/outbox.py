@@ -17,14 +17,17 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request, or the message, that this task works for. Set by the roots, copied into every message."""
 
 
-APPEND = """
+_APPEND = """
 INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id, traceparent)
 SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8, $9
 FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::smallint[], $7::jsonb[])
     WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, ordinal)
-ORDER BY f.ordinal
 """
+APPEND = _APPEND + "ORDER BY f.ordinal"
 """The statement that writes facts, given ``append_arguments``; the audit log puts its own before it."""
+
+APPEND_IF_NEW = _APPEND + "WHERE EXISTS (SELECT FROM new) ORDER BY f.ordinal"
+"""The same behind ``WITH new AS (…)``: nothing is written where that has no row."""
 
 
 async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> None:

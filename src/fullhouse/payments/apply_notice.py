@@ -6,12 +6,12 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Message
 from fullhouse.infra.postgres import Connection
 from fullhouse.payments.news import DisputeNews, News, RefundNews
+from fullhouse.payments.notice_writes import mark_applied
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.queries import load_notice
 from fullhouse.payments.settle_dispute import settle_dispute
 from fullhouse.payments.settle_payment import settle_payment
 from fullhouse.payments.settle_refund import settle_refund
-from fullhouse.payments.writes import mark_applied
 
 
 async def apply_notice(conn: Connection, make_id: MakeId, providers: Providers, message: Message) -> None:

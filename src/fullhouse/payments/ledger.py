@@ -63,13 +63,14 @@ def sale_entry(parts: Parts) -> Entry:
 def scale_accounts(accounts: Mapping[Account, int], amount_minor: int) -> dict[Account, int]:
     """Return the share of an amount in what stands on the accounts of a sale; sales take what rounding leaves.
 
-    All of it is exactly all of it. Where nothing is left on them, sales bear the amount.
+    All of it is exactly all of it. Where less is left on them, sales bear what is beyond.
     """
     whole = -sum(accounts.values())
     if whole <= 0:
         return {Account.SALES: -amount_minor}
+    within = min(amount_minor, whole)
     scaled = {
-        account: round(Fraction(balance * amount_minor, whole))
+        account: round(Fraction(balance * within, whole))
         for account, balance in accounts.items()
         if account is not Account.SALES
     }
@@ -102,6 +103,15 @@ def dispute_returned_entry(provider: str, amount_minor: int) -> Entry:
     return ((f"provider:{provider}", amount_minor), (Account.DISPUTES, -amount_minor))
 
 
-def dispute_lost_entry(_provider: str, amount_minor: int) -> Entry:
-    """Enter that a dispute was lost: what was sold was not paid after all."""
-    return ((Account.SALES, amount_minor), (Account.DISPUTES, -amount_minor))
+def dispute_lost_entry(taken: Mapping[Account, int], amount_minor: int) -> Entry:
+    """Enter that a dispute was lost: what was sold was not paid after all, so each account of the sale gives of it.
+
+    ``taken`` is what they give, below zero as it stands there: the same as for a refund of that amount.
+    """
+    given = ((account, -amount) for account, amount in taken.items() if amount)
+    return (*given, (Account.DISPUTES, -amount_minor))
+
+
+def refund_by_dispute_entry(amount_minor: int) -> Entry:
+    """Enter that a lost dispute gave a buyer what a refund should have."""
+    return ((Account.REFUNDS, amount_minor), (Account.DISPUTES, -amount_minor))

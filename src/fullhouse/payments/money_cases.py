@@ -1,5 +1,6 @@
 """Cases of money: where a provider's books and ours differ, and nothing but a person can put it right."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,6 +15,15 @@ from fullhouse.infra.telemetry import counter, get_log
 from fullhouse.payments.rules import Payment
 
 CaseKind = Literal["capture_missing", "refund_missing", "capture_unknown", "amount_differs", "refund_failed"]
+
+MEANINGS: Mapping[CaseKind, str] = {
+    "capture_missing": "We say that money was taken, the provider says it was not. Look the payment up in its pages.",
+    "refund_missing": "We say that money went back, the provider says it did not. Give it back in its pages.",
+    "capture_unknown": "The provider took money with our mark, for a payment that is not here. Refund it in its pages.",
+    "amount_differs": "Both know the payment, by other amounts. See which is right; refund the difference.",
+    "refund_failed": "A refund did not go back, and is owed. Retry it, or pay it back otherwise.",
+}
+"""What each kind says, and what to do first; ``docs/reference/money-states.md`` has the rest."""
 
 Resolution = Literal["put_right_at_provider", "paid_back_otherwise", "none_of_ours", "written_off"]
 """How a person put a case right: the words that the audit log keeps."""
@@ -37,6 +47,7 @@ class NewCase:
 class MoneyCase:
     """A case as it is kept."""
 
+    organization_id: UUID
     case_id: UUID
     kind: CaseKind
     provider: str
@@ -136,8 +147,32 @@ async def list_cases(
     return [_case(row) for row in rows]
 
 
+async def list_every_case(
+    conn: Connection, organization_id: UUID | None, *, is_open: bool, count_max: int
+) -> list[MoneyCase]:
+    """List the cases of every organization, or of one, the oldest first, as operators see them."""
+    rows = await conn.fetch(
+        """
+        SELECT * FROM money_cases
+        WHERE ($1::uuid IS NULL OR organization_id = $1) AND (closed_at IS NULL) = $2
+        ORDER BY opened_at, case_id LIMIT $3
+        """,
+        organization_id,
+        is_open,
+        count_max,
+    )
+    return [_case(row) for row in rows]
+
+
+async def find_case(conn: Connection, case_id: UUID) -> MoneyCase | None:
+    """Find a case, whosever it is, as operators do."""
+    row = await conn.fetchrow("SELECT * FROM money_cases WHERE case_id = $1 ORDER BY organization_id LIMIT 1", case_id)
+    return _case(row) if row else None
+
+
 def _case(row: Record) -> MoneyCase:
     return MoneyCase(
+        organization_id=row["organization_id"],
         case_id=row["case_id"],
         kind=row["kind"],
         provider=row["provider"],

@@ -1,6 +1,6 @@
 """What a provider tells beside charges: how refunds and disputes stand, and what of it is new to us. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -129,6 +129,20 @@ def settle_dispute_status(known: Dispute, news: DisputeNews) -> DisputeSettlemen
         newly_returned_minor=_returned(status, withdrawn) - _returned(known.status, known.withdrawn_minor),
         newly_lost_minor=_lost(status, withdrawn) - _lost(known.status, known.withdrawn_minor),
     )
+
+
+def paid_by_dispute(refunds: Sequence[Refund], lost_minor: int) -> list[Refund]:
+    """Choose the refunds of a payment that a lost dispute has paid to the buyer, as far as its money reaches.
+
+    Those that have failed, and those that the provider never took on; what it is at may still be done.
+    """
+    chosen: list[Refund] = []
+    for refund in refunds:
+        waits = refund.status is RefundStatus.REQUESTED and refund.provider_reference is None
+        if (waits or refund.status is RefundStatus.FAILED) and refund.amount_minor <= lost_minor:
+            chosen.append(refund)
+            lost_minor -= refund.amount_minor
+    return chosen
 
 
 def _returned(status: DisputeStatus, withdrawn_minor: int) -> int:

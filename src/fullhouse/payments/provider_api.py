@@ -6,10 +6,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
+from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import public, requires
+from fullhouse.infra.hot import app_state, hot_route, read_path_id, read_raw, send_answer
 from fullhouse.infra.http import ApiModel, ResourcesDep, Whole, problems
 from fullhouse.infra.postgres import connection
+from fullhouse.infra.resources import Resources
 from fullhouse.payments.providers.keyring import Keyring, KnownKeys, list_known
 from fullhouse.payments.providers.port import Provider, Providers, SentNotice
 from fullhouse.payments.receive_webhook import NOTICE_BYTES_MAX, receive_webhook
@@ -45,6 +48,9 @@ class NoticeAnswer(ApiModel):
     """The notice has been taken; it is applied in the background, once, however often it comes."""
 
     received: Literal[True] = True
+
+
+_RECEIVED = NoticeAnswer().model_dump_json().encode()
 
 
 class SetKeys(ApiModel):
@@ -139,42 +145,46 @@ async def delete_keys(
     return Response(status_code=204)
 
 
-@router.post(
-    "/payments/webhooks/{provider}", dependencies=[public()], responses=problems(404), openapi_extra=_NOTICE_BODY
-)
-async def post_webhook(
-    provider: ProviderPath, request: Request, resources: ResourcesDep, providers: ProvidersDep
-) -> NoticeAnswer:
-    """Take a provider's notice: verified by its signature over the raw bytes, stored, answered at once."""
-    return await _receive(request, resources, (provider, _named(providers, provider)), None)
-
-
-@router.post(
-    "/payments/webhooks/{provider}/{organization_id}",
+@hot_route(
+    router,
+    "POST /payments/webhooks/{provider}",
+    takes={"provider": ProviderPath},
+    response_model=NoticeAnswer,
     dependencies=[public()],
     responses=problems(404),
     openapi_extra=_NOTICE_BODY,
 )
-async def post_webhook_of(
-    provider: ProviderPath,
-    organization_id: UUID,
-    request: Request,
-    resources: ResourcesDep,
-    providers: ProvidersDep,
-) -> NoticeAnswer:
+async def post_webhook(scope: Scope, receive: Receive, send: Send) -> None:
+    """Take a provider's notice: verified by its signature over the raw bytes, stored, answered at once."""
+    await _receive(scope, await read_raw(receive), None)
+    await send_answer(send, 200, _RECEIVED)
+
+
+@hot_route(
+    router,
+    "POST /payments/webhooks/{provider}/{organization_id}",
+    takes={"provider": ProviderPath, "organization_id": UUID},
+    response_model=NoticeAnswer,
+    dependencies=[public()],
+    responses=problems(404),
+    openapi_extra=_NOTICE_BODY,
+)
+async def post_webhook_of(scope: Scope, receive: Receive, send: Send) -> None:
     """Take a notice at the address of an organization, whose own secret signs it."""
-    return await _receive(request, resources, (provider, _named(providers, provider)), organization_id)
+    await _receive(scope, await read_raw(receive), read_path_id(scope, "organization_id"))
+    await send_answer(send, 200, _RECEIVED)
 
 
-async def _receive(
-    request: Request, resources: ResourcesDep, provider: tuple[str, Provider], organization_id: UUID | None
-) -> NoticeAnswer:
-    raw = await request.body()
+async def _receive(scope: Scope, raw: bytes, organization_id: UUID | None) -> None:
+    state = app_state(scope)
+    resources: Resources = state.resources
+    name: str = scope["path_params"]["provider"]
+    port = _named(state.providers, name)
     if len(raw) > NOTICE_BYTES_MAX:
         raise NoticeTooLarge
-    sent = SentNotice(raw, {name.lower(): value for name, value in request.headers.items()}, organization_id)
-    await receive_webhook(resources.pool, resources.make_id, provider, sent, resources.clock())
-    return NoticeAnswer()
+    headers = {header.decode("latin-1"): value.decode("latin-1") for header, value in scope["headers"]}
+    sent = SentNotice(raw, headers, organization_id)
+    await receive_webhook(resources.pool, resources.make_id, (name, port), sent, resources.clock())
 
 
 def _named(providers: Providers, name: str) -> Provider:

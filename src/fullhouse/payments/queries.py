@@ -8,11 +8,11 @@ from uuid import UUID
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.payments.ledger import SOLD, Account
 from fullhouse.payments.news import Dispute, DisputeStatus
+from fullhouse.payments.refundable import Refundable
 from fullhouse.payments.rules import (
     Payment,
     PaymentStatus,
     Refund,
-    Refundable,
     RefundStatus,
 )
 
@@ -54,19 +54,30 @@ async def load_refund(conn: Connection, organization_id: UUID, refund_id: UUID) 
 
 
 async def load_refundable(conn: Connection, organization_id: UUID, order_id: UUID) -> list[Refundable]:
-    """List what is left to give back of each payment of an order, the newest attempt first."""
+    """List what is left to give back of each payment of an order, the newest attempt first.
+
+    What stands in a dispute is not: the provider has it until that is decided, and then either of them.
+    """
     rows = await conn.fetch(
         """
-        SELECT payment_id, captured_minor - coalesce((
-            SELECT sum(r.amount_minor)::bigint FROM refunds r
-            WHERE r.organization_id = $1 AND r.payment_id = p.payment_id), 0) AS left_minor
-        FROM payments p WHERE organization_id = $1 AND order_id = $2 AND captured_minor > 0
+        SELECT payment_id, greatest(0, left_minor - disputed_minor) AS left_minor,
+               least(greatest(0, left_minor), disputed_minor) AS disputed_minor
+        FROM (
+            SELECT payment_id, attempt, captured_minor - coalesce((
+                SELECT sum(r.amount_minor)::bigint FROM refunds r
+                WHERE r.organization_id = $1 AND r.payment_id = p.payment_id), 0) AS left_minor,
+                coalesce((
+                SELECT sum(d.withdrawn_minor)::bigint FROM disputes d
+                WHERE d.organization_id = $1 AND d.payment_id = p.payment_id AND d.status <> 'won'), 0)
+                AS disputed_minor
+            FROM payments p WHERE organization_id = $1 AND order_id = $2 AND captured_minor > 0
+        ) AS payments_left
         ORDER BY attempt DESC
         """,
         organization_id,
         order_id,
     )
-    return [Refundable(row["payment_id"], row["left_minor"]) for row in rows]
+    return [Refundable(row["payment_id"], row["left_minor"], row["disputed_minor"]) for row in rows]
 
 
 async def load_balance(conn: Connection, organization_id: UUID, order_id: UUID, account: Account) -> int:

@@ -6,12 +6,11 @@ from uuid import UUID
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.outbox import append
-from fullhouse.infra.postgres import Connection, Pool, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.payments.messages import NoticeReceived
+from fullhouse.payments.notice_writes import insert_notice, insert_notice_and_tell
 from fullhouse.payments.providers.port import Notice, Provider, SentNotice
 from fullhouse.payments.queries import find_payment_of_capture, load_payment
-from fullhouse.payments.rules import Payment
-from fullhouse.payments.writes import insert_notice
 
 NOTICE_BYTES_MAX = 256 * 1024
 
@@ -32,10 +31,15 @@ async def receive_webhook(
     organization_id = sent.organization_id or await _organization_of(pool, notice)
     if organization_id is None:
         return False
+    if notice.payment_id is not None:
+        async with connection(pool, organization_id) as conn:
+            payment = await load_payment(conn, organization_id, notice.payment_id)
+            if payment is None or payment.provider != name:
+                return False
+            received = NoticeReceived(organization_id, payment.order_id, make_id())
+            return await insert_notice_and_tell(conn, make_id, name, notice, received)
     async with transaction(pool, organization_id) as conn:
-        payment = await _payment_of(conn, organization_id, name, notice)
-        if payment is None and notice.payment_id is not None:
-            return False
+        payment = await find_payment_of_capture(conn, organization_id, name, notice.capture_reference or "")
         notice_id = make_id()
         about = (organization_id, payment.payment_id if payment else None)
         new = await insert_notice(conn, notice_id, name, notice, about)
@@ -46,10 +50,3 @@ async def receive_webhook(
 
 async def _organization_of(pool: Pool, notice: Notice) -> UUID | None:
     return await find_organization(pool, "payment", notice.payment_id) if notice.payment_id else None
-
-
-async def _payment_of(conn: Connection, organization_id: UUID, provider: str, notice: Notice) -> Payment | None:
-    if notice.payment_id is None:
-        return await find_payment_of_capture(conn, organization_id, provider, notice.capture_reference or "")
-    payment = await load_payment(conn, organization_id, notice.payment_id)
-    return payment if payment is not None and payment.provider == provider else None

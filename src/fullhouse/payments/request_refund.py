@@ -14,7 +14,8 @@ from fullhouse.payments import writes
 from fullhouse.payments.ledger import Account, refund_request_entry, scale_accounts
 from fullhouse.payments.messages import RefundRequested
 from fullhouse.payments.queries import load_refundable
-from fullhouse.payments.rules import Refund, split_refund
+from fullhouse.payments.refundable import split_refund
+from fullhouse.payments.rules import Refund
 from fullhouse.payments.writes import EntryOf, NewRefund, insert_entry, insert_refund
 
 
@@ -35,7 +36,8 @@ async def request_refund(conn: Connection, make_id: MakeId, wanted: RefundReques
     """Request money back, from the newest payments first: a row, a ledger entry and a message for each payment.
 
     The parts sum to the amount. Takes the order's money lock, so a caller that locks stock takes it before that.
-    Raises ``RefundTooLarge`` where less is left of what was captured, and ``OrderNotFound``.
+    Raises ``RefundTooLarge`` where less is left of what was captured, ``PaymentDisputed`` where a dispute has the rest,
+    and ``OrderNotFound``.
     """
     await writes.lock_order_money(conn, wanted.organization_id, wanted.order_id)
     order = await load_order(conn, wanted.organization_id, wanted.order_id)

@@ -185,31 +185,6 @@ def refuse_new_attempt(payments: Sequence[Payment], declined_max: int) -> None:
         raise PaymentDeclined(tries_left=0, reason=declined[-1] if declined else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Refundable:
-    """What is left to give back of one payment."""
-
-    payment_id: UUID
-    amount_minor: int
-
-
-def split_refund(amount_minor: int, refundable: Sequence[Refundable]) -> list[Refundable]:
-    """Spread an amount over payments, in their order, each as far as it reaches; the parts sum to the amount.
-
-    Raises ``RefundTooLarge``.
-    """
-    parts: list[Refundable] = []
-    left = amount_minor
-    for payment in refundable:
-        part = min(left, payment.amount_minor)
-        if part > 0:
-            parts.append(Refundable(payment.payment_id, part))
-            left -= part
-    if left:
-        raise RefundTooLarge(amount_minor=amount_minor, refundable_minor=amount_minor - left)
-    return parts
-
-
 def retry_seconds(attempts: int) -> int:
     """Say how long to wait after so many failed tries of a refund: 10 s, doubled each time, up to an hour."""
     return min(REFUND_WAIT_SECONDS_MAX, 10 * 2 ** min(attempts, 10))

@@ -8,12 +8,19 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound
-from fullhouse.payments.ledger import dispute_lost_entry, dispute_returned_entry, dispute_withdrawn_entry
+from fullhouse.payments.ledger import (
+    dispute_lost_entry,
+    dispute_returned_entry,
+    dispute_withdrawn_entry,
+    refund_by_dispute_entry,
+    scale_accounts,
+)
 from fullhouse.payments.messages import DISPUTE_FACTS
-from fullhouse.payments.news import Dispute, DisputeNews, DisputeSettlement, settle_dispute_status
-from fullhouse.payments.queries import dispute_of, load_payment
+from fullhouse.payments.news import Dispute, DisputeNews, DisputeSettlement, paid_by_dispute, settle_dispute_status
+from fullhouse.payments.queries import dispute_of, load_payment, load_refunds, load_sold
 from fullhouse.payments.rules import Payment, PaymentNotFound
-from fullhouse.payments.writes import EntryOf, insert_entry, lock_order_money
+from fullhouse.payments.settle_refund import follow_success
+from fullhouse.payments.writes import EntryOf, insert_entry, lock_order_money, record_refund_by_dispute
 
 _log = get_log("payments")
 
@@ -23,8 +30,9 @@ async def settle_dispute(
 ) -> Dispute:
     """Apply what a provider says of a dispute. Tickets stay as they are: whoever sells them decides.
 
-    While it is open the money stands in the account of disputes; won, it goes back to the provider's, and lost, it is
-    taken off the sales. Takes the order's money lock. Raises ``PaymentNotFound``.
+    While it is open the money stands in the account of disputes; won, it goes back to the provider's. Lost, it is what
+    refunds of that payment owe that have failed or were not sent yet, and else is taken off the sale, off its fees and
+    taxes too, as a refund would. Takes the order's money lock. Raises ``PaymentNotFound``.
     """
     payment = await load_payment(conn, organization_id, payment_id)
     if payment is None:
@@ -98,13 +106,31 @@ async def _enter(
     dispute: Dispute,
     settlement: DisputeSettlement,
 ) -> None:
+    of = EntryOf(payment.payment_id, dispute_id=dispute.dispute_id)
     entries = (
         (settlement.newly_withdrawn_minor, dispute_withdrawn_entry),
         (settlement.newly_returned_minor, dispute_returned_entry),
-        (settlement.newly_lost_minor, dispute_lost_entry),
     )
     for amount_minor, entry_of in entries:
         if amount_minor:
-            entry = entry_of(payment.provider, amount_minor)
-            of = EntryOf(payment.payment_id, dispute_id=dispute.dispute_id)
-            await insert_entry(conn, make_id, order, entry, of)
+            await insert_entry(conn, make_id, order, entry_of(payment.provider, amount_minor), of)
+    lost_minor = settlement.newly_lost_minor
+    if lost_minor:
+        lost_minor -= await _end_refunds(conn, make_id, order, payment, dispute, lost_minor)
+    if lost_minor:
+        sold = await load_sold(conn, order.organization_id, order.order_id)
+        await insert_entry(conn, make_id, order, dispute_lost_entry(scale_accounts(sold, lost_minor), lost_minor), of)
+
+
+async def _end_refunds(
+    conn: Connection, make_id: MakeId, order: Order, payment: Payment, dispute: Dispute, lost_minor: int
+) -> int:
+    """End the refunds whose money the buyer's bank has taken instead. Returns how much that was."""
+    refunds = await load_refunds(conn, order.organization_id, order.order_id)
+    ended = paid_by_dispute([one for one in refunds if one.payment_id == payment.payment_id], lost_minor)
+    for refund in ended:
+        done = await record_refund_by_dispute(conn, refund, dispute.provider_reference)
+        of = EntryOf(payment.payment_id, refund.refund_id, dispute.dispute_id)
+        await insert_entry(conn, make_id, order, refund_by_dispute_entry(refund.amount_minor), of)
+        await follow_success(conn, make_id, done)
+    return sum(refund.amount_minor for refund in ended)

@@ -18,13 +18,13 @@ from fullhouse.orders.queries import load_lines, load_order
 from fullhouse.orders.rules import Order, OrderNotFound, OrderStatus
 from fullhouse.payments.ledger import Account, capture_entry, sale_entry
 from fullhouse.payments.messages import NoticeReceived, PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
+from fullhouse.payments.notice_writes import adopt_notices
 from fullhouse.payments.queries import load_balance, load_payment, load_payments
 from fullhouse.payments.request_refund import RefundRequest, request_refund
 from fullhouse.payments.rules import Charge, Payment, PaymentNotFound, PaymentStatus, may_seat, refund_reason, settle
 from fullhouse.payments.writes import (
     EntryOf,
     NewPayment,
-    adopt_notices,
     insert_entry,
     insert_payment,
     lock_order_money,

@@ -87,16 +87,21 @@ async def _follow(
     """Enter what a new state means in the ledger, and announce it. The order may then be refunded."""
     of = EntryOf(payment.payment_id, now.refund_id)
     if now.status is RefundStatus.SUCCEEDED:
-        await _end_order(conn, make_id, now)
         await insert_entry(conn, make_id, order, refund_entry(payment.provider, now.amount_minor), of)
-        await end_case(conn, now.organization_id, "refund_failed", str(now.refund_id))
-        await append(conn, make_id, [RefundSucceeded(now)])
+        await follow_success(conn, make_id, now)
     elif now.status is RefundStatus.FAILED:
         _log.error("refund_failed", refund_id=str(now.refund_id), was=before.status.value)
         if before.status is RefundStatus.SUCCEEDED:
             await insert_entry(conn, make_id, order, refund_returned_entry(payment.provider, now.amount_minor), of)
         await fail_case(conn, make_id, payment, now)
         await append(conn, make_id, [RefundFailed(now)])
+
+
+async def follow_success(conn: Connection, make_id: MakeId, done: Refund) -> None:
+    """Announce a refund that was done, end its case, and the order if it only waited for that."""
+    await _end_order(conn, make_id, done)
+    await end_case(conn, done.organization_id, "refund_failed", str(done.refund_id))
+    await append(conn, make_id, [RefundSucceeded(done)])
 
 
 async def fail_case(conn: Connection, make_id: MakeId, payment: Payment, refund: Refund) -> None:

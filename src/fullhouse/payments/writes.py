@@ -11,7 +11,6 @@ from fullhouse.core.json import Json
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.rules import Order
 from fullhouse.payments.ledger import Entry
-from fullhouse.payments.providers.port import Notice
 from fullhouse.payments.queries import payment_of, payments_of, refund_of
 from fullhouse.payments.rules import Charge, Payment, Refund, RefundStatus, Settlement
 
@@ -122,22 +121,6 @@ async def record_reason(conn: Connection, payment: Payment, charge: Charge) -> P
     return payment_of(row) if row else payment
 
 
-async def adopt_notices(conn: Connection, payment: Payment) -> list[UUID]:
-    """Say of notices that named money whose payment was not known: it is this one. Returns them."""
-    rows = await conn.fetch(
-        """
-        UPDATE payment_notices SET payment_id = $4
-        WHERE organization_id = $1 AND provider = $2 AND capture_reference = $3 AND payment_id IS NULL
-        RETURNING notice_id
-        """,
-        payment.organization_id,
-        payment.provider,
-        payment.capture_reference,
-        payment.payment_id,
-    )
-    return sorted(row["notice_id"] for row in rows)
-
-
 async def mark_cancel_requested(conn: Connection, organization_id: UUID, payment_id: UUID) -> None:
     """Write down that the provider is about to be asked to cancel."""
     await conn.execute(
@@ -172,40 +155,6 @@ async def claim_unended(conn: Connection, ask_after_seconds: float, count_max: i
         count_max,
     )
     return list(zip(payments_of(rows), [row["is_over"] for row in rows], strict=True))
-
-
-async def insert_notice(
-    conn: Connection, notice_id: UUID, provider: str, notice: Notice, about: tuple[UUID, UUID | None]
-) -> bool:
-    """Store a notice as received, about a payment of an organization. False means that it was stored before."""
-    organization_id, payment_id = about
-    tag = await conn.execute(
-        """
-        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id,
-                                     capture_reference, body)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
-        """,
-        organization_id,
-        notice_id,
-        provider,
-        notice.provider_notice_id,
-        payment_id,
-        notice.capture_reference,
-        notice.body,
-    )
-    return tag == "INSERT 0 1"
-
-
-async def mark_applied(conn: Connection, organization_id: UUID, notice_id: UUID) -> None:
-    """Write down that a notice was applied, in the transaction of what it changed."""
-    await conn.execute(
-        """
-        UPDATE payment_notices SET applied_at = coalesce(applied_at, clock_timestamp())
-        WHERE organization_id = $1 AND notice_id = $2
-        """,
-        organization_id,
-        notice_id,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +265,23 @@ async def record_refund(
         status.value,
         reference,
         error[:500] if error else None,
+    )
+    assert row is not None  # noqa: S101 (refunds are never deleted)
+    return refund_of(row)
+
+
+async def record_refund_by_dispute(conn: Connection, refund: Refund, dispute_reference: str) -> Refund:
+    """Write that a buyer has the money of a refund by a dispute, whose name at the provider it then has."""
+    row = await conn.fetchrow(
+        """
+        UPDATE refunds SET status = 'succeeded', retry_at = NULL, ended_at = clock_timestamp(), last_error = NULL,
+            past_references = past_references || array_remove(ARRAY[provider_reference], NULL),
+            provider_reference = $3
+        WHERE organization_id = $1 AND refund_id = $2 RETURNING *
+        """,
+        refund.organization_id,
+        refund.refund_id,
+        dispute_reference,
     )
     assert row is not None  # noqa: S101 (refunds are never deleted)
     return refund_of(row)

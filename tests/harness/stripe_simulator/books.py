@@ -242,6 +242,7 @@ class Books:
         dispute["status"] = status
         self.tell("charge.dispute.closed", dispute)
         if status == "won":
+            self.find(dispute["charge"])["disputed"] = False
             dispute["balance_transactions"].append({"amount": dispute["amount"]})
             self.tell("charge.dispute.funds_reinstated", dispute)
         return dispute
@@ -260,7 +261,9 @@ class Books:
             self.tell("checkout.session.expired", session)
 
     def list_of(self, kind: str, query: Thing) -> Thing:
-        found = [thing for thing in self.things.values() if thing["object"] == kind]
+        found = [thing for thing in (*self.things.values(), *self.events) if thing["object"] == kind]
+        if types := query.get("types"):
+            found = [event for event in found if event["type"] in types.values()]
         for name, compare in (("gte", lambda a, b: a >= b), ("lt", lambda a, b: a < b), ("lte", lambda a, b: a <= b)):
             if limit := (query.get("created") or {}).get(name):
                 found = [thing for thing in found if compare(thing["created"], int(limit))]
@@ -288,9 +291,13 @@ class Books:
         )
 
     def taken_minor(self) -> int:
-        """Add up what Stripe holds: captured, less what went back."""
-        charges = [thing for thing in self.things.values() if thing["object"] == "charge"]
-        return sum(charge["amount_captured"] - charge["amount_refunded"] for charge in charges)
+        """Add up what Stripe holds: captured, less what went back, and what disputes took."""
+        things = self.things.values()
+        charges = [thing for thing in things if thing["object"] == "charge"]
+        moved = [
+            one["amount"] for thing in things if thing["object"] == "dispute" for one in thing["balance_transactions"]
+        ]
+        return sum(charge["amount_captured"] - charge["amount_refunded"] for charge in charges) + sum(moved)
 
     def _new(self, prefix: str, kind: str, **values: Any) -> Thing:
         number = next(self._numbers)

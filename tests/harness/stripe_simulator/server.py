@@ -107,6 +107,7 @@ class StripeSimulator:
             "refunds": ("refund", books.create_refund),
             "disputes": ("dispute", None),
             "charges": ("charge", None),
+            "events": ("event", None),
         }
         found = re.fullmatch(r"/v1/(checkout/sessions|[a-z_]+)(?:/([^/]+))?(?:/(expire|cancel))?", path)
         if found is None or found[1] not in kinds:

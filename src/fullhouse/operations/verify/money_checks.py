@@ -36,6 +36,8 @@ MONEY_CHECKS = (
         LEFT JOIN simulated_refunds s
             ON s.organization_id = r.organization_id AND s.provider_key = r.provider_key
         WHERE p.provider = 'simulated' AND r.status = 'succeeded' AND s.amount_minor IS DISTINCT FROM r.amount_minor
+          AND NOT EXISTS (SELECT FROM disputes d WHERE d.organization_id = r.organization_id
+                          AND d.payment_id = r.payment_id AND d.provider_reference = r.provider_reference)
         """,
     ),
     Check(
@@ -98,8 +100,11 @@ MONEY_CHECKS = (
         """
         WITH entered AS (
             SELECT organization_id, payment_id, sum(amount_minor) FILTER (WHERE refund_id IS NULL) AS taken,
-                   -sum(amount_minor) FILTER (WHERE refund_id IS NOT NULL) AS given
-            FROM ledger_entries WHERE account LIKE 'provider:%' AND dispute_id IS NULL
+                   sum(CASE WHEN account = 'refunds' THEN amount_minor ELSE -amount_minor END)
+                       FILTER (WHERE refund_id IS NOT NULL) AS given
+            FROM ledger_entries
+            WHERE (account LIKE 'provider:%' AND dispute_id IS NULL)
+               OR (account = 'refunds' AND dispute_id IS NOT NULL)
             GROUP BY organization_id, payment_id
         ), refunded AS (
             SELECT organization_id, payment_id, sum(amount_minor) AS given
@@ -225,7 +230,7 @@ MONEY_CHECKS = (
         """
         WITH entered AS (
             SELECT organization_id, dispute_id, sum(amount_minor) FILTER (WHERE account = 'disputes') AS standing,
-                   sum(amount_minor) FILTER (WHERE account = 'sales') AS lost
+                   sum(amount_minor) FILTER (WHERE account <> 'disputes' AND account NOT LIKE 'provider:%') AS lost
             FROM ledger_entries WHERE dispute_id IS NOT NULL GROUP BY organization_id, dispute_id
         )
         SELECT organization_id, dispute_id, d.order_id, d.status, d.withdrawn_minor,

@@ -46,7 +46,7 @@ FORMS = ("hosted_page", "payment_intent")
 HOSTED_SECONDS_MIN = 30 * 60 + 120
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 20.0
-PAGES_MAX = 20
+PAGES_MAX = 1000
 PAGE_SIZE = 100
 
 _log = get_log("payments.stripe")
@@ -156,13 +156,13 @@ class StripeProvider:
         return read.news_in(body)
 
     async def list_news(self, organization_id: UUID, since: datetime, until: datetime) -> Sequence[Told]:
-        """Go through the charges, refunds and disputes that Stripe made in the span."""
-        client = await self._client_of(organization_id)
+        """Go through what Stripe made in the span, and what it told in it of refunds and disputes made before."""
+        client: Any = await self._client_of(organization_id)
         span: Any = {"created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())}, "limit": PAGE_SIZE}
-        charges = await _all(client.v1.charges.list_async(span))
-        refunds = await _all(client.v1.refunds.list_async(span))
-        disputes = await _all(client.v1.disputes.list_async(span))
-        return read.told_by(charges, refunds, disputes)
+        kinds = (client.v1.charges, client.v1.refunds, client.v1.disputes)
+        made = [await _all(kind.list_async(span)) for kind in kinds]
+        later = await _all(client.v1.events.list_async({**span, "types": list(read.LATER_EVENTS)}))
+        return [*read.told_by(*made), *read.told_later(later)]
 
     async def close(self) -> None:
         """Close the connections to Stripe."""

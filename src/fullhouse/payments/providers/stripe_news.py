@@ -39,6 +39,11 @@ EVENTS = (
 )
 """What an endpoint at Stripe has to be subscribed to."""
 
+LATER_EVENTS = tuple(
+    kind for kind in EVENTS if kind.startswith(("refund.", "charge.dispute.")) and not kind.endswith(".created")
+)
+"""What becomes of refunds and disputes days or months after they were made, when no list of a day shows them."""
+
 _KEPT = (
     "id",
     "object",
@@ -214,6 +219,16 @@ def told_by(charges: Sequence[Body], refunds: Sequence[Body], disputes: Sequence
         *(Told(charge_of_charge(one), uuid_in(one, PAYMENT_KEY)) for one in taken),
         *(Told(news_of_refund(one), uuid_in(one, PAYMENT_KEY), reference_of(one["payment_intent"])) for one in refunds),
         *(Told(news_of_dispute(one), None, reference_of(one["payment_intent"])) for one in disputes),
+    ]
+
+
+def told_later(events: Sequence[Body]) -> list[Told]:
+    """Read what events say of refunds and disputes."""
+    told = [(news_in(event), event["data"]["object"]) for event in events]
+    return [
+        Told(news, uuid_in(thing, PAYMENT_KEY), reference_of(thing.get("payment_intent")))
+        for news, thing in told
+        if news is not None
     ]
 
 

@@ -1,0 +1,93 @@
+"""The statements of notices: stored as received, once; adopted when it is known whose money they name; applied."""
+
+from uuid import UUID
+
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.outbox import APPEND_IF_NEW, append_arguments
+from fullhouse.infra.postgres import Connection
+from fullhouse.payments.messages import NoticeReceived
+from fullhouse.payments.providers.port import Notice
+from fullhouse.payments.rules import Payment
+
+INSERT_AND_TELL = (
+    """
+    WITH new AS (
+        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id,
+                                     capture_reference, body)
+        VALUES ($10, $11, $12, $13, $14, $15, $16) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
+        RETURNING notice_id
+    )
+    """
+    + APPEND_IF_NEW
+)
+
+
+async def insert_notice_and_tell(
+    conn: Connection, make_id: MakeId, provider: str, notice: Notice, about: NoticeReceived
+) -> bool:
+    """Store a notice about a payment as received, and the message that has it applied, both or neither.
+
+    One statement, since providers are answered only after it. False means that it was stored before.
+    """
+    tag = await conn.execute(
+        INSERT_AND_TELL,
+        *append_arguments([make_id()], [about]),
+        about.organization_id,
+        about.notice_id,
+        provider,
+        notice.provider_notice_id,
+        notice.payment_id,
+        notice.capture_reference,
+        notice.body,
+    )
+    return tag == "INSERT 0 1"
+
+
+async def insert_notice(
+    conn: Connection, notice_id: UUID, provider: str, notice: Notice, about: tuple[UUID, UUID | None]
+) -> bool:
+    """Store a notice as received, about a payment of an organization. False means that it was stored before."""
+    organization_id, payment_id = about
+    tag = await conn.execute(
+        """
+        INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id,
+                                     capture_reference, body)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
+        """,
+        organization_id,
+        notice_id,
+        provider,
+        notice.provider_notice_id,
+        payment_id,
+        notice.capture_reference,
+        notice.body,
+    )
+    return tag == "INSERT 0 1"
+
+
+async def adopt_notices(conn: Connection, payment: Payment) -> list[UUID]:
+    """Say of notices that named money whose payment was not known: it is this one. Returns them."""
+    rows = await conn.fetch(
+        """
+        UPDATE payment_notices SET payment_id = $4
+        WHERE organization_id = $1 AND provider = $2 AND capture_reference = $3 AND payment_id IS NULL
+        RETURNING notice_id
+        """,
+        payment.organization_id,
+        payment.provider,
+        payment.capture_reference,
+        payment.payment_id,
+    )
+    return sorted(row["notice_id"] for row in rows)
+
+
+async def mark_applied(conn: Connection, organization_id: UUID, notice_id: UUID) -> None:
+    """Write down that a notice was applied, in the transaction of what it changed."""
+    await conn.execute(
+        """
+        UPDATE payment_notices SET applied_at = coalesce(applied_at, clock_timestamp())
+        WHERE organization_id = $1 AND notice_id = $2
+        """,
+        organization_id,
+        notice_id,
+    )
