@@ -9,15 +9,19 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from harness.catalogue import API, Organizer, made
-from harness.stock import rectangle
+from harness.stock import box_office, rectangle
 from harness.web import Seller
 from valkey.asyncio import Valkey
 
 from fullhouse.catalogue.availability import pack_seats
-from fullhouse.catalogue.show_availability import AvailabilityBoard, load_availability
+from fullhouse.catalogue.make_availability import make_availability
+from fullhouse.catalogue.seat_states import SeatStates
+from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.system import now
+from fullhouse.reservations.release_reservation import release_reservation
+from fullhouse.reservations.rules import BestAvailable, ItemRequest
 from fullhouse.seating.publish_seat_map import publish_seat_map
 from fullhouse.seating.rules import Area, SeatMap
 from fullhouse.seating.rules import PriceCategory as MapCategory
@@ -278,10 +282,59 @@ async def test_statements_do_not_grow_with_the_room(
     statements: list[str] = []
     async with connection(pool, seller.organization_id) as conn:
         with cast("Any", conn).query_logger(lambda logged: statements.append(logged.query)):
-            shown = await load_availability(conn, seller.organization_id, UUID(session["id"]))
-    assert len(statements) == 9
+            shown, _ = await make_availability(conn, seller.organization_id, UUID(session["id"]))
+    assert len(statements) == 10
     assert len(b64decode(json.loads(shown.body)["seats"])) == rows * per_row // 4
     assert (await board.show_availability(UUID(session["id"]))).body == shown.body
+
+
+async def test_what_changed_since_is_added_to_what_is_known(
+    organizer: Organizer, pool: Pool, seller: Seller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the changes are gone, or are too many; and who held and let go leaves no trace."""
+    async with transaction(pool, seller.organization_id) as conn:
+        published = await publish_seat_map(conn, system.make_id, seller.organization_id, rectangle(3, 10))
+    prices = [{"price_category": "stalls", "price_minor": 3000}]
+    session = await organizer.on_sale(
+        seat_map_id=str(published.seat_map_id), ticket_types=[{"name": "Adult", "prices": prices}]
+    )
+    session_id, type_id = UUID(session["id"]), UUID(session["ticket_types"][0]["id"])
+    office = box_office(pool)
+
+    async def hold(key: str) -> UUID:
+        placed = await office.place_reservation(
+            session_id, (ItemRequest(type_id, best_available=BestAvailable(3)),), key, b""
+        )
+        return placed.reservation.reservation_id
+
+    async def make(known: SeatStates | None) -> tuple[bytes, SeatStates]:
+        async with transaction(pool, seller.organization_id) as conn:
+            shown, seats = await make_availability(conn, seller.organization_id, session_id, known)
+        assert seats is not None
+        return shown.body, seats
+
+    _, known = await make(None)
+    assert known.states == bytes(30)
+    dropped = await hold("one")
+    await hold("two")
+    async with transaction(pool, seller.organization_id) as conn:
+        assert await release_reservation(conn, system.make_id, seller.organization_id, dropped)
+    anew = await make(None)
+    assert anew[1].states.count(1) == 3
+    assert await make(known) == anew
+    assert await make(anew[1]) == anew
+    monkeypatch.setattr("fullhouse.catalogue.seat_states.CHANGES_MAX", 1)
+    assert await make(known) == anew
+    monkeypatch.undo()
+    async with transaction(pool, seller.organization_id) as conn:
+        await conn.execute(
+            "DELETE FROM stock_changes WHERE organization_id = $1 AND session_id = $2 AND version = $3",
+            seller.organization_id,
+            session_id,
+            known.version + 1,
+        )
+    assert await make(known) == anew
+    await office.close()
 
 
 async def test_unknown_sessions_are_not_found(anyone: httpx.AsyncClient) -> None:

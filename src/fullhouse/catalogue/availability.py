@@ -14,6 +14,7 @@ from fullhouse.pricing.codes import OpenedCode
 from fullhouse.pricing.parts import ChargeKind, LineQuote, NamedCharge, Places, breakdown_of
 from fullhouse.pricing.quote import quote
 from fullhouse.pricing.rules import Discount, percent_text
+from fullhouse.reservations.rules import SeatState
 from fullhouse.reservations.stock import Counter
 
 
@@ -97,8 +98,20 @@ def _left(counters: Mapping[UUID, Counter], quota_id: UUID) -> int:
 def pack_seats(states: Sequence[int]) -> bytes:
     """Pack states of seats into two bits each, in map order, the first in the lowest bits of the first byte."""
     padded = bytes(states) + bytes(-len(states) % 4)
-    quarters = (padded[0::4], padded[1::4], padded[2::4], padded[3::4])
-    return bytes(a | b << 2 | c << 4 | d << 6 for a, b, c, d in zip(*quarters, strict=True))
+    # As four long numbers, a byte for each fourth seat: two bits, shifted by at most six, never leave their byte.
+    first, second, third, fourth = (int.from_bytes(padded[at::4], "little") for at in range(4))
+    return (first | second << 2 | third << 4 | fourth << 6).to_bytes(len(padded) // 4, "little")
+
+
+def freed(states: bytes, lapsed: Sequence[int]) -> bytes:
+    """Return the states with the seats of lapsed holds as available."""
+    if not lapsed:
+        return states
+    changed = bytearray(states)
+    for seat in lapsed:
+        if changed[seat] == SeatState.HELD:
+            changed[seat] = SeatState.AVAILABLE
+    return bytes(changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,23 +142,31 @@ async def load_counters(
     return counters
 
 
-async def load_seat_states(conn: Connection, organization_id: UUID, session_id: UUID, now: datetime) -> bytes:
-    """Return the state of each seat in map order, one byte each; seats of holds lapsed by then are available."""
+async def load_seat_states(conn: Connection, organization_id: UUID, session_id: UUID) -> bytes:
+    """Return the state of each seat in map order, one byte each."""
     digits: str | None = await conn.fetchval(
         """
-        SELECT string_agg(CASE WHEN s.state = 1 AND lapsed.reservation_id IS NOT NULL THEN '0' ELSE s.state::text END,
-                          '' ORDER BY s.seat_index)
-        FROM seats s LEFT JOIN (
-            SELECT reservation_id FROM reservations
-            WHERE organization_id = $1 AND session_id = $2 AND status = 'held' AND expires_at <= $3
-        ) lapsed ON lapsed.reservation_id = s.reservation_id
-        WHERE s.organization_id = $1 AND s.session_id = $2
+        SELECT string_agg(state::text, '' ORDER BY seat_index) FROM seats
+        WHERE organization_id = $1 AND session_id = $2
+        """,
+        organization_id,
+        session_id,
+    )
+    return (digits or "").encode().translate(_DIGITS_TO_NUMBERS)
+
+
+async def load_lapsed_seats(conn: Connection, organization_id: UUID, session_id: UUID, now: datetime) -> list[int]:
+    """Return the seats of holds that have lapsed by then and were not given back yet."""
+    rows = await conn.fetch(
+        """
+        SELECT unnest(seats) AS seat FROM reservations
+        WHERE organization_id = $1 AND session_id = $2 AND status = 'held' AND expires_at <= $3
         """,
         organization_id,
         session_id,
         now,
     )
-    return (digits or "").encode().translate(_DIGITS_TO_NUMBERS)
+    return [row["seat"] for row in rows]
 
 
 _DIGITS_TO_NUMBERS = bytes.maketrans(b"0123", bytes(range(4)))

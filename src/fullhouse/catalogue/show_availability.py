@@ -16,25 +16,16 @@ from uuid import UUID
 from valkey.asyncio import Valkey
 
 from fullhouse.catalogue import queries
-from fullhouse.catalogue.availability import (
-    Availability,
-    availability_json,
-    encode_body,
-    next_change_by_time,
-    offers_of,
-    pack_seats,
-)
-from fullhouse.catalogue.show_event import is_public
+from fullhouse.catalogue.make_availability import make_availability
+from fullhouse.catalogue.seat_states import SeatStates
 from fullhouse.catalogue.shown_availability import Shown, pack_shown, unpack_shown
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import DomainError
-from fullhouse.events.queries import load_event, load_terms
 from fullhouse.events.rules import SessionNotFound, SessionTerms
 from fullhouse.infra import directory
 from fullhouse.infra.fresh import Fresh
-from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.valkey import Shield
-from fullhouse.reservations.queries import load_next_expiry
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.stock import Stock
 
@@ -49,6 +40,7 @@ class _Kept:
 
     organization_id: UUID
     shown: Shown | None = None
+    seats: SeatStates | None = None
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -126,7 +118,7 @@ class AvailabilityBoard:
     async def _make(self, kept: _Kept, session_id: UUID) -> Shown:
         async with transaction(self._pool, kept.organization_id) as conn:
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            shown = await load_availability(conn, kept.organization_id, session_id)
+            shown, kept.seats = await make_availability(conn, kept.organization_id, session_id, kept.seats)
         await self._into_valkey(session_id, shown)
         return shown
 
@@ -140,47 +132,6 @@ class AvailabilityBoard:
         await self._valkey.ask(
             "availability", lambda client: client.set(_key(session_id), packed, ex=KEPT_SECONDS_MAX), None
         )
-
-
-async def load_availability(conn: Connection, organization_id: UUID, session_id: UUID) -> Shown:
-    """Make the answer from Postgres, in at most nine statements. The caller gives one snapshot for all of them.
-
-    Raises ``SessionNotFound``.
-    """
-    found = await queries.load_version_and_now(conn, organization_id, session_id)
-    terms = await load_terms(conn, organization_id, session_id)
-    event = None if terms is None else await load_event(conn, organization_id, terms.event_id)
-    if found is None or terms is None or event is None:
-        raise SessionNotFound
-    version, now = found
-    body, etag = encode_body(availability_json(await _load(conn, terms, version, now)))
-    next_expiry = await load_next_expiry(conn, organization_id, session_id, now)
-    return Shown(
-        organization_id=organization_id,
-        version=version,
-        etag=etag,
-        public=is_public(event),
-        valid_until=next_change_by_time(terms, now, next_expiry),
-        body=body,
-    )
-
-
-async def _load(conn: Connection, terms: SessionTerms, version: int, now: datetime) -> Availability:
-    organization_id, session_id = terms.organization_id, terms.session_id
-    all_counters = await queries.load_counters(conn, organization_id, [session_id], now)
-    counters = all_counters[session_id]
-    map_version, seats = None, None
-    if terms.seat_map_id is not None:
-        map_version = await queries.load_map_version(conn, organization_id, terms.seat_map_id)
-        seats = pack_seats(await queries.load_seat_states(conn, organization_id, session_id, now))
-    return Availability(
-        version=version,
-        map_version=map_version,
-        on_sale=terms.on_sale_at(now),
-        offers=offers_of(terms, counters),
-        areas={one.name: max(one.available, 0) for one in counters.values() if one.kind == "area"},
-        seats=seats,
-    )
 
 
 def _key(session_id: UUID) -> str:
