@@ -49,7 +49,8 @@ from fullhouse.web.rate_limits import RateLimits
 
 HOLDS = 640
 CROWD = 100_000
-CONNECTIONS = 64
+CONNECTIONS = 32
+"""So few that the gate against overload has nothing to refuse, however busy the machine."""
 SECONDS = 1.5
 
 CALLERS = 64
