@@ -17,10 +17,8 @@ from fullhouse.pricing.parts import (
     Parts,
     Places,
     TaxPart,
-    TaxRow,
     breakdown_of,
     line_quote_from_json,
-    tax_rows,
 )
 from fullhouse.pricing.quote import quote, rounded, spread, waive
 from fullhouse.pricing.rules import (
@@ -36,6 +34,7 @@ from fullhouse.pricing.rules import (
     charges_from_json,
     percent_text,
 )
+from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 
 ADULT, CHILD = UUID(int=1), UUID(int=2)
 ONE = UUID(int=9)

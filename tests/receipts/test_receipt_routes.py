@@ -14,7 +14,7 @@ from fullhouse.infra.languages import translator
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.infra.system import make_id, now
 from fullhouse.orders.rules import Contact
-from fullhouse.pricing.parts import TaxRow
+from fullhouse.pricing.tax_rows import TaxRow
 from fullhouse.receipts.describe_receipt import describe_receipt
 from fullhouse.receipts.issue_receipt import issue_receipt
 from fullhouse.receipts.render_receipt import render_receipt

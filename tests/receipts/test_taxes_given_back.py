@@ -18,9 +18,10 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.lines import lines_of, total_of, units_of
 from fullhouse.payments.ledger import Account, sold_accounts
 from fullhouse.pricing.codes import CodeTerms
-from fullhouse.pricing.parts import Parts, Places, TaxRow, tax_rows
+from fullhouse.pricing.parts import Parts, Places
 from fullhouse.pricing.quote import quote
 from fullhouse.pricing.rules import Charges, Discount, FeePer, RoundBy, Tax, TaxOn
+from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
 from fullhouse.receipts.rules import Receipt
 from fullhouse.receipts.taxes_given_back import GivenBack, taxes_given_back, taxes_left

@@ -16,7 +16,7 @@ from fullhouse.orders.rules import Order
 from fullhouse.organizations.queries import load_organization
 from fullhouse.payments.queries import load_refund
 from fullhouse.payments.rules import Refund, RefundStatus
-from fullhouse.pricing.parts import TaxRow, tax_rows
+from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 from fullhouse.receipts.queries import find_receipt, is_out_of_sale, load_given_back, load_receipts
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 from fullhouse.receipts.taxes_given_back import GivenBack, taxes_given_back, taxes_left

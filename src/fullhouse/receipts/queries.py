@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.pricing.parts import TaxRow
+from fullhouse.pricing.tax_rows import TaxRow
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from fullhouse.core.errors import NotFound
-from fullhouse.pricing.parts import TaxRow
+from fullhouse.pricing.tax_rows import TaxRow
 
 ReceiptKind = Literal["receipt", "credit_note"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fullhouse.orders.rules import OrderLine
-from fullhouse.pricing.parts import TaxRow, tax_rows
 from fullhouse.pricing.quote import spread
+from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 
 
 @dataclass(frozen=True, slots=True)
