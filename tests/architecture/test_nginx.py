@@ -1,5 +1,6 @@
 """The configuration for nginx is one that nginx takes, and keeps nothing that is somebody's own."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,12 +10,16 @@ import pytest
 from harness.sources import ROOT
 
 CONFIG = (ROOT / "deploy" / "nginx" / "fullhouse.conf").read_text(encoding="utf-8")
-NGINX = shutil.which("nginx")
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 OPENSSL = shutil.which("openssl")
 
 
-@pytest.mark.skipif(NGINX is None or OPENSSL is None, reason="nginx and openssl are not installed")
 def test_nginx_takes_it(tmp_path: Path) -> None:
+    if NGINX is None or OPENSSL is None:
+        missing = "nginx and openssl are not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tickets.example.org", "-days", "2"]
     subprocess.run([str(OPENSSL), *make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
