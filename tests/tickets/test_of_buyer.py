@@ -164,7 +164,8 @@ async def test_the_link_in_the_mail_with_the_tickets_opens_them_without_an_accou
     mail = read_mail(resources.mailer.folder / f"tickets.{order_id}@tickets.example.eml")
     body = mail.get_body(("plain",))
     assert body is not None
-    [link] = [line for line in body.get_content().split() if line.startswith(LINK)]
+    [link, receipt] = [line for line in body.get_content().split() if line.startswith(LINK)]
+    assert receipt == f"{link}/receipt.pdf"
     page = await client.get(link)
     assert (page.status_code, str(ticket.ticket_id) in page.text) == (200, True)
     assert (await client.get(f"{link}/tickets/{ticket.ticket_id}/qr.svg")).status_code == 200

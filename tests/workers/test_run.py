@@ -37,7 +37,8 @@ async def test_payment_becomes_tickets_a_document_and_one_mail(
     assert await verify(fresh_pool, idle=True) == []
     (mail,) = (tmp_path / "mailbox").glob("**/*.eml")
     text = BytesParser(policy=default).parsebytes(mail.read_bytes()).get_body(("plain",)).get_content()  # pyright: ignore[reportOptionalMemberAccess]
-    (link,) = set(re.findall(rf"http://tickets\.example/orders/{order_id}/\S+", text))
+    link, receipt = re.findall(rf"http://tickets\.example/orders/{order_id}/\S+", text)
+    assert receipt == f"{link}/receipt.pdf"
     async with running_app(resources_on(fresh_pool, valkey, "", tmp_path)) as app, client_of(app) as client:
         page = await client.get(link)
         assert page.status_code == 200

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 import fullhouse
 from fullhouse.access.find_actor import open_actors
 from fullhouse.admission import api as admission_api
+from fullhouse.admission.doors import Doors
 from fullhouse.aws.function_url import answer_of, read_request
 from fullhouse.aws.instance import Context, Instance
 from fullhouse.infra.resources import Resources
@@ -48,6 +49,7 @@ def make_validator(resources: Resources, settings: Settings) -> Validator:
     add_error_handlers(api, lambda _path: ("POST",))
     api.state.resources = resources
     api.state.actors = open_actors(resources)
+    api.state.doors = Doors(resources.pool, resources.make_id)
     limited = RequestLimits(HotRoutes(api), settings.body_bytes_max, {})
     return Validator(Edge(limited, api, resources.make_id, Traffic(), https=True))
 

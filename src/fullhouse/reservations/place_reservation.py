@@ -10,7 +10,6 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import hash_secret
 from fullhouse.events.queries import load_terms
 from fullhouse.events.rules import SessionTerms
-from fullhouse.infra import idempotency
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Pool, connection
@@ -19,9 +18,10 @@ from fullhouse.pricing.codes import CodeNotValid, OpenedCode, Where, normal_code
 from fullhouse.reservations import queries
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
+from fullhouse.reservations.kept_answers import find_answers
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret, write_token
-from fullhouse.reservations.wish import Wish, idempotency_scope
+from fullhouse.reservations.wish import Memory, Wish, idempotency_scope
 
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
 
@@ -108,7 +108,7 @@ class BoxOffice:
                 return await open_code_at(conn, terms, code)
             except CodeNotValid:
                 # A repeated request hears its first answer, whatever has become of the code since.
-                if claim and await idempotency.find_many(conn, organization_id, claim.scope, [claim.key]):
+                if claim and await find_answers(conn, Memory(organization_id, session_id), [claim]):
                     return None
                 raise
 

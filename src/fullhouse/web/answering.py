@@ -1,49 +1,15 @@
-"""One request and its answer on the wire: like the server's own, with that done beforehand which is known beforehand.
-
-What stands in front of the framework may leave with the head of an answer the fields that every answer has, already
-written (``Fixed``), and with a piece of a stream its bytes as they go over the wire. Other servers are given neither.
-"""
+"""One request and its answer on the wire: like the server's own, with that done beforehand which is known early."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from fullhouse.infra.hot import CHUNK
-
-WIRE: Final = "fullhouse.wire"
-"""The extension of the scope under which what is here stands."""
-
-FIXED: Final = "fullhouse.fixed"
-"""In the head of an answer: fields that are written already, and follow on its own."""
+from fullhouse.web.wire import FIXED, Fixed
 
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _UNUSUAL: Final = frozenset({b"connection", b"transfer-encoding"})
-
-
-class Fixed(NamedTuple):
-    """Fields of an answer, and the same as they are written."""
-
-    pairs: Sequence[tuple[bytes, bytes]]
-    block: bytes
-
-
-def written(pairs: Sequence[tuple[bytes, bytes]]) -> Fixed:
-    """Write fields once, for many answers."""
-    return Fixed(pairs, b"".join(b"%b: %b\r\n" % pair for pair in pairs))
-
-
-def has_wire(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes it)
-    """Say whether a request came over the wire that is here."""
-    extensions = scope.get("extensions")
-    return extensions is not None and WIRE in extensions
-
-
-def has_whole_body(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes it)
-    """Say whether the body is known to have come whole, so that nobody has to wait for it."""
-    extensions = scope.get("extensions")
-    wire: Answering | None = None if extensions is None else extensions.get(WIRE)
-    return wire is not None and not wire.more_body
 
 
 class Answering(RequestResponseCycle):

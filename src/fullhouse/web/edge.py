@@ -19,10 +19,10 @@ from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import RequestLog, counter, gauge, get_log, histogram
 from fullhouse.infra.tracing import describe, request_span
 from fullhouse.infra.tracing import is_on as is_tracing
-from fullhouse.web.answering import FIXED, Fixed, has_wire, written
 from fullhouse.web.errors import Unexpected, problem_response
 from fullhouse.web.overload import Gate, Rank, rank_of
 from fullhouse.web.paths import API_PREFIX
+from fullhouse.web.wire import FIXED, Fixed, has_wire, written
 
 ROUTE_KEY = "fullhouse.route"
 """Where a handler in front of the framework leaves the template of its route, such as ``/api/v1/reservations``."""

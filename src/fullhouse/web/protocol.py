@@ -15,11 +15,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.http import PROBLEM_TYPE
 from fullhouse.infra.system import make_id
-from fullhouse.web.answering import WIRE, Answering
+from fullhouse.web.answering import Answering
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
 from fullhouse.web.overload import Gate, Overloaded, rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
+from fullhouse.web.wire import WIRE
 
 HEAD_BYTES_MAX = 65_536
 """Of a head that has not ended; one that has is measured more closely where it can be answered well."""

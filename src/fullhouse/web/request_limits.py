@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
 from fullhouse.infra.hot import find_header
-from fullhouse.web.answering import has_whole_body
 from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
+from fullhouse.web.wire import has_whole_body
 
 BODY_SECONDS_MAX = 30
 URL_BYTES_MAX = 8_192
