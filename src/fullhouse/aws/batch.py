@@ -22,7 +22,7 @@ class Received:
 
     sqs_id: str
     line: str
-    """Messages of one line are handled one after the other: those of a key in a FIFO queue."""
+    """Messages of one line are handled one after the other: all of a FIFO queue, whose order SQS then keeps."""
     delivery: Delivery | None
     problem: str = ""
 
@@ -50,16 +50,15 @@ def _read(record: Mapping[str, Any], queues: Mapping[str, str]) -> Received:
     sqs_id, name = str(record["messageId"]), _queue_of(record)
     if name not in queues:
         raise QueueUnknown(f"the queue {name} is mapped to this function, which knows {', '.join(sorted(queues))}")
-    ordered = name.endswith(_FIFO)
+    line = name if name.endswith(_FIFO) else f"{name} {sqs_id}"
     try:
         body: Any = json.loads(record["body"])
         message = from_cloud_event(body)
     except (ValueError, Malformed) as wrong:
-        group = record.get("attributes", {}).get("MessageGroupId", sqs_id)
-        return Received(sqs_id, f"{name} {group if ordered else sqs_id}", None, str(wrong))
+        return Received(sqs_id, line, None, str(wrong))
     return Received(
         sqs_id,
-        f"{name} {message.key if ordered else sqs_id}",
+        line,
         Delivery(
             queue=queues[name],
             body=body,

@@ -49,8 +49,8 @@ class Processor:
     async def process(self, event: Mapping[str, Any], left: Callable[[], float]) -> list[str]:
         """React to each message, and return the ids of those that are to come again.
 
-        After one of a key has failed, the later ones of the key come again too, untried. What can never succeed is
-        put away among the dead letters with its reason, and does not come again.
+        In a FIFO batch everything after the first failure fails, untried. What can never succeed is put away among the
+        dead letters with its reason, and does not come again.
         """
         places = asyncio.Semaphore(LINES_AT_ONCE)
         told, records = divide(event["Records"], self._feedback_queue)
