@@ -89,7 +89,13 @@ async def start_cluster(path: Path) -> Cluster:
 
 
 async def is_whole(client: Any) -> bool:
-    """Say whether a server knows of three servers, and of who has which slot."""
+    """Say whether a server knows of three servers and of who has which slot, and can tell both others something.
+
+    It hears of the slots over connections that others made; what it announces goes over its own.
+    """
     info: bytes = await client.execute_command("CLUSTER", "INFO")
     lines = set(info.decode().split())
-    return {"cluster_state:ok", "cluster_known_nodes:3", f"cluster_slots_ok:{SLOTS}"} <= lines
+    links: list[list[Any]] = await client.execute_command("CLUSTER", "LINKS")
+    own = [dict(zip(link[::2], link[1::2], strict=True)) for link in links]
+    told = {link[b"node"] for link in own if link[b"direction"] == b"to" and b"r" in link[b"events"]}
+    return len(told) == 2 and {"cluster_state:ok", "cluster_known_nodes:3", f"cluster_slots_ok:{SLOTS}"} <= lines

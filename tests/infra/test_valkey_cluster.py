@@ -79,6 +79,7 @@ async def test_two_machines_sell_stream_and_show_over_a_cluster(
     ):
         monkeypatch.setattr("fullhouse.realtime.streams.LOOK_SECONDS", 3600.0)
         first = await stream.next_event()
+        await until(lambda: is_heard(cluster))
         held = await here.post("/api/v1/reservations", json=wish(made, 4))
         assert held.status_code == 201
         change = (await stream.until(first.id + 1))[-1]
@@ -191,6 +192,11 @@ async def listens(node: Any) -> int:
         return int(await own.pubsub_numpat())
     finally:
         await own.aclose()
+
+
+async def is_heard(cluster: Cluster) -> bool:
+    """Say whether somebody listens yet: what is announced before is lost, and found by looking a second later."""
+    return any([await listens(node) for node in cluster.nodes])
 
 
 async def is_stored(client: Any, key: str) -> bool:
