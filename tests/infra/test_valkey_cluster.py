@@ -87,11 +87,12 @@ async def test_two_machines_sell_stream_and_show_over_a_cluster(
         shown = await there.get(f"/api/v1/sessions/{made.session_id}/availability")
         assert shown.json()["ticket_types"][0]["available"] == 6
         copy = reservation_name(made.session_id, UUID(held.json()["id"]))
-        await until(lambda: client.exists(copy))
-        gone = await there.delete(
-            f"/api/v1/reservations/{held.json()['id']}",
-            headers={"Authorization": f"Reservation {held.json()['token']}"},
-        )
+        place = f"/api/v1/reservations/{held.json()['id']}"
+        holder = {"Authorization": f"Reservation {held.json()['token']}"}
+        assert not await client.exists(copy), "nobody has looked at it"
+        assert (await there.get(place, headers=holder)).status_code == 200
+        assert await client.exists(copy)
+        gone = await there.delete(place, headers=holder)
         assert gone.status_code == 204
         assert not await client.exists(copy)
         assert (await there.get("/readyz")).json()["parts"]["valkey"] == "ok"

@@ -136,15 +136,20 @@ async def test_valkey_remembers_until_the_hold_ends_and_a_flush_costs_nothing(
     placed = (await client.post(API, json=_body(made))).json()
     available = f"{{session:{made.session_id}}}:available"
     copy = f"{{session:{made.session_id}}}:reservation:{placed['id']}"
+    assert await valkey.get(copy) is None, "nobody has looked at it"
+    assert (await client.get(f"{API}/{placed['id']}", headers=_secret(placed))).status_code == 200
     assert json.loads(await _until_kept(valkey, copy))["quantity"] == 2
     assert 0 < await valkey.ttl(copy) <= 900
+    assert (await client.get(f"/api/v1/sessions/{made.session_id}/availability")).status_code == 200
     assert b'"available":8' in (await _until_kept(valkey, available)).replace(b": ", b":")
     assert 0 < await valkey.ttl(available) <= 3600
     await valkey.flushdb()
     assert (await client.get(f"{API}/{placed['id']}", headers=_secret(placed))).status_code == 200
     assert json.loads(await _until_kept(valkey, copy))["status"] == "held"
     assert (await client.get(f"/api/v1/sessions/{made.session_id}/availability")).status_code == 200
+    await valkey.delete(available)
     second = (await client.post(API, json=_body(made))).json()
+    # Since somebody has looked of late, it is made anew beside the sale.
     await _until_kept(valkey, available)
     await client.delete(f"{API}/{placed['id']}", headers=_secret(placed))
     assert await valkey.get(copy) is None

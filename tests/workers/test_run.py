@@ -14,7 +14,7 @@ from harness.web import client_of, running_app
 from harness.worker import SETTINGS, drained, resources_on, running_worker
 
 from fullhouse.infra.outbox import request_id
-from fullhouse.infra.wake import Notifier
+from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.operations.verify import verify
 from fullhouse.workers.run import PARTS, run_worker
 from fullhouse.workers.subscriptions import QUEUES, TABLE
@@ -122,10 +122,22 @@ async def test_wake_up_never_fails_who_asks(fresh_database: str) -> None:
     away.wake()
     await away.close()
     Notifier("").wake()
+    Notifier("").wake_soon()
     there = Notifier(fresh_database)
     for _ in range(100):
         there.wake()
     await there.close()
+
+
+async def test_what_can_wait_wakes_together_and_what_is_left_at_the_end_wakes_then(fresh_database: str) -> None:
+    listener, told = Listener(fresh_database, OUTBOX_CHANNEL), Notifier(fresh_database)
+    await listener.arm()
+    for _ in range(100):
+        told.wake_soon()
+    await told.close()
+    async with asyncio.timeout(30):
+        await listener.wait(60)
+    await listener.close()
 
 
 def test_each_queue_stands_once_in_the_table() -> None:

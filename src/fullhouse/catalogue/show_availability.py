@@ -42,6 +42,8 @@ class _Kept:
     shown: Shown | None = None
     seats: SeatStates | None = None
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_asked_for: bool = False
+    """Whether anybody has looked since the answer was last made beside the sale."""
 
 
 class AvailabilityBoard:
@@ -56,12 +58,19 @@ class AvailabilityBoard:
         self._fresh = Fresh(self._look)
 
     def note_held(self, _stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
-        """Make the answer of a session anew, beside the sale: once for the holds of a quarter of a second."""
-        if held:
-            self._fresh.forget(terms.session_id)
-        if held and terms.session_id not in self._refreshing:
-            name = f"availability {terms.session_id}"
-            self._refreshing[terms.session_id] = asyncio.create_task(self._refresh(terms.session_id), name=name)
+        """Make the answer of a session anew, beside the sale: once for the holds of a quarter of a second.
+
+        Where nobody has looked meanwhile, nobody waits for it either.
+        """
+        session_id = terms.session_id
+        if not held:
+            return
+        self._fresh.forget(session_id)
+        kept = self._kept.get(session_id)
+        if kept is not None and kept.is_asked_for and session_id not in self._refreshing:
+            kept.is_asked_for = False
+            name = f"availability {session_id}"
+            self._refreshing[session_id] = asyncio.create_task(self._refresh(session_id), name=name)
 
     def note_written(self) -> None:
         """Ask Postgres before the next answers: this process wrote something, and its clients know."""
@@ -81,10 +90,13 @@ class AvailabilityBoard:
             del self._refreshing[session_id]
         self._fresh.forget(session_id)
         with suppress(DomainError):
-            await self.show_availability(session_id)
+            await self._fresh.get(session_id)
 
     async def show_availability(self, session_id: UUID) -> Shown:
         """Return what is left of a session, as of a second ago or later. Raises ``SessionNotFound``."""
+        kept = self._kept.get(session_id)
+        if kept is not None:
+            kept.is_asked_for = True
         return await self._fresh.get(session_id)
 
     async def _look(self, session_id: UUID) -> Shown:
@@ -108,7 +120,7 @@ class AvailabilityBoard:
             organization_id = await directory.find_organization(self._pool, "session", session_id)
             if organization_id is None:
                 raise SessionNotFound
-            kept = self._kept.setdefault(session_id, _Kept(organization_id))
+            kept = self._kept.setdefault(session_id, _Kept(organization_id, is_asked_for=True))
             while len(self._kept) > SESSIONS_KEPT_MAX:
                 self._kept.popitem(last=False)
         else:

@@ -15,6 +15,9 @@ QUEUES_CHANNEL = "fullhouse_queues"
 TOGETHER_SECONDS = 0.02
 """The first wake-up is sent at once; those asked for within this time after it become one more."""
 
+SOON_SECONDS = 0.2
+"""So late is a wake-up that can wait: a relay that is woken for each of many small things does little else."""
+
 _RECONNECT_SECONDS = 1.0
 
 
@@ -27,6 +30,16 @@ class Notifier:
         self._conn: OwnConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._wanted = False
+        self._soon: asyncio.TimerHandle | None = None
+
+    def wake_soon(self) -> None:
+        """Ask for a wake-up a moment later, together with all that is asked for until then."""
+        if self._url and self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._soon = None
+        self.wake()
 
     def wake(self) -> None:
         """Ask for a wake-up and return at once; it never fails, since the relays also look by themselves.
@@ -41,6 +54,9 @@ class Notifier:
 
     async def close(self) -> None:
         """Send what was asked for, and close the connection."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._wake_now()
         if self._task is not None:
             await self._task
         if self._conn is not None and not self._conn.is_closed():

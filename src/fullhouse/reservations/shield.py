@@ -1,9 +1,10 @@
-"""What Valkey remembers of reservations: a short copy of each held one, gone when its time runs out.
+"""What Valkey remembers of reservations: a short copy of each held one that was looked at, gone when its time runs out.
+
+Most holds of an on-sale are never looked at, so a hold makes none: it would cost more than the hold itself.
 
 Valkey is never asked whether something may be sold, so losing it costs speed and nothing else; it holds no lock.
 """
 
-import asyncio
 import json
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,12 +12,8 @@ from uuid import UUID
 from valkey.asyncio import Valkey
 
 from fullhouse.core.clock import Clock
-from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import valkey as infra_valkey
 from fullhouse.reservations.rules import Reservation, ReservationStatus
-from fullhouse.reservations.stock import Stock
-
-PENDING_MAX = 5_000
 
 
 def reservation_name(session_id: UUID, reservation_id: UUID) -> str:
@@ -25,20 +22,12 @@ def reservation_name(session_id: UUID, reservation_id: UUID) -> str:
 
 
 class Shield:
-    """Tells Valkey of reservations, beside the sale and never in its way."""
+    """Tells Valkey of reservations that somebody looks at."""
 
     def __init__(self, valkey: Valkey, clock: Clock) -> None:
-        """Begin with nothing to tell."""
+        """Take the client; nothing is told yet."""
         self._valkey = infra_valkey.Shield(valkey, clock)
         self._clock = clock
-        self._pending: list[Reservation] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def note_held(self, _stock: Stock, _terms: SessionTerms, held: Sequence[Reservation]) -> None:
-        """Take note of what a desk held; it is told a moment later. When too much waits, the newest is left out."""
-        self._pending.extend(held[: max(0, PENDING_MAX - len(self._pending))])
-        if self._pending and self._task is None:
-            self._task = asyncio.create_task(self._tell_pending(), name="remember reservations")
 
     async def remember_reservations(self, reservations: Sequence[Reservation]) -> None:
         """Write copies of held reservations, each with the time that it has left."""
@@ -56,17 +45,6 @@ class Shield:
         """Remove the copy of a reservation that has ended."""
         name = reservation_name(reservation.session_id, reservation.reservation_id)
         await self._valkey.ask("reservations", lambda client: client.delete(name), None)
-
-    async def close(self) -> None:
-        """Tell what is still to be told."""
-        if self._task is not None:
-            await self._task
-
-    async def _tell_pending(self) -> None:
-        while self._pending:
-            batch, self._pending = self._pending, []
-            await self.remember_reservations(batch)
-        self._task = None
 
 
 async def _write(client: Valkey, copies: Sequence[tuple[str, str, int]]) -> None:

@@ -46,7 +46,7 @@ from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
 HOLDS = f"{API_PREFIX}/reservations"
-"""The route that only takes stock of one session, which tells the boards itself."""
+"""The route that only takes stock of one session, which tells the boards itself, and of which nobody waits to hear."""
 
 OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS, *organizer.ROUTERS)
 
@@ -87,13 +87,12 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
 
 def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: Traffic) -> None:
     """Put where dependencies find them the parts of this process that requests share."""
-    shield = Shield(resources.valkey, resources.clock)
     api.state.resources = resources
     api.state.notifier = Notifier(resources.database_url)
     api.state.traffic = traffic
     api.state.actors = open_actors(resources)
     api.state.accounts = open_accounts(resources, settings, api.state.actors.users)
-    api.state.shield = shield
+    api.state.shield = Shield(resources.valkey, resources.clock)
     api.state.mailroom = open_mailroom(resources)
     api.state.exporter = Exporter(resources.pool)
     api.state.limits = open_limits(resources, settings)
@@ -106,7 +105,6 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
     api.state.event_board = events
 
     def note_held(stock: Stock, terms: SessionTerms, held: Sequence[Reservation]) -> None:
-        shield.note_held(stock, terms, held)
         board.note_held(stock, terms, held)
         streams.announcer.note_held(stock, terms, held)
         events.note_held(stock, terms, held)
@@ -147,8 +145,10 @@ def _note_writes(api: FastAPI) -> Callable[[str], None]:
     notifier: Notifier = state.notifier
 
     def wrote(route: str) -> None:
-        notifier.wake()
-        if route != HOLDS:
+        if route == HOLDS:
+            notifier.wake_soon()
+        else:
+            notifier.wake()
             state.availability_board.note_written()
             state.event_board.note_written()
             state.box_office.desks.note_written()
@@ -166,7 +166,6 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     await api.state.doors.close()
     await api.state.streams.close()
     api.state.accounts.means.close()
-    await api.state.shield.close()
     await api.state.availability_board.close()
     await api.state.notifier.close()
     await api.state.limits.close()
