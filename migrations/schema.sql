@@ -557,6 +557,8 @@ CREATE TABLE stock (
     ever_held boolean NOT NULL DEFAULT false,
     -- How often refusals were kept for idempotency keys: who did not see the latest of them may not hold.
     refusals integer NOT NULL DEFAULT 0,
+    -- How often the session's terms changed: who decided by older ones may not hold.
+    terms_changes integer NOT NULL DEFAULT 0,
     PRIMARY KEY (organization_id, session_id)
 ) WITH (fillfactor = 50);
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from harness.stock import MadeSession, box_office, counters, make_session, wants
-from harness.waiting import until
+from harness.waiting import somebody_waits
 
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Pool, transaction
@@ -19,29 +19,19 @@ from fullhouse.reservations.kept_answers import find_answers, keep_new_refusals
 from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
 from fullhouse.reservations.refuse_again import refuse_batch
 from fullhouse.reservations.rules import Reservation, SoldOut
-from fullhouse.reservations.session_desk import UNDISTURBED_BATCHES
 from fullhouse.reservations.wish import Memory, Outcome, Wish, idempotency_scope
 
 
 async def warmed(pool: Pool, made: MadeSession) -> BoxOffice:
     """Open a desk that does without the lock; it has sold four places."""
     office = box_office(pool)
-    for _ in range(UNDISTURBED_BATCHES + 1):
-        await office.place_reservation(made.session_id, wants(made, 1))
+    await office.place_reservation(made.session_id, wants(made, 4))
     return office
 
 
 def wish_of(made: MadeSession, quantity: int, key: str) -> Wish:
     claim = Claim(made.organization_id, idempotency_scope(made.session_id), key, b"print")
     return Wish(Request(make_id(), wants(made, quantity), b"hash"), claim)
-
-
-async def somebody_waits(pool: Pool) -> None:
-    """Return when a statement waits for a lock."""
-    query = """
-        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')
-    """
-    await until(lambda: pool.fetchval(query))
 
 
 @asynccontextmanager
@@ -53,7 +43,7 @@ async def other_process(pool: Pool, made: MadeSession, wish: Wish) -> AsyncGener
         yield conn
 
 
-async def test_two_batches_are_undone_where_another_process_was_faster(pool: Pool) -> None:
+async def test_what_another_process_left_no_room_for_is_undone(pool: Pool) -> None:
     made = await make_session(pool, capacity=300, per_order_max=300)
     office = await warmed(pool, made)
     async with other_process(pool, made, wish_of(made, 196, "other")):
@@ -117,11 +107,10 @@ async def test_a_hold_that_waits_hears_of_the_refusal_that_its_key_got_meanwhile
     with pytest.raises(RepeatedRefusal):
         await asked
     # The next hold without the lock looks among the refusals as well.
-    for _ in range(UNDISTURBED_BATCHES + 1):
-        await office.place_reservation(made.session_id, wants(made, 1))
+    await office.place_reservation(made.session_id, wants(made, 1))
     with pytest.raises(RepeatedRefusal):
         await office.place_reservation(made.session_id, wants(made, 1), "refused", b"print")
-    assert await counters(pool, made) == (100, 2 * (UNDISTURBED_BATCHES + 1), 0, 0)
+    assert await counters(pool, made) == (100, 5, 0, 0)
     await office.close()
 
 

@@ -13,8 +13,8 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.tracing import traceparent
 from fullhouse.reservations.rules import DeskFull
-from fullhouse.reservations.session_desk import OnHeld, Parts, SessionDesk
-from fullhouse.reservations.waiting import Waiting, loop_seconds
+from fullhouse.reservations.session_desk import SessionDesk
+from fullhouse.reservations.waiting import OnHeld, Parts, Waiting, loop_seconds
 from fullhouse.reservations.wish import Outcome, Wish
 
 __all__ = ["Desks", "OnHeld"]

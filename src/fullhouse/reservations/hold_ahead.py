@@ -18,6 +18,8 @@ from fullhouse.reservations.waiting import Waiting
 from fullhouse.reservations.wish import Memory, Outcome, idempotency_scope
 
 BATCH_MAX = 256
+BEHIND_MAX = 500
+"""A memory that has not seen so many changes of other processes is brought up to date, under the lock."""
 
 
 @dataclass(slots=True)
@@ -34,18 +36,20 @@ class Ahead:
     """Decides on those who wait at a desk, as long as each of them simply gets what it asks for.
 
     A wish that memory cannot grant ends it: refusals need the latest stock, the keys that were kept, and what has
-    expired. So does a key that one of the last two batches brought as well.
+    expired. So does a key that one of the last two batches brought as well, and a wish for seats where other processes
+    sell too: theirs may have gone meanwhile, while all that is asked of a counter is that it has enough.
     """
 
-    __slots__ = ("_flying", "_memory", "_open", "_queue", "ended")
+    __slots__ = ("_chooses_seats", "_flying", "_memory", "_open", "_queue", "ended")
 
-    def __init__(self, memory: Memory, queue: deque[Waiting]) -> None:
+    def __init__(self, memory: Memory, queue: deque[Waiting], *, chooses_seats: bool) -> None:
         """Begin with nobody decided on."""
         self._memory = memory
         self._queue = queue
+        self._chooses_seats = chooses_seats
         self._open = Flight()
         self._flying = Flight()
-        self.ended = memory.stock is None or memory.terms is None or memory.now is None
+        self.ended = memory.stock is None or memory.terms is None or memory.now is None or self._is_far_behind()
 
     def decide(self, count_max: int = BATCH_MAX) -> None:
         """Decide on those who wait, at most so many. If it goes wrong, nobody is, and memory is forgotten."""
@@ -57,7 +61,7 @@ class Ahead:
             one = self._queue.popleft()
             if one.answer.done():
                 continue
-            if not self._is_new_key(one):
+            if not self._may_take(one):
                 self._queue.appendleft(one)
                 self.ended = True
                 break
@@ -87,7 +91,10 @@ class Ahead:
         """Note how the flight ended. Where it was not let through, it and all that was decided after it is undone."""
         memory = self._memory
         if written is not None and memory.stock is not None:
+            if memory.behind_since is None and written.version != memory.stock.version + 1:
+                memory.behind_since = memory.stock.version
             memory.stock.version, memory.now = written
+            self.ended = self.ended or self._is_far_behind()
             return
         self.ended = True
         if memory.stock is not None:
@@ -99,6 +106,16 @@ class Ahead:
     def has_decided(self) -> bool:
         """Say whether somebody was granted something since the last take-off."""
         return bool(self._open.waiting)
+
+    def _is_far_behind(self) -> bool:
+        memory = self._memory
+        if memory.stock is None or memory.behind_since is None:
+            return False
+        return memory.stock.version - memory.behind_since > BEHIND_MAX
+
+    def _may_take(self, one: Waiting) -> bool:
+        chooses_seats = self._chooses_seats and self._memory.behind_since is None
+        return (chooses_seats or not _wants_seats(one)) and self._is_new_key(one)
 
     def _is_new_key(self, one: Waiting) -> bool:
         claim = one.wish.claim
@@ -131,12 +148,16 @@ class Ahead:
         flight.claims += [one.wish.claim for one in batch[:count]]
 
 
+def _wants_seats(one: Waiting) -> bool:
+    return any(item.seats is not None or item.best_available is not None for item in one.wish.request.items)
+
+
 async def write_flight(conn: Connection, message_id: UUID, memory: Memory, flight: Flight) -> Written | None:
     """Write a batch in one statement, committed by itself; None if it was not let through, and nothing is written."""
     assert memory.stock is not None  # noqa: S101 (it was decided on it)
     assert memory.terms is not None  # noqa: S101
     scope = idempotency_scope(memory.session_id)
-    batch = HoldBatch(memory.terms, memory.stock.version, scope, flight.granted, flight.claims)
+    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope, flight.granted, flight.claims)
     alone = len(flight.granted) == 1 and not flight.granted[0].places.draw.seats
     try:
         return await (hold_one_at_version if alone else hold_at_version)(conn, message_id, batch)

@@ -1,7 +1,7 @@
-"""The fast way to hold: one statement, without waiting for the lock, that only the expected version lets through.
+"""The fast way to hold: one guarded statement, in which the desk writes what it decided on its copy of the stock.
 
-The desk decides on its copy of the stock and writes everything in one statement. Its first part moves the version on;
-where another process was faster no row comes back, nothing is written, and the desk takes the way with the lock.
+Its first part moves the version on; where it is not let through no row comes back, nothing is written, and the desk
+takes the way with the lock.
 """
 
 import json
@@ -31,16 +31,19 @@ class HoldBatch(NamedTuple):
 
     terms: SessionTerms
     version: int
+    terms_changes: int
     scope: str
     granted: Sequence[Granted]
     claims: Sequence[Claim | None]
 
 
 async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
-    """Write a batch if the stock still has its version and the session is on sale; else None, and nothing is written.
+    """Write a batch if the session is on sale, by the terms that were known; else None, and nothing is written.
 
-    An idempotency key that another reservation has breaks ``reservations_keyed``, one that was refused lets nothing
-    through, and a seat that memory took for free breaks ``stock_changes_complete``: nothing is written then either.
+    Where seats were chosen the stock must have its version too. Counters may have moved on meanwhile: what is added to
+    them, not what they become, was decided, and more than there is breaks ``quotas_not_oversold``. An idempotency key
+    that another reservation has breaks ``reservations_keyed``, one that was refused lets nothing through, and a seat
+    that memory took for free breaks ``stock_changes_complete``: nothing is written then either.
     """
     terms, granted = batch.terms, batch.granted
     # Arrays travel as their text: the driver would look at the type of every element in Python.
@@ -54,7 +57,8 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
             -- After a wait for the lock, s is the latest row and seen the one that the look at the refusals saw.
             UPDATE stock s SET version = s.version + 1, ever_held = true
             FROM stock seen
-            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.version = $3
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.terms_changes = $28
+              AND ($3::bigint IS NULL OR s.version = $3)
               AND seen.organization_id = $1 AND seen.session_id = $2 AND seen.refusals = s.refusals
               AND (seen.refusals = 0 OR NOT EXISTS (
                   SELECT FROM unnest($21::text::text[]) AS asked(key)
@@ -113,7 +117,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         """,
         terms.organization_id,
         terms.session_id,
-        batch.version,
+        batch.version if seated else None,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
         array_text([seat for seat, _ in seated]),
@@ -138,6 +142,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
         outbox.traceparent(),
+        batch.terms_changes,
     )
     return None if row is None else Written(row["version"], row["now"])
 

@@ -89,18 +89,20 @@ async def _catch_up(conn: Connection, memory: Memory, version: int) -> tuple[Sto
     stock, terms = memory.stock, memory.terms
     changes = None
     if stock is not None:
-        changes = await _changes(conn, memory, stock.version, version)
+        since = stock.version if memory.behind_since is None else memory.behind_since
+        changes = await _changes(conn, memory, since, version)
         if changes is None or any(change.counters.keys() - stock.counters.keys() for change in changes):
             stock = None
     if stock is None or terms is None or any(change.terms_changed for change in changes or ()):
         stock = await queries.load_stock(conn, memory.organization_id, memory.session_id)
+        memory.terms_changes = await queries.load_terms_changes(conn, memory.organization_id, memory.session_id)
         terms = await load_terms(conn, memory.organization_id, memory.session_id)
         if terms is None:
             raise SessionNotFound
     else:
         for change in changes or ():
             stock.apply(change)
-    memory.stock, memory.terms = stock, terms
+    memory.stock, memory.terms, memory.behind_since = stock, terms, None
     return stock, terms
 
 

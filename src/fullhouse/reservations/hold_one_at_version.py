@@ -20,7 +20,7 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
         WITH stepped AS (
             UPDATE stock s SET version = s.version + 1, ever_held = true
             FROM stock seen
-            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.version = $3
+            WHERE s.organization_id = $1 AND s.session_id = $2 AND s.terms_changes = $3
               AND seen.organization_id = $1 AND seen.session_id = $2 AND seen.refusals = s.refusals
               AND (seen.refusals = 0 OR NOT EXISTS (
                   SELECT FROM idempotency_keys WHERE organization_id = $1 AND scope = $16 AND key = $17))
@@ -57,7 +57,7 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
         """,
         terms.organization_id,
         terms.session_id,
-        batch.version,
+        batch.terms_changes,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
         array_text(draw.quota_counts),

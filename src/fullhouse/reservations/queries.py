@@ -47,6 +47,16 @@ async def read_clock(conn: Connection) -> datetime:
     return now
 
 
+async def load_terms_changes(conn: Connection, organization_id: UUID, session_id: UUID) -> int:
+    """Read how often the session's terms changed; inside the stock's lock it is the latest."""
+    count: int | None = await conn.fetchval(
+        "SELECT terms_changes FROM stock WHERE organization_id = $1 AND session_id = $2", organization_id, session_id
+    )
+    if count is None:
+        raise SessionNotFound
+    return count
+
+
 async def load_changes(
     conn: Connection, organization_id: UUID, session_id: UUID, after: int, until: int
 ) -> list[StockChange] | None:

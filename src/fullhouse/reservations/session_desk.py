@@ -1,15 +1,11 @@
-"""Serving one session: batches without the lock while nobody disturbs, and with it where somebody does."""
+"""Serving one session: batches without the lock while all is there, and with it where something may not be."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
-from fullhouse.core.ids import MakeId
-from fullhouse.events.rules import SessionTerms
-from fullhouse.infra.postgres import DatabaseUnavailable, Pool, connection, transaction
+from fullhouse.infra.postgres import DatabaseUnavailable, connection, transaction
 from fullhouse.infra.tracing import batch_span
 from fullhouse.reservations.hold_ahead import BATCH_MAX, Ahead, Flight, answers_of, write_flight
 from fullhouse.reservations.hold_at_version import Written
@@ -17,28 +13,13 @@ from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.losers import Losers
 from fullhouse.reservations.refuse_again import Begun, Refusals, only_refuses, seconds_to_refuse
 from fullhouse.reservations.rules import Reservation
-from fullhouse.reservations.stock import Stock
-from fullhouse.reservations.waiting import Waiting, fail, loop_seconds, next_batch, settle
+from fullhouse.reservations.waiting import Parts, Waiting, fail, loop_seconds, next_batch, settle
 from fullhouse.reservations.wish import Memory, Outcome
 
 UNDISTURBED_BATCHES = 3
-"""After so many batches in a row that no other process disturbed, a desk tries to do without the lock."""
+"""After so many batches in a row that no other process disturbed, a desk chooses seats without the lock."""
 DECIDED_TOGETHER = 32
 """When so many wait behind a batch in flight, they are decided at once, not only when it has landed."""
-
-OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
-"""Told after each commit; must not wait."""
-
-
-@dataclass(slots=True)
-class Parts:
-    """What the desks of a process share."""
-
-    pool: Pool
-    make_id: MakeId
-    on_held: OnHeld | None
-    writes: int = 0
-    """How often this process wrote other things that may have given stock back."""
 
 
 class SessionDesk:
@@ -81,8 +62,7 @@ class SessionDesk:
         """Serve those who wait until nobody does."""
         # The queue is checked and the task cleared without an await between, else a wake-up could be lost.
         while True:
-            if self.undisturbed >= UNDISTURBED_BATCHES:
-                await self._serve_ahead()
+            await self._serve_ahead()
             batch = next_batch(self.waiting, BATCH_MAX)
             if not batch:
                 self.task = None
@@ -92,7 +72,8 @@ class SessionDesk:
 
     async def _serve_ahead(self) -> None:
         """Serve without the lock until nobody waits, or somebody cannot simply be granted what they wish."""
-        ahead = self.ahead = Ahead(self.memory, self.waiting)
+        chooses_seats = self.undisturbed >= UNDISTURBED_BATCHES
+        ahead = self.ahead = Ahead(self.memory, self.waiting, chooses_seats=chooses_seats)
         try:
             unlucky = await self._fly(ahead)
         except BaseException:
@@ -110,9 +91,11 @@ class SessionDesk:
     async def _fly(self, ahead: Ahead) -> list[Waiting]:
         """Decide and write batch after batch; return those of the one that was not written, if there is one."""
         memory = self.memory
-        # Of many, half go at once and half with the next: then Postgres and this process work at the same time.
+        # Of many, half go at once and half with the next: then Postgres and this process work at the same time. Where
+        # other processes sell too, it is with theirs that it does.
         waiting = len(self.waiting)
-        ahead.decide(waiting // 2 if waiting >= 2 * DECIDED_TOGETHER else waiting)
+        halves = waiting >= 2 * DECIDED_TOGETHER and memory.behind_since is None
+        ahead.decide(waiting // 2 if halves else waiting)
         landed: tuple[Flight, Written] | None = None
         while ahead.has_decided:
             flight = ahead.take_off()
@@ -130,7 +113,12 @@ class SessionDesk:
             ahead.land(written)
             if written is None:
                 return flight.waiting
-            landed = (flight, written)
+            if memory.behind_since is None:
+                landed = (flight, written)
+            else:
+                # Postgres works for others meanwhile, so those who ask again go together.
+                self._answer(flight.waiting, answers_of(memory, flight, written))
+                await asyncio.sleep(0)
             ahead.decide()
         if landed is not None:
             self._answer(landed[0].waiting, answers_of(memory, *landed))
@@ -158,7 +146,7 @@ class SessionDesk:
     async def _try(self, batch: list[Waiting], *, retried: bool) -> list[Outcome]:
         wishes = [waiting.wish for waiting in batch]
         memory, parts = self.memory, self._parts
-        before = memory.stock.version if memory.stock else None
+        before = memory.stock.version if memory.stock and memory.behind_since is None else None
         begun = Begun(loop_seconds(), parts.writes)
         try:
             async with transaction(parts.pool, memory.organization_id) as conn:

@@ -1,11 +1,30 @@
-"""Those who wait at a desk for their answers, and the time by which a desk's refusals age."""
+"""Those who wait at a desk for their answers, what the desks of a process share, and the time by which refusals age."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fullhouse.core.ids import MakeId
+from fullhouse.events.rules import SessionTerms
+from fullhouse.infra.postgres import Pool
+from fullhouse.reservations.rules import Reservation
+from fullhouse.reservations.stock import Stock
 from fullhouse.reservations.wish import Outcome, Wish
+
+OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
+"""Told after each commit; must not wait."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the desks of a process share."""
+
+    pool: Pool
+    make_id: MakeId
+    on_held: OnHeld | None
+    writes: int = 0
+    """How often this process wrote other things that may have given stock back."""
 
 
 @dataclass(slots=True)

@@ -37,6 +37,10 @@ class Memory:
     session_id: UUID
     stock: Stock | None = None
     terms: SessionTerms | None = None
+    terms_changes: int = 0
+    """How often the terms had changed when they were loaded."""
+    behind_since: int | None = None
+    """The version after which other processes changed what this memory has not seen; None where it knows all."""
     locked_version: int | None = None
     """The version that the last batch with the lock found."""
     refuses_for: float | None = None

@@ -109,7 +109,8 @@ async def move_stock(conn: Connection, move: StockMove) -> int:
             WHERE q.organization_id = $1 AND q.session_id = $2 AND q.quota_id = d.quota_id
             RETURNING q.quota_id, q.capacity, q.held, q.sold, q.blocked
         ), stepped AS (
-            UPDATE stock SET version = version + 1, ever_held = ever_held OR $14
+            UPDATE stock SET version = version + 1, ever_held = ever_held OR $14,
+                             terms_changes = terms_changes + $13::boolean::integer
             WHERE organization_id = $1 AND session_id = $2 RETURNING version
         ), noted AS (
             INSERT INTO stock_changes (organization_id, session_id, version, seats, seat_states,
