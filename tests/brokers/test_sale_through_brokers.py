@@ -35,7 +35,7 @@ STEPS = [
     "after fullhouse.workers.react:first_time@payments.settle",
     "before BROKER.acknowledge@payments.settle",
     "after BROKER.acknowledge@payments.settle",
-    "after fullhouse.workers.subscriptions:issue_tickets",
+    "after fullhouse.workers.subscriptions:issue_tickets_together",
     "before BROKER.acknowledge@tickets.issue",
     "after fullhouse.workers.subscriptions:render_order_documents",
     "after fullhouse.infra.mail_folder:MailboxFolder.send",

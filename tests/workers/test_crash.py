@@ -39,13 +39,13 @@ SETTLE = [
     "after fullhouse.payments.deliver_simulated_notices:receive_webhook",
     "before fullhouse.workers.react:first_time@payments.settle",
     "after fullhouse.workers.react:first_time@payments.settle",
-    f"after {REACT}:apply_notice",
+    f"after {REACT}:apply_notices",
     f"before {BROKER}.acknowledge@payments.settle",
     f"after {BROKER}.acknowledge@payments.settle",
 ]
 ISSUE = [
     "before fullhouse.workers.react:first_time@tickets.issue",
-    f"after {REACT}:issue_tickets",
+    f"after {REACT}:issue_tickets_together",
     f"before {BROKER}.acknowledge@tickets.issue",
     f"after {BROKER}.acknowledge@tickets.issue",
 ]

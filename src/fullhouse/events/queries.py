@@ -1,6 +1,7 @@
 """Reading events and sessions."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -98,6 +99,19 @@ async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id:
     )
     categories_of, types_of = _by_session(categories), _by_session(types)
     return [_terms(row, categories_of[row["session_id"]], types_of[row["session_id"]]) for row in sessions]
+
+
+async def find_cancelled(conn: Connection, organization_id: UUID, session_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these sessions that do not take place."""
+    rows = await conn.fetch(
+        """
+        SELECT session_id FROM sessions
+        WHERE organization_id = $1 AND session_id = ANY ($2::uuid[]) AND status = 'cancelled'
+        """,
+        organization_id,
+        session_ids,
+    )
+    return {row["session_id"] for row in rows}
 
 
 async def load_event(conn: Connection, organization_id: UUID, event_id: UUID) -> Event | None:

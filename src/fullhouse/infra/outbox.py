@@ -1,6 +1,7 @@
 """The outbox: messages written in the transaction of the facts that they tell, sent after commit by the relay."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 from uuid import UUID
@@ -15,6 +16,16 @@ PARTITIONS = 64
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request, or the message, that this task works for. Set by the roots, copied into every message."""
+
+
+@contextmanager
+def in_the_name_of(request: str | None) -> Generator[None]:
+    """Let what is written in the block name a request, of the many that share a transaction."""
+    before = request_id.set(request)
+    try:
+        yield
+    finally:
+        request_id.reset(before)
 
 
 _APPEND = """

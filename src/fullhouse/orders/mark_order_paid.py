@@ -33,6 +33,6 @@ async def mark_order_paid(
     lines = lines_of(items)
     if lines != agreed:
         await replace_lines(conn, organization_id, order_id, lines)
-    await insert_units(conn, order, [(make_id(), unit) for unit in units_of(items)])
+    await insert_units(conn, organization_id, [(order, make_id(), unit) for unit in units_of(items)])
     await append(conn, make_id, [OrderPaid(order)])
     return order

@@ -1,6 +1,8 @@
 """Reading orders, their lines, units and contacts, without locks."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
@@ -15,6 +17,14 @@ async def load_order(conn: Connection, organization_id: UUID, order_id: UUID) ->
         "SELECT * FROM orders WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
     )
     return order_of(row) if row else None
+
+
+async def load_orders(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, Order]:
+    """Load orders of an organization by their ids."""
+    rows = await conn.fetch(
+        "SELECT * FROM orders WHERE organization_id = $1 AND order_id = ANY ($2::uuid[])", organization_id, order_ids
+    )
+    return {row["order_id"]: order_of(row) for row in rows}
 
 
 async def find_order_of_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> UUID | None:
@@ -67,6 +77,21 @@ async def load_lines(conn: Connection, organization_id: UUID, order_id: UUID) ->
     return tuple(_line(row) for row in rows)
 
 
+async def load_lines_of_orders(
+    conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]
+) -> dict[UUID, tuple[OrderLine, ...]]:
+    """Load the lines of several orders, each by number."""
+    rows = await conn.fetch(
+        """
+        SELECT * FROM order_lines WHERE organization_id = $1 AND order_id = ANY ($2::uuid[])
+        ORDER BY order_id, line_number
+        """,
+        organization_id,
+        order_ids,
+    )
+    return {order_id: tuple(map(_line, some)) for order_id, some in groupby(rows, key=itemgetter("order_id"))}
+
+
 async def load_contact(conn: Connection, organization_id: UUID, order_id: UUID) -> Contact | None:
     """Load who bought, or None where it was erased."""
     row = await conn.fetchrow(
@@ -77,10 +102,18 @@ async def load_contact(conn: Connection, organization_id: UUID, order_id: UUID) 
 
 async def load_units(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Unit, ...]:
     """Load all units of an order, live and cancelled, by line and number."""
+    return await load_units_of_orders(conn, organization_id, [order_id])
+
+
+async def load_units_of_orders(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> tuple[Unit, ...]:
+    """Load the same of several orders, one order after the other."""
     rows = await conn.fetch(
-        "SELECT * FROM units WHERE organization_id = $1 AND order_id = $2 ORDER BY line_number, number",
+        """
+        SELECT * FROM units WHERE organization_id = $1 AND order_id = ANY ($2::uuid[])
+        ORDER BY order_id, line_number, number
+        """,
         organization_id,
-        order_id,
+        order_ids,
     )
     return tuple(unit_of(row) for row in rows)
 

@@ -206,19 +206,27 @@ async def lock_order(conn: Connection, organization_id: UUID, order_id: UUID) ->
 
 async def mark_order(conn: Connection, organization_id: UUID, order_id: UUID, status: OrderStatus) -> Order | None:
     """Move an order to another state. None, and nothing changed, where it may not become that any more."""
-    row = await conn.fetchrow(
+    marked = await mark_orders(conn, organization_id, [order_id], status)
+    return marked[0] if marked else None
+
+
+async def mark_orders(
+    conn: Connection, organization_id: UUID, order_ids: Sequence[UUID], status: OrderStatus
+) -> list[Order]:
+    """Move orders to another state, and return those that could still become that."""
+    rows = await conn.fetch(
         """
         UPDATE orders SET status = $3,
             paid_at = CASE WHEN $3 IN ('paid', 'paid_unseated') THEN clock_timestamp() ELSE paid_at END,
             ended_at = CASE WHEN $3 IN ('cancelled', 'expired', 'refunded') THEN clock_timestamp() END
-        WHERE organization_id = $1 AND order_id = $2 AND status = ANY ($4) RETURNING *
+        WHERE organization_id = $1 AND order_id = ANY ($2::uuid[]) AND status = ANY ($4) RETURNING *
         """,
         organization_id,
-        order_id,
+        order_ids,
         status.value,
         before(status),
     )
-    return order_of(row) if row else None
+    return [order_of(row) for row in rows]
 
 
 async def expire_pending(conn: Connection, organization_id: UUID, reservation_ids: Sequence[UUID]) -> list[Order]:
@@ -238,24 +246,25 @@ async def expire_pending(conn: Connection, organization_id: UUID, reservation_id
     return [order_of(row) for row in rows]
 
 
-async def insert_units(conn: Connection, order: Order, units: Sequence[tuple[UUID, NewUnit]]) -> None:
-    """Write the units of an order. ``units_once`` and ``units_one_live_per_seat`` refuse a second of the same."""
+async def insert_units(conn: Connection, organization_id: UUID, units: Sequence[tuple[Order, UUID, NewUnit]]) -> None:
+    """Write units of orders. ``units_once`` and ``units_one_live_per_seat`` refuse a second of the same."""
     await conn.execute(
         """
         INSERT INTO units (organization_id, order_id, session_id, unit_id, line_number, number, ticket_type_id,
                            price_category_id, area, seat_index, seat_key, seat_label, quota_ids, price_minor,
                            discount_minor, fee_minor, absorbed_minor, tax_minor, tax_of_fees_minor, tax_added_minor)
-        SELECT $1, $2, $3, u.* FROM jsonb_to_recordset($4) AS u(
-            unit_id uuid, line_number smallint, number smallint, ticket_type_id uuid, price_category_id uuid, area text,
+        SELECT $1, u.* FROM jsonb_to_recordset($2) AS u(
+            order_id uuid, session_id uuid, unit_id uuid, line_number smallint, number smallint, ticket_type_id uuid,
+            price_category_id uuid, area text,
             seat_index integer, seat_key text, seat_label text, quota_ids uuid[], price_minor bigint,
             discount_minor bigint, fee_minor bigint, absorbed_minor bigint, tax_minor bigint,
             tax_of_fees_minor bigint, tax_added_minor bigint)
         """,
-        order.organization_id,
-        order.order_id,
-        order.session_id,
+        organization_id,
         [
             {
+                "order_id": str(order.order_id),
+                "session_id": str(order.session_id),
                 "unit_id": str(unit_id),
                 "line_number": unit.line_number,
                 "number": unit.number,
@@ -268,7 +277,7 @@ async def insert_units(conn: Connection, order: Order, units: Sequence[tuple[UUI
                 "quota_ids": [str(quota_id) for quota_id in unit.item.quota_ids],
                 **unit.parts._asdict(),
             }
-            for unit_id, unit in units
+            for order, unit_id, unit in units
         ],
     )
 

@@ -1,5 +1,6 @@
 """The statements of notices: stored as received, once; adopted when it is known whose money they name; applied."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
@@ -65,29 +66,33 @@ async def insert_notice(
     return tag == "INSERT 0 1"
 
 
-async def adopt_notices(conn: Connection, payment: Payment) -> list[UUID]:
-    """Say of notices that named money whose payment was not known: it is this one. Returns them."""
+async def adopt_notices(conn: Connection, organization_id: UUID, payments: Sequence[Payment]) -> list[NoticeReceived]:
+    """Say of notices that named money whose payment was not known: it is one of these. Returns what is to be told."""
     rows = await conn.fetch(
         """
-        UPDATE payment_notices SET payment_id = $4
-        WHERE organization_id = $1 AND provider = $2 AND capture_reference = $3 AND payment_id IS NULL
-        RETURNING notice_id
+        UPDATE payment_notices n SET payment_id = p.payment_id
+        FROM unnest($2::text[], $3::text[], $4::uuid[]) AS p(provider, capture_reference, payment_id)
+        WHERE n.organization_id = $1 AND n.provider = p.provider AND n.capture_reference = p.capture_reference
+          AND n.payment_id IS NULL
+        RETURNING n.notice_id, n.payment_id
         """,
-        payment.organization_id,
-        payment.provider,
-        payment.capture_reference,
-        payment.payment_id,
+        organization_id,
+        [payment.provider for payment in payments],
+        [payment.capture_reference for payment in payments],
+        [payment.payment_id for payment in payments],
     )
-    return sorted(row["notice_id"] for row in rows)
+    orders = {payment.payment_id: payment.order_id for payment in payments}
+    adopted = sorted((row["notice_id"], orders[row["payment_id"]]) for row in rows)
+    return [NoticeReceived(organization_id, order_id, notice_id) for notice_id, order_id in adopted]
 
 
-async def mark_applied(conn: Connection, organization_id: UUID, notice_id: UUID) -> None:
-    """Write down that a notice was applied, in the transaction of what it changed."""
+async def mark_applied(conn: Connection, organization_id: UUID, notice_ids: Sequence[UUID]) -> None:
+    """Write down that notices were applied, in the transaction of what they changed."""
     await conn.execute(
         """
         UPDATE payment_notices SET applied_at = coalesce(applied_at, clock_timestamp())
-        WHERE organization_id = $1 AND notice_id = $2
+        WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[])
         """,
         organization_id,
-        notice_id,
+        notice_ids,
     )

@@ -25,6 +25,18 @@ async def load_payment(conn: Connection, organization_id: UUID, payment_id: UUID
     return payment_of(row) if row else None
 
 
+async def load_named_payments(
+    conn: Connection, organization_id: UUID, payment_ids: Sequence[UUID]
+) -> dict[UUID, Payment]:
+    """Load payments of an organization by their ids."""
+    rows = await conn.fetch(
+        "SELECT * FROM payments WHERE organization_id = $1 AND payment_id = ANY ($2::uuid[])",
+        organization_id,
+        payment_ids,
+    )
+    return {row["payment_id"]: payment_of(row) for row in rows}
+
+
 async def load_payments(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Payment, ...]:
     """Load the payments of an order by attempt."""
     rows = await conn.fetch(
@@ -94,6 +106,22 @@ async def load_balance(conn: Connection, organization_id: UUID, order_id: UUID, 
     return balance
 
 
+async def load_balances(
+    conn: Connection, organization_id: UUID, order_ids: Sequence[UUID], account: Account
+) -> dict[UUID, int]:
+    """Return the same for several orders; one that has no entry there is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT order_id, sum(amount_minor)::bigint AS balance FROM ledger_entries
+        WHERE organization_id = $1 AND order_id = ANY ($2::uuid[]) AND account = $3 GROUP BY order_id
+        """,
+        organization_id,
+        order_ids,
+        account.value,
+    )
+    return {row["order_id"]: row["balance"] for row in rows}
+
+
 async def load_sold(conn: Connection, organization_id: UUID, order_id: UUID) -> dict[Account, int]:
     """Return what stands on the accounts of an order's sale: below zero in sum, as far as it was not given back."""
     rows = await conn.fetch(
@@ -117,16 +145,17 @@ class StoredNotice:
     body: Mapping[str, Any]
 
 
-async def load_notice(conn: Connection, organization_id: UUID, notice_id: UUID) -> StoredNotice | None:
-    """Load a stored notice."""
-    row = await conn.fetchrow(
+async def load_notices(conn: Connection, organization_id: UUID, notice_ids: Sequence[UUID]) -> dict[UUID, StoredNotice]:
+    """Load stored notices by their ids."""
+    rows = await conn.fetch(
         """
-        SELECT payment_id, provider, body FROM payment_notices WHERE organization_id = $1 AND notice_id = $2
+        SELECT notice_id, payment_id, provider, body FROM payment_notices
+        WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[])
         """,
         organization_id,
-        notice_id,
+        notice_ids,
     )
-    return StoredNotice(row["payment_id"], row["provider"], row["body"]) if row else None
+    return {row["notice_id"]: StoredNotice(row["payment_id"], row["provider"], row["body"]) for row in rows}
 
 
 async def find_payment_of_capture(

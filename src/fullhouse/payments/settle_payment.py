@@ -17,7 +17,7 @@ from fullhouse.orders.mark_order_unseated import mark_order_unseated
 from fullhouse.orders.queries import load_lines, load_order
 from fullhouse.orders.rules import Order, OrderNotFound, OrderStatus
 from fullhouse.payments.ledger import Account, capture_entry, sale_entry
-from fullhouse.payments.messages import NoticeReceived, PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
+from fullhouse.payments.messages import PaymentCancelled, PaymentDeclinedFact, PaymentSucceeded
 from fullhouse.payments.notice_writes import adopt_notices
 from fullhouse.payments.queries import load_balance, load_payment, load_payments
 from fullhouse.payments.request_refund import RefundRequest, request_refund
@@ -67,9 +67,7 @@ async def settle_payment(
         await insert_entry(conn, make_id, order, entry, EntryOf(settled.payment_id))
         await _allocate(conn, make_id, order)
     if settled.capture_reference != payment.capture_reference:
-        waiting = await adopt_notices(conn, settled)
-        facts = [NoticeReceived(organization_id, settled.order_id, notice_id) for notice_id in waiting]
-        await append(conn, make_id, facts)
+        await append(conn, make_id, await adopt_notices(conn, organization_id, [settled]))
     return settled
 
 

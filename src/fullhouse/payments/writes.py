@@ -1,9 +1,9 @@
 """Writing payments, refunds, notices and the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
@@ -15,16 +15,19 @@ from fullhouse.payments.queries import payment_of, payments_of, refund_of
 from fullhouse.payments.rules import Charge, Payment, Refund, RefundStatus, Settlement
 
 
-async def lock_order_money(conn: Connection, organization_id: UUID, order_id: UUID) -> None:
-    """Let one transaction at a time decide about the money of an order.
+async def lock_order_money(conn: Connection, organization_id: UUID, *order_ids: UUID) -> None:
+    """Let one transaction at a time decide about the money of an order; of several, in order of their ids.
 
     Whoever starts, settles, cancels or refunds takes this lock first of all, before stock; it guards no row, so it
     stands outside the order of row locks, and what was read of an order's payments stays true until the commit.
     """
     await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('payments of ' || $1 || '/' || $2, 0))",
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('payments of ' || $1 || '/' || order_id, 0))
+        FROM unnest($2::text[]) AS o(order_id)
+        """,
         str(organization_id),
-        str(order_id),
+        sorted(map(str, order_ids)),
     )
 
 
@@ -84,27 +87,43 @@ async def record_start(
     )
 
 
+class Settled(NamedTuple):
+    """A payment as it stood, what a provider's word made of it, and the word."""
+
+    payment: Payment
+    settlement: Settlement
+    charge: Charge
+
+
 async def record_settlement(conn: Connection, payment: Payment, settlement: Settlement, charge: Charge) -> Payment:
     """Write what a provider's word made of a payment. The caller holds the order's money lock."""
-    row = await conn.fetchrow(
+    (row,) = await record_settlements(conn, payment.organization_id, [Settled(payment, settlement, charge)])
+    return row
+
+
+async def record_settlements(conn: Connection, organization_id: UUID, settled: Sequence[Settled]) -> list[Payment]:
+    """Write the same of several payments of an organization. The caller holds the money locks of their orders."""
+    rows = await conn.fetch(
         """
-        UPDATE payments SET status = $3, captured_minor = $4,
-            next_step = CASE WHEN $3 = 'started' THEN next_step END,
-            reason = CASE WHEN $3 <> 'succeeded' THEN coalesce($5, reason) END,
-            provider_reference = coalesce(provider_reference, $6), capture_reference = coalesce(capture_reference, $7),
-            ended_at = coalesce(ended_at, clock_timestamp())
-        WHERE organization_id = $1 AND payment_id = $2 RETURNING *
+        UPDATE payments p SET status = s.status, captured_minor = s.captured_minor,
+            next_step = CASE WHEN s.status = 'started' THEN p.next_step END,
+            reason = CASE WHEN s.status <> 'succeeded' THEN coalesce(s.reason, p.reason) END,
+            provider_reference = coalesce(p.provider_reference, s.reference),
+            capture_reference = coalesce(p.capture_reference, s.capture_reference),
+            ended_at = coalesce(p.ended_at, clock_timestamp())
+        FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+            AS s(payment_id, status, captured_minor, reason, reference, capture_reference)
+        WHERE p.organization_id = $1 AND p.payment_id = s.payment_id RETURNING p.*
         """,
-        payment.organization_id,
-        payment.payment_id,
-        settlement.status.value,
-        settlement.captured_minor,
-        charge.reason,
-        charge.reference,
-        charge.capture_reference,
+        organization_id,
+        [one.payment.payment_id for one in settled],
+        [one.settlement.status.value for one in settled],
+        [one.settlement.captured_minor for one in settled],
+        [one.charge.reason for one in settled],
+        [one.charge.reference for one in settled],
+        [one.charge.capture_reference for one in settled],
     )
-    assert row is not None  # noqa: S101 (payments are never deleted)
-    return payment_of(row)
+    return payments_of(rows)
 
 
 async def record_reason(conn: Connection, payment: Payment, charge: Charge) -> Payment:
@@ -326,25 +345,30 @@ async def insert_entry(
     of: EntryOf = NOTHING,
 ) -> None:
     """Enter a balanced entry in the ledger, in the transaction of what it records."""
-    assert sum(amount for _, amount in entry) == 0  # noqa: S101 (rules make them balanced; this would be a bug)
-    rows: list[tuple[Any, ...]] = [(number, account, amount) for number, (account, amount) in enumerate(entry, start=1)]
+    await insert_entries(conn, make_id, order.organization_id, [(order, entry, of)])
+
+
+async def insert_entries(
+    conn: Connection, make_id: MakeId, organization_id: UUID, entries: Sequence[tuple[Order, Entry, EntryOf]]
+) -> None:
+    """Enter balanced entries of several orders in the ledger, in the transaction of what they record."""
+    rows: list[tuple[Any, ...]] = []
+    for order, entry, of in entries:
+        assert sum(amount for _, amount in entry) == 0  # noqa: S101 (rules make them balanced; this would be a bug)
+        entry_id = make_id()
+        about = (order.currency, order.order_id, of.payment_id, of.refund_id)
+        where = (order.event_id, order.session_id, of.dispute_id)
+        rows += [
+            (entry_id, number, str(account), amount, *about, *where)
+            for number, (account, amount) in enumerate(entry, start=1)
+        ]
     await conn.execute(
         """
         INSERT INTO ledger_entries (organization_id, entry_id, line, account, amount_minor, currency, order_id,
                                     payment_id, refund_id, event_id, session_id, dispute_id)
-        SELECT $1, $2, l.line, l.account, l.amount_minor, $6, $7, $8, $9, $10, $11, $12
-        FROM unnest($3::smallint[], $4::text[], $5::bigint[]) AS l(line, account, amount_minor)
+        SELECT $1, l.* FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::uuid[],
+                                   $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $12::uuid[]) AS l
         """,
-        order.organization_id,
-        make_id(),
-        [number for number, _, _ in rows],
-        [str(account) for _, account, _ in rows],
-        [amount for _, _, amount in rows],
-        order.currency,
-        order.order_id,
-        of.payment_id,
-        of.refund_id,
-        order.event_id,
-        order.session_id,
-        of.dispute_id,
+        organization_id,
+        *([list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 11),
     )

@@ -213,13 +213,20 @@ async def lock_reservation(conn: Connection, organization_id: UUID, reservation_
 
 async def end_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID, status: str) -> None:
     """Give a reservation its last state."""
+    await end_reservations(conn, organization_id, [reservation_id], status)
+
+
+async def end_reservations(
+    conn: Connection, organization_id: UUID, reservation_ids: Sequence[UUID], status: str
+) -> None:
+    """Give reservations that the caller has locked their last state."""
     await conn.execute(
         """
         UPDATE reservations SET status = $3, ended_at = clock_timestamp()
-        WHERE organization_id = $1 AND reservation_id = $2
+        WHERE organization_id = $1 AND reservation_id = ANY ($2::uuid[])
         """,
         organization_id,
-        reservation_id,
+        reservation_ids,
         status,
     )
 

@@ -1,18 +1,20 @@
 """Issuing tickets: the consumer of ``order.paid``."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
+from fullhouse.core.message import Message
 from fullhouse.infra.directory import register
-from fullhouse.infra.outbox import append
+from fullhouse.infra.outbox import Told, append, append_many
 from fullhouse.infra.postgres import Connection
-from fullhouse.orders.queries import load_order, load_units
+from fullhouse.orders.queries import load_orders, load_units_of_orders
 from fullhouse.orders.rules import OrderNotFound
 from fullhouse.tickets.messages import TicketIssued
 from fullhouse.tickets.rotate_ticket_key import use_ticket_key
 from fullhouse.tickets.rules import Ticket
-from fullhouse.tickets.writes import insert_first_tickets, lock_order_tickets
+from fullhouse.tickets.writes import NewTicket, insert_first_tickets, lock_order_tickets
 
 
 async def issue_tickets(
@@ -23,16 +25,40 @@ async def issue_tickets(
     Repeating it, or running it beside itself, issues nothing more: ``tickets_generation`` decides. Announces
     ``ticket.issued`` if there is a new ticket. Raises ``OrderNotFound``.
     """
-    order = await load_order(conn, organization_id, order_id)
-    if order is None:
+    issued = await _issue(conn, make_id, server_key, organization_id, [order_id])
+    await append(conn, make_id, list(map(TicketIssued, issued)))
+    return issued[0] if issued else []
+
+
+async def issue_tickets_together(
+    conn: Connection, make_id: MakeId, server_key: bytes, messages: Sequence[Message]
+) -> None:
+    """Do the same for several orders of an organization that were paid, in a constant number of statements."""
+    if not messages:
+        return
+    of_order = {message.key: message for message in messages}
+    issued = await _issue(conn, make_id, server_key, messages[0].organization_id, list(of_order))
+    told = [(of_order[tickets[0].order_id], TicketIssued(tickets)) for tickets in issued]
+    await append_many(conn, make_id, [Told(fact, message.request_id, message.traceparent) for message, fact in told])
+
+
+async def _issue(
+    conn: Connection, make_id: MakeId, server_key: bytes, organization_id: UUID, order_ids: Sequence[UUID]
+) -> list[Sequence[Ticket]]:
+    """Issue what orders have no tickets for yet; return the new ones, order by order. Locks them in order of ids."""
+    orders = await load_orders(conn, organization_id, order_ids)
+    if len(orders) != len(order_ids):
         raise OrderNotFound
-    await lock_order_tickets(conn, organization_id, order_id)
-    live = [unit.unit_id for unit in await load_units(conn, organization_id, order_id) if unit.live]
+    await lock_order_tickets(conn, organization_id, *order_ids)
+    units = await load_units_of_orders(conn, organization_id, order_ids)
+    live = [unit for unit in units if unit.live]
     if not live:
         return []
     key = await use_ticket_key(conn, server_key, organization_id)
-    issued = await insert_first_tickets(conn, order, key.key_id, [(make_id(), unit_id) for unit_id in live])
-    if issued:
-        await register(conn, "ticket", organization_id, [ticket.ticket_id for ticket in issued])
-        await append(conn, make_id, [TicketIssued(issued)])
-    return issued
+    wanted = [NewTicket(orders[unit.order_id], make_id(), unit.unit_id) for unit in live]
+    issued = await insert_first_tickets(conn, organization_id, key.key_id, wanted)
+    if not issued:
+        return []
+    await register(conn, "ticket", organization_id, [ticket.ticket_id for ticket in issued])
+    by_order = sorted(issued, key=lambda ticket: (ticket.order_id, ticket.ticket_id))
+    return [tuple(some) for _, some in groupby(by_order, key=lambda ticket: ticket.order_id)]

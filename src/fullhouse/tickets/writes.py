@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.infra.mail_feedback import Feedback
@@ -11,15 +12,19 @@ from fullhouse.tickets.queries import ticket_of
 from fullhouse.tickets.rules import Ticket, TicketKey
 
 
-async def lock_order_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> None:
+async def lock_order_tickets(conn: Connection, organization_id: UUID, *order_ids: UUID) -> None:
     """Let one transaction at a time issue or void tickets of an order, whether or not it has rows yet.
 
-    The last lock to be taken. Without it, tickets could be issued for units that are just being cancelled.
+    The last lock to be taken; of several orders, in order of their ids. Without it, tickets could be issued for units
+    that are just being cancelled.
     """
     await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('tickets/' || $1::uuid || '/' || $2::uuid, 0))",
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('tickets/' || $1::uuid || '/' || order_id, 0))
+        FROM unnest($2::uuid[]) AS o(order_id)
+        """,
         organization_id,
-        order_id,
+        sorted(order_ids),
     )
 
 
@@ -47,24 +52,33 @@ async def insert_key(conn: Connection, organization_id: UUID, key_id: int, publi
     return TicketKey(key_id, public_key, retired=False)
 
 
+class NewTicket(NamedTuple):
+    """The first ticket of a unit of an order."""
+
+    order: Order
+    ticket_id: UUID
+    unit_id: UUID
+
+
 async def insert_first_tickets(
-    conn: Connection, order: Order, key_id: int, tickets: Sequence[tuple[UUID, UUID]]
+    conn: Connection, organization_id: UUID, key_id: int, tickets: Sequence[NewTicket]
 ) -> list[Ticket]:
-    """Write the first generation for pairs of a ticket id and a unit id. Returns those that had none before."""
+    """Write the first generation for units. Returns the tickets of those that had none before."""
     rows = await conn.fetch(
         """
         INSERT INTO tickets (organization_id, ticket_id, event_id, session_id, order_id, unit_id, generation, key_id)
-        SELECT $1, t.ticket_id, $2, $3, $4, t.unit_id, 1, $5
-        FROM unnest($6::uuid[], $7::uuid[]) WITH ORDINALITY AS t(ticket_id, unit_id, ordinal) ORDER BY t.ordinal
+        SELECT $1, t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id, 1, $2
+        FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
+            WITH ORDINALITY AS t(ticket_id, event_id, session_id, order_id, unit_id, ordinal) ORDER BY t.ordinal
         ON CONFLICT ON CONSTRAINT tickets_generation DO NOTHING RETURNING *
         """,
-        order.organization_id,
-        order.event_id,
-        order.session_id,
-        order.order_id,
+        organization_id,
         key_id,
-        [ticket_id for ticket_id, _ in tickets],
-        [unit_id for _, unit_id in tickets],
+        [new.ticket_id for new in tickets],
+        [new.order.event_id for new in tickets],
+        [new.order.session_id for new in tickets],
+        [new.order.order_id for new in tickets],
+        [new.unit_id for new in tickets],
     )
     return by_id(rows)
 

@@ -42,8 +42,8 @@ class Subscription:
     concurrency_max: int = field(default=4, kw_only=True)
     """How many hands one process has for the queue."""
     together_max: int = field(default=1, kw_only=True)
-    """How many messages of one organization may share a transaction. More than one only where the handler locks
-    nothing that a sale waits for: what it locks stays locked until the last of them is done."""
+    """How many messages of one organization may share a transaction. Where they are taken one by one, more than one
+    only if the handler locks nothing that a sale waits for: it stays locked until the last of them is done."""
     is_repeatable: bool = field(default=False, kw_only=True)
     """Whether unique keys of the effect itself stand against a repeat, so that it needs no inbox row."""
     seconds_max: float = field(default=30.0, kw_only=True)

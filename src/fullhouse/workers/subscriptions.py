@@ -13,12 +13,12 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.organizations.members.mail_invitation import mail_invitation
-from fullhouse.payments.apply_notice import apply_notice
+from fullhouse.payments.apply_notice import apply_notices
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
-from fullhouse.tickets.issue_tickets import issue_tickets
+from fullhouse.tickets.issue_tickets import issue_tickets_together
 from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
@@ -42,9 +42,9 @@ class Reactions:
         self._providers = providers
         self._mailroom = open_mailroom(resources)
 
-    async def settle(self, conn: Connection, message: Message) -> None:
-        """Apply what a provider told us: the payment, the order and its places follow."""
-        await apply_notice(conn, self._resources.make_id, self._providers, message)
+    async def settle(self, conn: Connection, messages: Sequence[Message]) -> None:
+        """Apply what providers told us: the payments, the orders and their places follow."""
+        await apply_notices(conn, self._resources.make_id, self._providers, messages)
 
     async def close_declined(self, conn: Connection, message: Message) -> None:
         """Give the stock back after the last declined try."""
@@ -62,10 +62,10 @@ class Reactions:
         """Tell providers of money that is to go back."""
         await send_refunds(self._resources.pool, self._resources.make_id, self._providers)
 
-    async def issue_tickets(self, conn: Connection, message: Message) -> None:
-        """Issue the tickets of an order that is paid."""
+    async def issue_tickets(self, conn: Connection, messages: Sequence[Message]) -> None:
+        """Issue the tickets of orders that are paid."""
         parts = self._resources
-        await issue_tickets(conn, parts.make_id, parts.secret_key, message.organization_id, order_of(message))
+        await issue_tickets_together(conn, parts.make_id, parts.secret_key, messages)
 
     async def issue_receipt(self, conn: Connection, message: Message) -> None:
         """Issue the receipt of an order that was paid, or the credit note of money that went back."""
@@ -149,7 +149,13 @@ class Line:
 
 TABLE = (
     Line("organizations.mail_invitations", _types("member.invited"), outside=Reactions.mail_invitation),
-    Line("payments.settle", _types("payment.notice_received"), in_transaction=Reactions.settle),
+    Line(
+        "payments.settle",
+        _types("payment.notice_received"),
+        in_transaction_together=Reactions.settle,
+        concurrency_max=2,
+        together_max=100,
+    ),
     Line("payments.close_declined", _types("payment.declined"), in_transaction=Reactions.close_declined),
     Line(
         "orders.expire",
@@ -165,8 +171,20 @@ TABLE = (
         seconds_max=120.0,
     ),
     Line("aftersales.follow_refund", _types("refund.succeeded"), in_transaction=Reactions.follow_refund),
-    Line("tickets.issue", _types("order.paid"), in_transaction=Reactions.issue_tickets, together_max=20),
-    Line("receipts.issue", _types("order.paid", "refund.succeeded"), in_transaction=Reactions.issue_receipt),
+    Line(
+        "tickets.issue",
+        _types("order.paid"),
+        in_transaction_together=Reactions.issue_tickets,
+        concurrency_max=2,
+        together_max=100,
+    ),
+    Line(
+        "receipts.issue",
+        _types("order.paid", "refund.succeeded"),
+        in_transaction=Reactions.issue_receipt,
+        concurrency_max=2,
+        together_max=50,
+    ),
     Line(
         "tickets.deliver",
         _types("ticket.issued", "ticket.mail_requested"),
