@@ -62,7 +62,10 @@ async def test_a_batch_settles_every_payment_and_tells_each_in_its_own_name(pool
     ids = sold.data["reservation_ids"]
     assert isinstance(ids, list)
     assert {str(id_) for id_ in ids} == {str(order.reservation_id) for order in orders}
-    left = await pool.fetchval("SELECT count(*) FROM payment_notices WHERE applied_at IS NULL")
+    left = await pool.fetchval(
+        "SELECT count(*) FROM payment_notices WHERE organization_id = $1 AND applied_at IS NULL",
+        sale.made.organization_id,
+    )
     assert left == 0
     await apply(sale, told)
     assert await sale.balances() == {"provider:simulated": 7500, "sales": -7500}
