@@ -33,7 +33,7 @@ from fullhouse.payments.writes import (
     record_settlements,
 )
 from fullhouse.reservations.rules import HeldItem
-from fullhouse.reservations.sell_reservations import sell_reservations
+from fullhouse.reservations.sell_reservation import sell_reservations
 
 
 class Heard(NamedTuple):

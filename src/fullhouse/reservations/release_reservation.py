@@ -20,7 +20,7 @@ async def release_reservation(conn: Connection, make_id: MakeId, organization_id
     if row["status"] != ReservationStatus.HELD:
         return False
     session_id = row["session_id"]
-    await writes.end_reservation(conn, organization_id, reservation_id, ReservationStatus.RELEASED)
+    await writes.end_reservations(conn, organization_id, [reservation_id], ReservationStatus.RELEASED)
     version = await give_back(conn, organization_id, session_id, [row])
     await outbox.append(conn, make_id, [ReservationReleased(organization_id, session_id, version, (reservation_id,))])
     return True

@@ -1,6 +1,6 @@
 """Every change of stock. Private to this feature; lock order: stock, seats by index, reservation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -211,9 +211,25 @@ async def lock_reservation(conn: Connection, organization_id: UUID, reservation_
     )
 
 
-async def end_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID, status: str) -> None:
-    """Give a reservation its last state."""
-    await end_reservations(conn, organization_id, [reservation_id], status)
+async def lock_all_with_stock(
+    conn: Connection, organization_id: UUID, session_ids: Collection[UUID], reservation_ids: Sequence[UUID]
+) -> list[Record]:
+    """Lock the stock of several sessions, in order of their ids, then those of their reservations that are held."""
+    await conn.execute(
+        "SELECT FROM stock WHERE organization_id = $1 AND session_id = ANY ($2) ORDER BY session_id FOR UPDATE",
+        organization_id,
+        session_ids,
+    )
+    return await conn.fetch(
+        """
+        SELECT * FROM reservations
+        WHERE organization_id = $1 AND reservation_id = ANY ($2) AND session_id = ANY ($3) AND status = 'held'
+        ORDER BY reservation_id FOR UPDATE
+        """,
+        organization_id,
+        reservation_ids,
+        session_ids,
+    )
 
 
 async def end_reservations(
