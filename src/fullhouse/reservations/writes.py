@@ -232,9 +232,7 @@ async def lock_all_with_stock(
     )
 
 
-async def end_reservations(
-    conn: Connection, organization_id: UUID, reservation_ids: Sequence[UUID], status: str
-) -> None:
+async def end_reservations(conn: Connection, organization_id: UUID, ids: Sequence[UUID], status: str) -> None:
     """Give reservations that the caller has locked their last state."""
     await conn.execute(
         """
@@ -242,7 +240,7 @@ async def end_reservations(
         WHERE organization_id = $1 AND reservation_id = ANY ($2::uuid[])
         """,
         organization_id,
-        reservation_ids,
+        ids,
         status,
     )
 
