@@ -20,7 +20,7 @@ from fullhouse.infra.postgres import transaction
 from fullhouse.operations.bench.bench import Bench, Plan, by_status, prepare
 from fullhouse.operations.bench.costs import for_each, worker_paused
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.house import running_house
+from fullhouse.operations.bench.house import API, WORKER, running_house
 from fullhouse.operations.bench.load import closed_loop
 from fullhouse.operations.bench.stadium import STADIUM, Costs, as_markdown, needs_of, processor_seconds
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
@@ -45,7 +45,7 @@ _runs = itertools.count()
 def spent(bench: Bench) -> Spent:
     """Return the processor time of the API, of Postgres and of the worker so far."""
     house = bench.house
-    words = (" api ", "postgres", " worker")
+    words = (API, "postgres", WORKER)
     return house.processor_seconds(words[0]), house.processor_seconds(words[1]), house.processor_seconds(words[2])
 
 
@@ -181,7 +181,7 @@ async def watching(bench: Bench) -> tuple[float, float, int]:
 
     alone = await cost_of(bench, changes)
     make = same_hold(hold_body(on_sale, {"quantity": 2}), run())
-    before = sum(bench.house.resident_bytes(" api ").values())
+    before = sum(bench.house.resident_bytes(API).values())
     readers = [await asyncio.open_connection("127.0.0.1", bench.house.port) for _ in range(WATCHERS)]
     sizes = [0] * WATCHERS
     events = [0] * WATCHERS
@@ -196,7 +196,7 @@ async def watching(bench: Bench) -> tuple[float, float, int]:
     tasks = [asyncio.create_task(read(at)) for at in range(WATCHERS)]
     await asyncio.sleep(1)
     begun = list(sizes)
-    after = sum(bench.house.resident_bytes(" api ").values())
+    after = sum(bench.house.resident_bytes(API).values())
     together = await cost_of(bench, changes)
     for task in tasks:
         task.cancel()

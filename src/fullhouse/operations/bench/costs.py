@@ -14,6 +14,7 @@ from typing import Any, Final
 from fullhouse.infra.errors import OperatorError
 from fullhouse.operations.bench.bench import Bench, Log
 from fullhouse.operations.bench.holds import hold_body, same_hold
+from fullhouse.operations.bench.house import API, WORKER
 from fullhouse.operations.bench.stock import OnSale
 from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold, order, pay
 from fullhouse.operations.bench.wire import Answer, Wire, request
@@ -28,6 +29,11 @@ LOOKS: Final = 400
 CALLERS: Final = 32
 """Of 1,000 places, the smallest room, this takes 781."""
 _PATIENCE_SECONDS: Final = 0.05
+_PAUSE_SECONDS_MAX: Final = 60.0
+_OPEN_TRANSACTIONS: Final = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'fullhouse-worker' AND xact_start IS NOT NULL
+    """
 
 Do = Callable[[Wire, bytes], Awaitable[None]]
 
@@ -149,19 +155,30 @@ async def _paid(bench: Bench, wires: Sequence[Wire], portions: Sequence[Sequence
 
 def spent(bench: Bench) -> float:
     """Return the seconds of processor time that the API and Postgres have used so far."""
-    return bench.house.processor_seconds(" api ") + bench.house.processor_seconds("postgres")
+    return bench.house.processor_seconds(API) + bench.house.processor_seconds("postgres")
 
 
 @asynccontextmanager
 async def worker_paused(bench: Bench) -> AsyncGenerator[None]:
     """Let the worker rest for a block: what it does for earlier acts is no part of the next ones."""
-    bench.house.pause(" worker", pause=True)
     try:
-        # Its statements that are under way end.
-        await asyncio.sleep(0.05)
+        await _pause_worker(bench)
         yield
     finally:
-        bench.house.pause(" worker", pause=False)
+        bench.house.pause(WORKER, pause=False)
+
+
+async def _pause_worker(bench: Bench) -> None:
+    """Pause it where it has no transaction open: what that has locked would stay locked as long as the worker rests."""
+    async with asyncio.timeout(_PAUSE_SECONDS_MAX):
+        while True:
+            bench.house.pause(WORKER, pause=True)
+            # Its statements that are under way end.
+            await asyncio.sleep(0.05)
+            if not await bench.house.database.fetchval(_OPEN_TRANSACTIONS):
+                return
+            bench.house.pause(WORKER, pause=False)
+            await asyncio.sleep(0.01)
 
 
 def _noting(log: Log) -> Do:

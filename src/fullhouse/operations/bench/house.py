@@ -21,6 +21,9 @@ from fullhouse.operations.bench.wire import LOST, Wire, request
 READY_SECONDS_MAX: Final = 120
 STOP_SECONDS_MAX: Final = 90
 HOST: Final = "127.0.0.1"
+API: Final = ".main api "
+WORKER: Final = ".main worker"
+"""Words of their command lines; Postgres has workers of its own."""
 _READY = request("GET", "/readyz")
 _POSTMASTER_PID_LINE: Final = 0
 

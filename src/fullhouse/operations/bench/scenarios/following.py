@@ -18,7 +18,7 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Ratio, Section, ratio
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.house import HOST
+from fullhouse.operations.bench.house import API, HOST
 from fullhouse.operations.bench.load import OpenLoop
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 
@@ -184,7 +184,7 @@ async def _cost(bench: Bench, section: Section) -> None:
 
 async def _our_cost(bench: Bench) -> float:
     """Return microseconds for each event and reader, beyond what the same changes cost with one reader."""
-    (api,) = bench.house.pids(" api ")
+    (api,) = bench.house.pids(API)
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
     used: dict[int, float] = {}
     for readers in (1, CPU_READERS):

@@ -18,7 +18,7 @@ from fullhouse.operations.bench.costs import (
 )
 from fullhouse.operations.bench.figures import Curve, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.house import running_house
+from fullhouse.operations.bench.house import API, running_house
 from fullhouse.operations.bench.lay_rows import lay_old_rows, lay_sessions
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 from fullhouse.operations.bench.wire import Wire, request
@@ -129,7 +129,7 @@ def _curves(name: str, x_name: str, found: Sequence[tuple[float, dict[str, float
 
 def _memory(bench: Bench) -> float:
     """Return the resident memory of the largest API process, in megabytes."""
-    return max(bench.house.resident_bytes(" api ").values(), default=0) / 1e6
+    return max(bench.house.resident_bytes(API).values(), default=0) / 1e6
 
 
 def _run() -> str:

@@ -12,6 +12,7 @@ from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promise
 from fullhouse.operations.bench.costs import served
 from fullhouse.operations.bench.figures import Load, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
+from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import OpenLoop
 from fullhouse.operations.bench.stock import put_on_sale
@@ -56,7 +57,7 @@ async def overload(bench: Bench) -> Section:
         section.ratios += _judged(loads, slow)
     finally:
         await _slow_commits(bench, slow=False)
-    memory = sum(bench.house.resident_bytes(" api ").values()) / 1e6
+    memory = sum(bench.house.resident_bytes(API).values()) / 1e6
     section.figures.append(figure("memory of the API afterwards", " MB", [memory]))
     async with bench.connected() as wires:
         await asyncio.sleep(NORMAL_SECONDS)
@@ -133,7 +134,7 @@ async def recovery(bench: Bench) -> Section:
     kills: dict[str, Callable[[], Awaitable[None]]] = {
         "PostgreSQL": lambda: _kill([house.postgres_pid]),
         "Valkey": lambda: _kill(house.pids("valkey-server")),
-        "one API process": lambda: _kill(house.pids(" api ")[:1]),
+        "one API process": lambda: _kill(house.pids(API)[:1]),
         "everything": lambda: _kill_and_start(bench),
     }
     for name, kill in kills.items():
