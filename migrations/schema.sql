@@ -881,7 +881,7 @@ CREATE TABLE refunds (
     refund_id uuid NOT NULL,
     order_id uuid NOT NULL,
     payment_id uuid NOT NULL,
-    status text NOT NULL DEFAULT 'requested' CHECK (status IN ('requested', 'succeeded', 'failed')),
+    status text NOT NULL DEFAULT 'requested' CHECK (status IN ('requested', 'succeeded', 'failed', 'forfeited')),
     amount_minor bigint NOT NULL CHECK (amount_minor > 0),
     currency text NOT NULL,
     reason text NOT NULL,
@@ -894,6 +894,8 @@ CREATE TABLE refunds (
     last_error text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
+    -- The number of the transfer or of the paper, where the buyer has the money otherwise than from the provider.
+    otherwise_reference text,
     PRIMARY KEY (organization_id, refund_id),
     CONSTRAINT refunds_provider_key UNIQUE (organization_id, provider_key)
 );
@@ -950,6 +952,9 @@ CREATE TABLE money_cases (
     detail text NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     closed_at timestamptz,
+    -- How a person put it right, and what proves it.
+    resolution text,
+    reference text,
     PRIMARY KEY (organization_id, case_id),
     CONSTRAINT money_cases_once UNIQUE (organization_id, provider, kind, subject)
 );

@@ -23,6 +23,7 @@ from fullhouse.payments.messages import (
     PaymentDeclinedFact,
     PaymentSucceeded,
     RefundFailed,
+    RefundForfeited,
     RefundRequested,
     RefundSucceeded,
 )
@@ -63,6 +64,7 @@ FACTS: tuple[type[Fact], ...] = (
     RefundRequested,
     RefundSucceeded,
     RefundFailed,
+    RefundForfeited,
     DisputeOpened,
     DisputeWon,
     DisputeLost,

@@ -104,7 +104,7 @@ class LibraryBench:
         self.options = {"form": "payment_intent"}
 
     async def pay(self, attempt: Attempt, started: Started) -> None:  # noqa: ARG002
-        client: Any = self.provider._client(self.provider.keyring.keys)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+        client: Any = await self.provider._client(self.provider.keyring.keys)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         card = self.card
         if not isinstance(card, str):
             card = (await client.v1.payment_methods.create_async({"type": "card", "card": card})).id

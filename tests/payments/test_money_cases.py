@@ -14,7 +14,7 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
 from fullhouse.infra.telemetry import render_metrics
 from fullhouse.operations.verify import CHECKS
-from fullhouse.payments.money_cases import NewCase, open_case
+from fullhouse.payments.cases.money_cases import NewCase, open_case
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ async def test_cases_are_listed_by_pages_and_closed_with_a_reason_once(shop: Sho
     closed = await resolve(shop, case_id, resolution="none_of_ours")
     again = await resolve(shop, case_id, resolution="written_off")
     assert (closed.status_code, again.status_code) == (200, 200)
+    assert (closed.json()["resolution"], closed.json()["reference"]) == ("none_of_ours", None)
     assert again.json() == closed.json()
     assert [one["subject"] for one in (await listed(shop))["items"]] == ["pi_2", "pi_3"]
     assert [one["id"] for one in (await listed(shop, status="closed"))["items"]] == [case_id]

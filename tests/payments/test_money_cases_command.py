@@ -9,7 +9,7 @@ from harness.terminal import Operator
 
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.payments.money_cases import MEANINGS, NewCase, open_case
+from fullhouse.payments.cases.money_cases import MEANINGS, NewCase, open_case
 
 STRANGER = "018f0000-0000-7000-8000-000000000000"
 
@@ -40,7 +40,11 @@ async def test_cases_are_listed_shown_and_closed_with_a_reason(operator: Operato
         assert part in shown
     assert "closed_at" not in shown
 
-    closed = await operator.run("close", case_id, "--resolution", "written_off")
+    assert "reference: " in await operator.run(
+        "close", case_id, "--resolution", "written_off", "--reference", "Ana Souza", code=2
+    )
+    closed = await operator.run("close", case_id, "--resolution", "written_off", "--reference", "note-7")
+    assert "note-7" in await operator.run("show", case_id)
     assert await operator.run("close", case_id, "--resolution", "none_of_ours") == closed
     assert (await operator.run("list")).splitlines() == lines[1:]
     assert (await operator.run("list", "--closed")).splitlines() == lines[:1]

@@ -9,7 +9,8 @@ from harness.stripe_sale import StripeSale
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
-from fullhouse.payments.money_cases import list_cases, resolve_case
+from fullhouse.payments.cases.money_cases import list_cases
+from fullhouse.payments.cases.resolve_case import Ending, resolve_case
 from fullhouse.payments.news import DisputeStatus
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.queries import load_disputes
@@ -112,8 +113,9 @@ async def test_what_the_provider_does_not_know_becomes_a_case_that_a_person_clos
     assert sorted(found) == [("capture_missing", intent["id"]), ("capture_unknown", strange["id"])]
     async with transaction(shop.sale.pool, shop.organization_id) as conn:
         for one in await list_cases(conn, shop.organization_id):
-            closed = await resolve_case(conn, shop.organization_id, one.case_id, "written_off")
-            assert closed == await resolve_case(conn, shop.organization_id, one.case_id, "none_of_ours")
+            ids = (conn, system.make_id, shop.organization_id, one.case_id)
+            closed = await resolve_case(*ids, Ending("written_off"))
+            assert closed == await resolve_case(*ids, Ending("none_of_ours"))
     await compare(shop)
     assert await cases(shop) == []
 
@@ -124,13 +126,13 @@ async def test_days_that_are_over_are_compared_once(fresh_pool: Pool) -> None:
     sale.providers = Providers({"faulty": provider})
     payment = await sale.pay((await sale.order()).order.order_id, provider="faulty")
     for table, column in (("payments", "started_at"), ("simulated_charges", "created_at")):
-        await fresh_pool.execute(f"UPDATE {table} SET {column} = {column} - interval '1 day'")
+        await fresh_pool.execute(f"UPDATE {table} SET {column} = {column} - interval '2 days'")
     assert await reconcile_days(fresh_pool, system.make_id, sale.providers) == 1
     assert await reconcile_days(fresh_pool, system.make_id, sale.providers) == 0
     await sale.work()
     assert (await sale.payment(payment.payment_id)).captured_minor == 5000
     rows = await fresh_pool.fetch("SELECT day, told_count, healed_count FROM reconciliations")
-    assert [tuple(row) for row in rows] == [(system.now().date() - timedelta(days=1), 1, 1)]
+    assert [tuple(row) for row in rows] == [(system.now().date() - timedelta(days=2), 1, 1)]
 
 
 async def test_a_day_is_tried_again_when_the_provider_was_away(fresh_pool: Pool) -> None:
@@ -138,7 +140,7 @@ async def test_a_day_is_tried_again_when_the_provider_was_away(fresh_pool: Pool)
     provider = FaultyProvider(sale.simulated)
     sale.providers = Providers({"faulty": provider})
     await sale.pay((await sale.order()).order.order_id, provider="faulty")
-    await fresh_pool.execute("UPDATE payments SET started_at = started_at - interval '1 day'")
+    await fresh_pool.execute("UPDATE payments SET started_at = started_at - interval '2 days'")
     provider.faults["list_news"] = [away()]
     assert await reconcile_days(fresh_pool, system.make_id, sale.providers) == 0
     assert await reconcile_days(fresh_pool, system.make_id, sale.providers) == 0

@@ -134,6 +134,8 @@ FAULTS = {
                               currency, withdrawn_minor)
         SELECT organization_id, {STRANGER}, order_id, payment_id, 'du_1', 100, currency, 100 FROM payments LIMIT 1
     """,
+    "failed_refund_is_a_case": "UPDATE refunds SET status = 'failed' WHERE status = 'succeeded'",
+    "ledger_has_how_refunds_ended": "UPDATE refunds SET otherwise_reference = 'TED-7' WHERE status = 'succeeded'",
     "money_case_is_closed": f"""
         INSERT INTO money_cases (organization_id, case_id, kind, provider, subject, detail)
         SELECT organization_id, {STRANGER}, 'capture_unknown', 'simulated', 'x', 'y' FROM organizations LIMIT 1

@@ -60,7 +60,7 @@ async def load_sold_of_session(conn: Connection, organization_id: UUID, session_
         SELECT coalesce(-sum(l.amount_minor), 0)::bigint
         FROM ledger_entries l JOIN orders o ON o.organization_id = $1 AND o.order_id = l.order_id
         WHERE l.organization_id = $1 AND l.session_id = $2 AND o.status = 'paid'
-          AND l.account NOT IN ('buyers', 'refunds', 'disputes') AND l.account NOT LIKE 'provider:%'
+          AND l.account IN ('sales', 'discounts', 'fees', 'absorbed_fees', 'taxes')
         """,
         organization_id,
         session_id,
@@ -83,7 +83,7 @@ async def load_progress(conn: Connection, refund: SessionRefund) -> Progress:
                count(*) FILTER (WHERE status = 'done') AS orders_done,
                count(*) FILTER (WHERE status = 'failed') AS orders_failed,
                (SELECT count(*) FROM given WHERE status = 'requested') AS refunds_requested,
-               (SELECT count(*) FROM given WHERE status = 'succeeded') AS refunds_succeeded,
+               (SELECT count(*) FROM given WHERE status IN ('succeeded', 'forfeited')) AS refunds_succeeded,
                (SELECT count(*) FROM given WHERE status = 'failed') AS refunds_failed,
                coalesce(sum(amount_minor), 0)::bigint AS amount_minor
         FROM listed

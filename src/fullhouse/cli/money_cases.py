@@ -13,15 +13,15 @@ from fullhouse.infra.audit_log import acting_as
 from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection, transaction
 from fullhouse.infra.resources import Places, Resources, open_resources
-from fullhouse.payments.money_cases import (
+from fullhouse.payments.cases.money_cases import (
     MEANINGS,
     MoneyCase,
     MoneyCaseNotFound,
     Resolution,
     find_case,
     list_every_case,
-    resolve_case,
 )
+from fullhouse.payments.cases.resolve_case import Ending, resolve_case
 
 RESOLUTIONS = get_args(Resolution)
 
@@ -70,6 +70,8 @@ def show(case_id: UUID) -> None:
         "payment_id",
         "opened_at",
         "closed_at",
+        "resolution",
+        "reference",
     ):
         value = getattr(case, name)
         if value is not None:
@@ -80,13 +82,19 @@ def show(case_id: UUID) -> None:
 @money_cases.command()
 @click.argument("case_id", type=click.UUID)
 @click.option("--resolution", type=click.Choice(RESOLUTIONS), required=True, help="How it was put right.")
-def close(case_id: UUID, resolution: Resolution) -> None:
-    """Close a case that was put right; the audit log keeps how. It stays closed, whatever is compared later."""
+@click.option("--reference", help="What proves it: a refund's name at the provider, a transfer's or paper's number.")
+def close(case_id: UUID, resolution: Resolution, reference: str | None) -> None:
+    """Close a case that was put right; the audit log keeps how. It stays closed, whatever is compared later.
+
+    Of a case about a refund the ledger says how it ended: done by the provider after all (put_right_at_provider), paid
+    to the buyer by cash or transfer (paid_back_otherwise), both with --reference; or not owed any more (forfeited).
+    """
 
     async def end(parts: Resources) -> MoneyCase:
         case = await _find(parts, case_id)
         async with transaction(parts.pool, case.organization_id) as conn:
-            return await resolve_case(conn, case.organization_id, case_id, resolution)
+            ending = Ending(resolution, reference)
+            return await resolve_case(conn, parts.make_id, case.organization_id, case_id, ending)
 
     case = _run(end)
     click.echo(f"Closed at {case.closed_at:%Y-%m-%d %H:%M:%S}: {case.case_id}")

@@ -100,11 +100,12 @@ async def captured_between(
 async def refunded_between(
     conn: Connection, organization_id: UUID, provider: str, since: datetime, until: datetime
 ) -> list[tuple[Refund, Payment]]:
-    """List the refunds that were done in a span, each with its payment; not those that a dispute has paid."""
+    """List what a provider gave back in a span, with its payment; not what a dispute or the organization has paid."""
     refunds = await conn.fetch(
         """
         SELECT r.* FROM refunds r JOIN payments p USING (organization_id, payment_id)
         WHERE r.organization_id = $1 AND p.provider = $2 AND r.status = 'succeeded'
+          AND r.otherwise_reference IS NULL
           AND r.ended_at >= $3 AND r.ended_at < $4
           AND NOT EXISTS (SELECT FROM disputes d WHERE d.organization_id = r.organization_id
                           AND d.payment_id = r.payment_id AND d.provider_reference = r.provider_reference)

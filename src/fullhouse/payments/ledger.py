@@ -26,6 +26,10 @@ class Account(StrEnum):
     """Credit: to be given back, the provider has not done it yet."""
     DISPUTES = "disputes"
     """Debit: the provider has taken it away until a dispute is decided."""
+    PAID_OTHERWISE = "paid_otherwise"
+    """Credit: the organization gave it back otherwise; what the provider kept of it is the organization's."""
+    FORFEITED = "forfeited"
+    """Credit: was to be given back, and is not owed any more; the organization's."""
 
 
 Entry = tuple[tuple[str, int], ...]
@@ -91,6 +95,11 @@ def refund_entry(provider: str, amount_minor: int) -> Entry:
 def refund_returned_entry(provider: str, amount_minor: int) -> Entry:
     """Enter that money which a provider gave back came back to it: it is owed to the buyer again."""
     return ((f"provider:{provider}", amount_minor), (Account.REFUNDS, -amount_minor))
+
+
+def refund_ended_entry(account: Account, amount_minor: int) -> Entry:
+    """Enter that what was to be given back is not owed any more, though the provider has kept it."""
+    return ((Account.REFUNDS, amount_minor), (account, -amount_minor))
 
 
 def dispute_withdrawn_entry(provider: str, amount_minor: int) -> Entry:

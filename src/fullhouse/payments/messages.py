@@ -166,7 +166,7 @@ class RefundRequested(RefundFact):
 
 
 class RefundSucceeded(RefundFact):
-    """The provider gave the money back."""
+    """The buyer has the money back: from the provider, by a dispute, or otherwise from the organization."""
 
     type: ClassVar[str] = "refund.succeeded"
 
@@ -175,6 +175,12 @@ class RefundFailed(RefundFact):
     """The provider refused to give the money back; somebody has to look at it."""
 
     type: ClassVar[str] = "refund.failed"
+
+
+class RefundForfeited(RefundFact):
+    """Money that did not go back is owed no more, as a person has decided."""
+
+    type: ClassVar[str] = "refund.forfeited"
 
 
 @dataclass(frozen=True, slots=True)

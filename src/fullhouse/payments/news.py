@@ -85,16 +85,19 @@ _REFUND_RANKS: Mapping[RefundStatus, int] = {
     RefundStatus.SUCCEEDED: 1,
     # Banks may send money back days after the provider called its refund done.
     RefundStatus.FAILED: 2,
+    # What a person has decided; no provider says that.
+    RefundStatus.FORFEITED: 3,
 }
 
 
 def settle_refund_status(refund: Refund, news: RefundNews) -> RefundStatus:
     """Decide how a refund stands after news of it. The higher rank wins, for one name at the provider.
 
-    News under a name that failed before the refund was requested again are old. A refund that we never heard a name
-    of stands as the news say, whatever we thought of it.
+    News under a name that it had before are old, and of one that ended otherwise all are. A refund that we never heard
+    a name of stands as the news say, whatever we thought of it.
     """
-    if news.reference in refund.past_references:
+    ended_otherwise = refund.is_over and refund.provider_reference is None
+    if ended_otherwise or news.reference in refund.past_references:
         return refund.status
     if refund.provider_reference is None:
         return news.status

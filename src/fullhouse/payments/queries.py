@@ -221,6 +221,7 @@ def refund_of(row: Record) -> Refund:
         past_references=tuple(row["past_references"]),
         attempts=row["attempts"],
         last_error=row["last_error"],
+        otherwise_reference=row["otherwise_reference"],
     )
 
 

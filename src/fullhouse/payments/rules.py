@@ -50,11 +50,15 @@ _MEANING: Mapping[ChargeStatus, PaymentStatus] = {
 
 
 class RefundStatus(StrEnum):
-    """``failed`` means that the provider refused for good; an operator may request it again."""
+    """``failed`` means that the provider refused for good: it is owed, and may be requested again.
+
+    ``forfeited`` that it is owed no more, as a person has decided.
+    """
 
     REQUESTED = "requested"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    FORFEITED = "forfeited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,13 @@ class Refund:
     """What the provider called it when it failed, before it was requested again."""
     attempts: int
     last_error: str | None = None
+    otherwise_reference: str | None = None
+    """The number of the transfer or of the paper, where the buyer has the money otherwise than from the provider."""
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing of it is owed any more."""
+        return self.status in {RefundStatus.SUCCEEDED, RefundStatus.FORFEITED}
 
 
 @dataclass(frozen=True, slots=True)

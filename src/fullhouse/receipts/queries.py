@@ -59,7 +59,7 @@ async def is_out_of_sale(conn: Connection, organization_id: UUID, refund_id: UUI
         """
         SELECT EXISTS (SELECT FROM ledger_entries
             WHERE organization_id = $1 AND refund_id = $2
-              AND account NOT IN ('buyers', 'refunds') AND account NOT LIKE 'provider:%')
+              AND account IN ('sales', 'discounts', 'fees', 'absorbed_fees', 'taxes'))
         """,
         organization_id,
         refund_id,

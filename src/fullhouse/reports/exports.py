@@ -33,7 +33,8 @@ _ORDERS = Export(
             WHERE l.organization_id = $1 AND l.order_id = o.order_id AND l.kind = 'ticket')::bigint AS tickets,
            o.currency, o.total_minor,
            (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
-            WHERE r.organization_id = $1 AND r.order_id = o.order_id AND r.status <> 'failed')::bigint AS refunds_minor,
+            WHERE r.organization_id = $1 AND r.order_id = o.order_id
+              AND r.status NOT IN ('failed', 'forfeited'))::bigint AS refunds_minor,
            o.placed_at, o.paid_at, o.ended_at, c.email, c.name
     FROM orders o
     JOIN events e ON e.organization_id = $1 AND e.event_id = o.event_id
@@ -63,11 +64,11 @@ _PAYMENTS = Export(
 _REFUNDS = Export(
     tuple(
         "refund_id order_id payment_id event_id session_id provider status currency amount_minor reason "
-        "provider_reference requested_at ended_at".split()
+        "provider_reference otherwise_reference requested_at ended_at".split()
     ),
     """
     SELECT r.refund_id, r.order_id, r.payment_id, o.event_id, o.session_id, p.provider, r.status, r.currency,
-           r.amount_minor, r.reason, r.provider_reference, r.requested_at, r.ended_at
+           r.amount_minor, r.reason, r.provider_reference, r.otherwise_reference, r.requested_at, r.ended_at
     FROM refunds r
     JOIN orders o ON o.organization_id = $1 AND o.order_id = r.order_id
     JOIN payments p ON p.organization_id = $1 AND p.payment_id = r.payment_id

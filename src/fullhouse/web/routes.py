@@ -22,8 +22,8 @@ from fullhouse.catalogue import api as catalogue_api
 from fullhouse.orders import api as orders_api
 from fullhouse.orders import gift_api
 from fullhouse.payments import api as payments_api
-from fullhouse.payments import cases_api as money_cases_api
 from fullhouse.payments import provider_api as payment_providers_api
+from fullhouse.payments.cases import api as money_cases_api
 from fullhouse.privacy import api as privacy_api
 from fullhouse.realtime import api as realtime_api
 from fullhouse.receipts import api as receipts_api

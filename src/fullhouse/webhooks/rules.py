@@ -30,6 +30,7 @@ MessageType = Literal[
     "refund.requested",
     "refund.succeeded",
     "refund.failed",
+    "refund.forfeited",
     "dispute.opened",
     "dispute.won",
     "dispute.lost",

@@ -15,12 +15,14 @@ from fullhouse.operations.verify.door_checks import DOOR_CHECKS
 from fullhouse.operations.verify.message_checks import MESSAGE_CHECKS
 from fullhouse.operations.verify.money_checks import MONEY_CHECKS
 from fullhouse.operations.verify.order_checks import ORDER_CHECKS
+from fullhouse.operations.verify.refund_checks import REFUND_CHECKS
 from fullhouse.operations.verify.stock_checks import STOCK_CHECKS
 from fullhouse.operations.verify.wall_checks import WALL_CHECKS
 
 CHECKS: Sequence[Check] = (
     *STOCK_CHECKS,
     *MONEY_CHECKS,
+    *REFUND_CHECKS,
     *ORDER_CHECKS,
     *MESSAGE_CHECKS,
     *DOOR_CHECKS,

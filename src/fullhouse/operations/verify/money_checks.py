@@ -35,7 +35,8 @@ MONEY_CHECKS = (
         FROM refunds r JOIN payments p USING (organization_id, payment_id)
         LEFT JOIN simulated_refunds s
             ON s.organization_id = r.organization_id AND s.provider_key = r.provider_key
-        WHERE p.provider = 'simulated' AND r.status = 'succeeded' AND s.amount_minor IS DISTINCT FROM r.amount_minor
+        WHERE p.provider = 'simulated' AND r.status = 'succeeded' AND r.otherwise_reference IS NULL
+          AND s.amount_minor IS DISTINCT FROM r.amount_minor
           AND NOT EXISTS (SELECT FROM disputes d WHERE d.organization_id = r.organization_id
                           AND d.payment_id = r.payment_id AND d.provider_reference = r.provider_reference)
         """,
@@ -108,7 +109,7 @@ MONEY_CHECKS = (
             GROUP BY organization_id, payment_id
         ), refunded AS (
             SELECT organization_id, payment_id, sum(amount_minor) AS given
-            FROM refunds WHERE status = 'succeeded' GROUP BY organization_id, payment_id
+            FROM refunds WHERE status = 'succeeded' AND otherwise_reference IS NULL GROUP BY organization_id, payment_id
         )
         SELECT organization_id, payment_id, p.order_id, p.captured_minor, coalesce(e.taken, 0)::bigint AS ledger_minor,
                coalesce(r.given, 0)::bigint AS refunded_minor, coalesce(e.given, 0)::bigint AS ledger_refunded_minor
@@ -161,7 +162,7 @@ MONEY_CHECKS = (
         )
         SELECT organization_id, refund_id, r.order_id, r.status, r.amount_minor, o.owed_minor AS ledger_minor
         FROM refunds r FULL JOIN owed o USING (organization_id, refund_id)
-        WHERE coalesce(o.owed_minor, 0) <> CASE WHEN r.status <> 'succeeded' THEN r.amount_minor ELSE 0 END
+        WHERE coalesce(o.owed_minor, 0) <> CASE WHEN r.status IN ('requested', 'failed') THEN r.amount_minor ELSE 0 END
         """,
     ),
     Check(

@@ -10,6 +10,7 @@ from fullhouse.infra.postgres import Pool
 from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.port import Provider, Providers
 from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
+from fullhouse.payments.providers.stripe import STRIPE, StripeProvider
 
 STRIPE_API = "https://api.stripe.com"
 
@@ -44,9 +45,6 @@ def open_providers(
         keys = (derive_key(secret_key, "simulated provider"),)
         by_name[SIMULATED] = SimulatedProvider(pool, make_id, clock, keys, terms.simulated_late_seconds)
     if find_spec("stripe") is not None:
-        # Its library is large, and is loaded where it is used alone.
-        from fullhouse.payments.providers.stripe import STRIPE, StripeProvider  # noqa: PLC0415
-
         keyring = keyring or Keyring(pool, clock, secret_key)
         by_name[STRIPE] = StripeProvider(keyring, clock, terms.public_url, terms.stripe_api)
     rates = {"stripe": terms.stripe_refunds_per_second}

@@ -1,5 +1,7 @@
 """Stripe: Checkout's hosted page, and payment intents for pages of one's own. Only this file knows the library.
 
+The library is large (loading it takes most of a second), so it is loaded by the first call to Stripe, in a thread.
+
 A card never touches us: the buyer gives it to Stripe. Each call that makes something carries the key that was stored
 before it; Stripe answers a repeated key with its first answer, so an answer that was lost is fetched by the same call
 again. Where that answer is an error of Stripe's own, what was made is looked for in its lists, by our id.
@@ -8,15 +10,15 @@ Checkout cannot end sooner than thirty minutes: an attempt takes two more. A cal
 by Stripe itself, so what was never heard of at the deadline can never begin.
 """
 
+import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
-
-import httpx
-import stripe
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import Invalid
@@ -49,6 +51,9 @@ ANSWER_SECONDS_MAX = 20.0
 PAGES_MAX = 1000
 PAGE_SIZE = 100
 
+if TYPE_CHECKING:
+    from stripe import HTTPXClient, StripeClient, StripeError
+
 _log = get_log("payments.stripe")
 Answer = TypeVar("Answer")
 
@@ -61,7 +66,7 @@ class StripeProvider:
     clock: Clock
     public_url: str
     api_base: str
-    _http: stripe.HTTPXClient | None = field(default=None, init=False)
+    _http: "HTTPXClient | None" = field(default=None, init=False)
 
     def attempt_seconds_min(self, options: Mapping[str, Any]) -> int:
         """Follow Checkout's shortest time; a payment intent can be cancelled at any moment."""
@@ -79,12 +84,14 @@ class StripeProvider:
     async def check_keys(self, keys: ProviderKeys) -> bool:
         """Check the form of each key, then ask Stripe for one session, which the secret key must be allowed to see."""
         moves_money = check_keys_form(keys)
+        client = await self._client(keys)
+        import stripe  # noqa: PLC0415 (loaded by now)
+
         try:
-            await self._client(keys).v1.payment_intents.list_async({"limit": 1})
+            await client.v1.payment_intents.list_async({"limit": 1})
         except (stripe.AuthenticationError, stripe.PermissionError) as refused:
             message = "Stripe does not take this key."
-            errors: list[Json] = [{"field": "secret_key", "message": message}]
-            raise Invalid(message, errors=errors) from refused
+            raise Invalid(message, errors=[{"field": "secret_key", "message": message}]) from refused
         except stripe.StripeError as lost:
             raise _unavailable(lost) from lost
         return moves_money
@@ -129,7 +136,7 @@ class StripeProvider:
         """Ask for a refund of the intent, or look up the one that was asked for."""
         client = await self._client_of(call.charge.organization_id)
         if call.reference is not None:
-            return read.news_of_refund(_json(await _ask(client.v1.refunds.retrieve_async(call.reference))))
+            return read.news_of_refund(read.json_of(await _ask(client.v1.refunds.retrieve_async(call.reference))))
         intent = await self._intent_of(call.charge)
         params: Any = write.refund_params(call, intent)
         try:
@@ -139,7 +146,7 @@ class StripeProvider:
             if known is None:
                 raise
             return known
-        return read.news_of_refund(_json(made))
+        return read.news_of_refund(read.json_of(made))
 
     async def read_notice(self, sent: SentNotice, now: datetime) -> Notice | None:
         """Verify the signature over the raw bytes with the secrets of the organization whose address it came to."""
@@ -177,9 +184,9 @@ class StripeProvider:
         params: Any
         if attempt.options["form"] == "hosted_page":
             params = write.session_params(attempt, self.public_url)
-            return _json(await _ask(client.v1.checkout.sessions.create_async(params, options)))
+            return read.json_of(await _ask(client.v1.checkout.sessions.create_async(params, options)))
         params = write.intent_params(attempt)
-        return _json(await _ask(client.v1.payment_intents.create_async(params, options)))
+        return read.json_of(await _ask(client.v1.payment_intents.create_async(params, options)))
 
     async def _find_out(self, attempt: Attempt) -> str | None:
         """Find out Stripe's name of an attempt whose answer was lost; None for one that can never begin any more."""
@@ -196,8 +203,7 @@ class StripeProvider:
     async def _search(self, attempt: Attempt) -> str | None:
         """Look through what was made since the attempt began for what carries its id."""
         client = await self._client_of(attempt.organization_id)
-        since = int((attempt.started_at - timedelta(minutes=5)).timestamp())
-        span: Any = {"created": {"gte": since, "lte": int(attempt.deadline_at.timestamp())}, "limit": PAGE_SIZE}
+        span: Any = {"created": write.span_of(attempt), "limit": PAGE_SIZE}
         hosted = attempt.options["form"] == "hosted_page"
         kind = client.v1.checkout.sessions if hosted else client.v1.payment_intents
         for thing in await _all(kind.list_async(span)):
@@ -208,12 +214,11 @@ class StripeProvider:
     async def _load(self, attempt: Attempt, reference: str) -> Charge:
         client = await self._client_of(attempt.organization_id)
         expand: Any = {"expand": ["payment_intent"]}
+        sessions, intents = client.v1.checkout.sessions, client.v1.payment_intents
         try:
             if reference.startswith("pi_"):
-                return read.charge_of_intent(_json(await _ask(client.v1.payment_intents.retrieve_async(reference))))
-            return read.charge_of_session(
-                _json(await _ask(client.v1.checkout.sessions.retrieve_async(reference, expand)))
-            )
+                return read.charge_of_intent(read.json_of(await _ask(intents.retrieve_async(reference))))
+            return read.charge_of_session(read.json_of(await _ask(sessions.retrieve_async(reference, expand))))
         except ProviderRefused as gone:  # it was there: these are the keys of another account
             raise ProviderUnavailable(gone.detail, retry_after_seconds=60) from gone
 
@@ -225,7 +230,7 @@ class StripeProvider:
             raise ProviderRefused("Stripe took no money for this payment.")
         return charge.capture_reference
 
-    async def _find_refund(self, client: stripe.StripeClient, intent: str, call: RefundCall) -> RefundNews | None:
+    async def _find_refund(self, client: "StripeClient", intent: str, call: RefundCall) -> RefundNews | None:
         """Find a refund that was made though its answer said otherwise. One that failed is not meant."""
         params: Any = {"payment_intent": intent, "limit": PAGE_SIZE}
         for refund in await _all(client.v1.refunds.list_async(params)):
@@ -240,10 +245,15 @@ class StripeProvider:
             raise ProviderUnavailable("The organization has removed its keys for Stripe.", retry_after_seconds=60)
         return keys
 
-    async def _client_of(self, organization_id: UUID) -> stripe.StripeClient:
-        return self._client(await self._keys(organization_id))
+    async def _client_of(self, organization_id: UUID) -> "StripeClient":
+        return await self._client(await self._keys(organization_id))
 
-    def _client(self, keys: ProviderKeys) -> stripe.StripeClient:
+    async def _client(self, keys: ProviderKeys) -> "StripeClient":
+        if "stripe" not in sys.modules:
+            await asyncio.to_thread(import_module, "stripe")
+        import httpx  # noqa: PLC0415 (the library has it too)
+        import stripe  # noqa: PLC0415
+
         if self._http is None:
             self._http = stripe.HTTPXClient(timeout=httpx.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX))
         return stripe.StripeClient(
@@ -258,13 +268,18 @@ class StripeProvider:
 
 async def _ask(call: Awaitable[Answer]) -> Answer:
     """Wait for an answer, and turn Stripe's errors into the two of the port: refused is what it says it did not do."""
+    import stripe  # noqa: PLC0415 (loaded by whoever made the client)
+
     try:
         return await call
     except stripe.CardError as declined:
-        reason = read.declined_because({"code": declined.code, **_error_of(declined)})
-        raise ProviderRefused(_said(declined), reason=reason) from declined
+        reason = read.declined_because({"code": declined.code, **read.error_in(declined.json_body)})
+        raise ProviderRefused(read.said_in(declined), reason=reason) from declined
     except stripe.InvalidRequestError as refused:
-        raise ProviderRefused(_said(refused), reason=read.refused_because(refused.code)) from refused
+        raise ProviderRefused(read.said_in(refused), reason=read.refused_because(refused.code)) from refused
+    except (stripe.AuthenticationError, stripe.PermissionError) as unknown:
+        _log.error("stripe_keys_refused", error=read.said_in(unknown))
+        raise _unavailable(unknown) from unknown
     except stripe.StripeError as lost:
         raise _unavailable(lost) from lost
 
@@ -274,27 +289,12 @@ async def _all(first: Awaitable[Any]) -> list[Mapping[str, Any]]:
     page = await _ask(first)
     found: list[Mapping[str, Any]] = []
     for _ in range(PAGES_MAX):
-        found.extend(_json(one) for one in page.data)
+        found.extend(read.json_of(one) for one in page.data)
         if not page.has_more:
             return found
         page = await _ask(page.next_page_async())
     raise ProviderUnavailable(f"Stripe lists more than {PAGES_MAX * PAGE_SIZE} things.", retry_after_seconds=60)
 
 
-def _unavailable(error: stripe.StripeError) -> ProviderUnavailable:
-    if isinstance(error, (stripe.AuthenticationError, stripe.PermissionError)):
-        _log.error("stripe_keys_refused", error=_said(error))
-    return ProviderUnavailable(f"Stripe did not answer as it should: {_said(error)}", retry_after_seconds=2)
-
-
-def _said(error: stripe.StripeError) -> str:
-    return str(error.user_message or type(error).__name__)[:300]
-
-
-def _error_of(error: stripe.StripeError) -> dict[str, Any]:
-    body = cast("Mapping[str, Any]", error.json_body or {})
-    return dict(body.get("error") or {})
-
-
-def _json(thing: Any) -> Mapping[str, Any]:  # noqa: ANN401 (any of the library's objects)
-    return cast("Mapping[str, Any]", thing.to_dict())
+def _unavailable(error: "StripeError") -> ProviderUnavailable:
+    return ProviderUnavailable(f"Stripe did not answer as it should: {read.said_in(error)}", retry_after_seconds=2)

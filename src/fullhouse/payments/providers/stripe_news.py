@@ -4,7 +4,7 @@ Of a notice nothing is kept but what is read here: no name, no address, no secre
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from fullhouse.payments.news import DisputeNews, DisputeStatus, News, RefundNews, Told
@@ -96,6 +96,21 @@ def declined_because(error: Body | None) -> str | None:
         return None
     codes = (str(error.get("decline_code")), str(error.get("code")))
     return next((_REASONS[code] for code in codes if code in _REASONS), "card_declined")
+
+
+def json_of(thing: Any) -> Body:  # noqa: ANN401 (any of the library's objects)
+    """Return one of the library's objects as JSON."""
+    return cast("Body", thing.to_dict())
+
+
+def said_in(error: Any) -> str:  # noqa: ANN401 (any of the library's errors)
+    """Return what an error says to people, or else its name."""
+    return str(error.user_message or type(error).__name__)[:300]
+
+
+def error_in(body: object) -> Mapping[str, Any]:
+    """Return the error that an answer holds."""
+    return cast("Mapping[str, Mapping[str, Any]]", body or {}).get("error") or {}
 
 
 def refused_because(code: str | None) -> str:

@@ -1,5 +1,6 @@
 """What Stripe is asked for: of what never changes, since a key that is repeated must come with the same. Pure."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -68,3 +69,9 @@ def _metadata(attempt: Attempt) -> dict[str, str]:
         ORGANIZATION_KEY: str(attempt.organization_id),
         "fullhouse_order_id": str(attempt.order_id),
     }
+
+
+def span_of(attempt: Attempt) -> dict[str, int]:
+    """Say when what was made for an attempt can have been made, as lists are asked for; clocks differ a little."""
+    since = attempt.started_at - timedelta(minutes=5)
+    return {"gte": int(since.timestamp()), "lte": int(attempt.deadline_at.timestamp())}

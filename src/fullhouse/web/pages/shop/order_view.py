@@ -222,6 +222,8 @@ def refund_text(refunds: Sequence[Refund], currency: str, speak: Translator) -> 
         parts.append(
             speak.gettext("%(amount)s could not be paid back yet. The organizer will take care of it.", amount=amount)
         )
+    if amount := sums.get(RefundStatus.FORFEITED):
+        parts.append(speak.gettext("%(amount)s could not be paid back, and is no longer owed.", amount=amount))
     return " ".join(parts)
 
 

@@ -18,7 +18,8 @@ from fullhouse.infra.http import (
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
-from fullhouse.payments.money_cases import CaseKind, MoneyCase, Resolution, list_cases, resolve_case
+from fullhouse.payments.cases.money_cases import CaseKind, MoneyCase, Resolution, list_cases
+from fullhouse.payments.cases.resolve_case import Ending, resolve_case
 
 router = APIRouter(tags=["payments"])
 _LIST = "money_cases"
@@ -36,12 +37,19 @@ class MoneyCaseAnswer(ApiModel):
     detail: str
     opened_at: datetime
     closed_at: datetime | None
+    resolution: Resolution | None
+    reference: str | None
 
 
 class ResolveCase(ApiModel):
-    """How the case was put right; the audit log keeps it."""
+    """How the case was put right; the audit log keeps it. ``reference`` proves it, and says nothing about persons.
+
+    A case about a refund ends with the name of the refund at the provider, with the number of the transfer or paper by
+    which the buyer was paid, or as ``forfeited``; the ledger says so.
+    """
 
     resolution: Resolution
+    reference: str | None = None
 
 
 @router.get(
@@ -64,14 +72,15 @@ async def get_cases(
 @router.post(
     "/organizations/{organization_id}/money-cases/{case_id}/resolve",
     dependencies=[requires("refund:write")],
-    responses=problems(404),
+    responses=problems(404, 409, 422),
 )
 async def post_resolve(
     organization_id: UUID, case_id: UUID, body: ResolveCase, resources: ResourcesDep
 ) -> MoneyCaseAnswer:
     """Close a case that was put right. It stays closed, whatever the next comparison finds; repeating is safe."""
     async with transaction(resources.pool, organization_id) as conn:
-        return _answer(await resolve_case(conn, organization_id, case_id, body.resolution))
+        ending = Ending(body.resolution, body.reference)
+        return _answer(await resolve_case(conn, resources.make_id, organization_id, case_id, ending))
 
 
 def _answer(case: MoneyCase) -> MoneyCaseAnswer:
@@ -85,4 +94,6 @@ def _answer(case: MoneyCase) -> MoneyCaseAnswer:
         detail=case.detail,
         opened_at=case.opened_at,
         closed_at=case.closed_at,
+        resolution=case.resolution,
+        reference=case.reference,
     )

@@ -8,8 +8,6 @@ from uuid import UUID
 
 from fullhouse.core.errors import NotFound
 from fullhouse.core.ids import MakeId
-from fullhouse.core.json import Json
-from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.infra.telemetry import counter, get_log
 from fullhouse.payments.rules import Payment
@@ -21,11 +19,11 @@ MEANINGS: Mapping[CaseKind, str] = {
     "refund_missing": "We say that money went back, the provider says it did not. Give it back in its pages.",
     "capture_unknown": "The provider took money with our mark, for a payment that is not here. Refund it in its pages.",
     "amount_differs": "Both know the payment, by other amounts. See which is right; refund the difference.",
-    "refund_failed": "A refund did not go back, and is owed. Retry it, or pay it back otherwise.",
+    "refund_failed": "A refund did not go back, and is owed. Retry it, or pay it back otherwise and close this.",
 }
 """What each kind says, and what to do first; ``docs/reference/money-states.md`` has the rest."""
 
-Resolution = Literal["put_right_at_provider", "paid_back_otherwise", "none_of_ours", "written_off"]
+Resolution = Literal["put_right_at_provider", "paid_back_otherwise", "forfeited", "none_of_ours", "written_off"]
 """How a person put a case right: the words that the audit log keeps."""
 
 CASES_OPENED = counter("money_cases_opened", "Cases of money that only a person can put right, by kind.", ["kind"])
@@ -57,6 +55,9 @@ class MoneyCase:
     detail: str
     opened_at: datetime
     closed_at: datetime | None
+    resolution: Resolution | None
+    reference: str | None
+    """What proves the resolution: the name of a refund at the provider, the number of a transfer or of a paper."""
 
 
 class MoneyCaseNotFound(NotFound):
@@ -67,11 +68,17 @@ class MoneyCaseNotFound(NotFound):
 
 
 async def open_case(conn: Connection, make_id: MakeId, organization_id: UUID, new: NewCase) -> bool:
-    """Open a case, once for what it is about: one that a person closed stays closed. Returns whether it is new."""
+    """Open a case, once for what it is about. Returns whether it is new.
+
+    One that a person closed stays closed, but for a refund that fails after that: it is owed again.
+    """
     tag = await conn.execute(
         """
         INSERT INTO money_cases (organization_id, case_id, kind, provider, subject, order_id, payment_id, detail)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ON CONSTRAINT money_cases_once DO NOTHING
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ON CONSTRAINT money_cases_once
+        DO UPDATE SET opened_at = clock_timestamp(), closed_at = NULL, resolution = NULL, reference = NULL,
+                      detail = excluded.detail
+        WHERE money_cases.kind = 'refund_failed' AND money_cases.closed_at IS NOT NULL
         """,
         organization_id,
         make_id(),
@@ -92,36 +99,26 @@ async def open_case(conn: Connection, make_id: MakeId, organization_id: UUID, ne
 async def end_case(conn: Connection, organization_id: UUID, kind: CaseKind, subject: str) -> None:
     """Strike a case that has come right by itself; should it come back, it is a new one."""
     await conn.execute(
-        "DELETE FROM money_cases WHERE organization_id = $1 AND kind = $2 AND subject = $3",
+        """
+        DELETE FROM money_cases WHERE organization_id = $1 AND kind = $2 AND subject = $3 AND closed_at IS NULL
+        """,
         organization_id,
         kind,
         subject,
     )
 
 
-async def resolve_case(conn: Connection, organization_id: UUID, case_id: UUID, resolution: Resolution) -> MoneyCase:
-    """Close a case that a person has dealt with, and enter in the audit log how.
-
-    One that is closed stays as it is: repeating is safe. Raises ``MoneyCaseNotFound``.
-    """
-    row = await conn.fetchrow(
+async def load_missing_refunds(conn: Connection, organization_id: UUID, payment_id: UUID) -> frozenset[UUID]:
+    """Return the refunds of a payment that its provider denies, where nobody has dealt with that yet."""
+    rows = await conn.fetch(
         """
-        UPDATE money_cases SET closed_at = clock_timestamp()
-        WHERE organization_id = $1 AND case_id = $2 AND closed_at IS NULL RETURNING *
+        SELECT subject FROM money_cases
+        WHERE organization_id = $1 AND payment_id = $2 AND kind = 'refund_missing' AND closed_at IS NULL
         """,
         organization_id,
-        case_id,
+        payment_id,
     )
-    if row is not None:
-        details: dict[str, Json] = {"kind": row["kind"], "provider": row["provider"], "resolution": resolution}
-        await record(conn, organization_id, Act("money_case.resolve", "money_case", case_id, details))
-        return _case(row)
-    row = await conn.fetchrow(
-        "SELECT * FROM money_cases WHERE organization_id = $1 AND case_id = $2", organization_id, case_id
-    )
-    if row is None:
-        raise MoneyCaseNotFound
-    return _case(row)
+    return frozenset(UUID(row["subject"]) for row in rows)
 
 
 async def list_cases(
@@ -144,7 +141,7 @@ async def list_cases(
         *(after or (datetime.min.replace(tzinfo=UTC), UUID(int=0))),
         count_max,
     )
-    return [_case(row) for row in rows]
+    return [case_of(row) for row in rows]
 
 
 async def list_every_case(
@@ -161,16 +158,17 @@ async def list_every_case(
         is_open,
         count_max,
     )
-    return [_case(row) for row in rows]
+    return [case_of(row) for row in rows]
 
 
 async def find_case(conn: Connection, case_id: UUID) -> MoneyCase | None:
     """Find a case, whosever it is, as operators do."""
     row = await conn.fetchrow("SELECT * FROM money_cases WHERE case_id = $1 ORDER BY organization_id LIMIT 1", case_id)
-    return _case(row) if row else None
+    return case_of(row) if row else None
 
 
-def _case(row: Record) -> MoneyCase:
+def case_of(row: Record) -> MoneyCase:
+    """Build a case from its row."""
     return MoneyCase(
         organization_id=row["organization_id"],
         case_id=row["case_id"],
@@ -182,4 +180,6 @@ def _case(row: Record) -> MoneyCase:
         detail=row["detail"],
         opened_at=row["opened_at"],
         closed_at=row["closed_at"],
+        resolution=row["resolution"],
+        reference=row["reference"],
     )

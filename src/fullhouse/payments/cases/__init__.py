@@ -1,0 +1,1 @@
+"""Cases of money: what only a person can put right, and how one did."""
