@@ -42,7 +42,7 @@ ACROSS = {
     "infra/outbox_leases.py": "a relay sends the messages of all",
     "infra/outbox_parked.py": "an operator looks through what is parked, whosever it is",
     "infra/prune.py": FORGETS,
-    "payments/cases/money_cases.py:find_case": "an operator closes a case of whichever organization, by its id",
+    "payments/money_cases.py:find_case": "an operator closes a case of whichever organization, by its id",
     "operations/verify/": "an operator checks the promises for all at once",
     "orders/queries.py:find_orders_of_email": "a buyer may have orders of several organizations",
     "organizations/members/queries.py:list_own_organizations": OF_A_PERSON,

@@ -39,7 +39,7 @@ ACROSS_ORGANIZATIONS = {
     "infra/outbox_leases.py": "a relay sends the messages of all",
     "orders/queries.py:find_orders_of_email": "finds whose orders are of an address; each is read inside its own",
     "operations/verify/": "an operator checks the promises for all at once",
-    "payments/cases/money_cases.py:find_case": "operators name a case; it is then closed inside its organization",
+    "payments/money_cases.py:find_case": "operators name a case; it is then closed inside its organization",
     "privacy/queries.py:find_unswept": "finds whose documents are left; each is then swept inside its organization",
     "payments/day_writes.py:drop_strangers": "drops what is known to be nobody's, whoever it was sent to",
     "reservations/queries.py:due_allocations": "finds what is due; each is then released inside its organization",

@@ -14,7 +14,7 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
 from fullhouse.infra.telemetry import render_metrics
 from fullhouse.operations.verify import CHECKS
-from fullhouse.payments.cases.money_cases import NewCase, open_case
+from fullhouse.payments.money_cases import NewCase, open_case
 
 
 @pytest.fixture

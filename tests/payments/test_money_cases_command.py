@@ -9,7 +9,7 @@ from harness.terminal import Operator
 
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.payments.cases.money_cases import MEANINGS, NewCase, open_case
+from fullhouse.payments.money_cases import MEANINGS, NewCase, open_case
 
 STRANGER = "018f0000-0000-7000-8000-000000000000"
 

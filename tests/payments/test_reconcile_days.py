@@ -9,8 +9,8 @@ from harness.stripe_sale import StripeSale
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.rules import OrderStatus
-from fullhouse.payments.cases.money_cases import list_cases
 from fullhouse.payments.cases.resolve_case import Ending, resolve_case
+from fullhouse.payments.money_cases import list_cases
 from fullhouse.payments.news import DisputeStatus
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.queries import load_disputes

@@ -12,9 +12,9 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.operations.verify import verify
 from fullhouse.orders.rules import Order, OrderStatus
-from fullhouse.payments.cases.money_cases import MoneyCase, NewCase, Resolution, list_cases, open_case
 from fullhouse.payments.cases.resolve_case import Ending, resolve_case
 from fullhouse.payments.ledger import Account
+from fullhouse.payments.money_cases import MoneyCase, NewCase, Resolution, list_cases, open_case
 from fullhouse.payments.news import BY_HAND, RefundNews
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.request_refund import RefundRequest, request_refund

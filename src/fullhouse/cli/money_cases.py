@@ -13,7 +13,8 @@ from fullhouse.infra.audit_log import acting_as
 from fullhouse.infra.migrate import require_schema
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, connection, transaction
 from fullhouse.infra.resources import Places, Resources, open_resources
-from fullhouse.payments.cases.money_cases import (
+from fullhouse.payments.cases.resolve_case import Ending, resolve_case
+from fullhouse.payments.money_cases import (
     MEANINGS,
     MoneyCase,
     MoneyCaseNotFound,
@@ -21,7 +22,6 @@ from fullhouse.payments.cases.money_cases import (
     find_case,
     list_every_case,
 )
-from fullhouse.payments.cases.resolve_case import Ending, resolve_case
 
 RESOLUTIONS = get_args(Resolution)
 

@@ -11,8 +11,8 @@ from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, conne
 from fullhouse.infra.telemetry import get_log
 from fullhouse.payments import day_writes as writes
 from fullhouse.payments.apply_notice import apply_news
-from fullhouse.payments.cases.money_cases import NewCase, open_case
 from fullhouse.payments.messages import NoticeReceived
+from fullhouse.payments.money_cases import NewCase, open_case
 from fullhouse.payments.news import Told
 from fullhouse.payments.providers.port import Providers, RefundCall
 from fullhouse.payments.queries import find_payment_of_capture, load_disputes, load_payment, load_payments, load_refunds

@@ -9,9 +9,9 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.orders.mark_order_refunded import mark_order_refunded
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound
-from fullhouse.payments.cases.money_cases import NewCase, end_case, load_missing_refunds, open_case
 from fullhouse.payments.ledger import refund_entry, refund_request_entry, refund_returned_entry, scale_accounts
 from fullhouse.payments.messages import RefundFailed, RefundForfeited, RefundSucceeded
+from fullhouse.payments.money_cases import NewCase, end_case, load_missing_refunds, open_case
 from fullhouse.payments.news import BY_HAND, RefundNews, settle_refund_status
 from fullhouse.payments.queries import load_payment, load_refunds, load_sold
 from fullhouse.payments.rules import Payment, PaymentNotFound, Refund, RefundStatus

@@ -1,1 +1,1 @@
-"""Cases of money: what only a person can put right, and how one did."""
+"""Closing cases of money, and the routes of cases."""

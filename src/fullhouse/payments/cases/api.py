@@ -18,8 +18,8 @@ from fullhouse.infra.http import (
     problems,
 )
 from fullhouse.infra.postgres import connection, transaction
-from fullhouse.payments.cases.money_cases import CaseKind, MoneyCase, Resolution, list_cases
 from fullhouse.payments.cases.resolve_case import Ending, resolve_case
+from fullhouse.payments.money_cases import CaseKind, MoneyCase, Resolution, list_cases
 
 router = APIRouter(tags=["payments"])
 _LIST = "money_cases"

@@ -17,8 +17,8 @@ from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound
-from fullhouse.payments.cases.money_cases import MoneyCase, MoneyCaseNotFound, Resolution, case_of
 from fullhouse.payments.ledger import Account, refund_ended_entry, refund_returned_entry
+from fullhouse.payments.money_cases import MoneyCase, MoneyCaseNotFound, Resolution, case_of
 from fullhouse.payments.news import RefundNews
 from fullhouse.payments.queries import load_payment, load_refund, load_refunds
 from fullhouse.payments.rules import Payment, PaymentNotFound, Refund, RefundNotFailed, RefundNotFound, RefundStatus
