@@ -17,6 +17,7 @@ from fullhouse.infra.audit_log import Act, record
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_order
 from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.payments.cases.writes import record_ended_otherwise
 from fullhouse.payments.ledger import Account, refund_ended_entry, refund_returned_entry
 from fullhouse.payments.money_cases import MoneyCase, MoneyCaseNotFound, Resolution, case_of
 from fullhouse.payments.news import RefundNews
@@ -28,7 +29,6 @@ from fullhouse.payments.writes import (
     forget_reference,
     insert_entry,
     lock_order_money,
-    record_ended_otherwise,
     record_refund,
 )
 
