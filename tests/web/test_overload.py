@@ -15,6 +15,7 @@ from fullhouse.web.overload import (
     LATE_SECONDS_MAX,
     LIMIT_MAX,
     LIMIT_MIN,
+    WAIT_SECONDS_MAX,
     Gate,
     Rank,
     rank_of,
@@ -75,10 +76,43 @@ def test_a_late_loop_shrinks_the_limit_and_a_full_one_in_time_grows_it() -> None
     assert gate.limit == 75 + GROW_BY, "nobody needed more"
 
 
+def _answer(gate: Gate, *seconds: float) -> None:
+    for each in seconds:
+        gate.note_answered(each)
+
+
+def test_those_who_wait_too_long_shrink_the_limit_though_the_loop_is_idle() -> None:
+    gate = Gate(400)
+    gate.count(300)
+    _answer(gate, *[0.001] * 900, *[WAIT_SECONDS_MAX * 1.5] * 100)
+    gate.note_lateness(0.0)
+    assert gate.limit == 225, "nine of ten were answered at once, but most of those under way wait"
+    for _ in range(20):
+        gate.note_lateness(0.0)
+    assert gate.limit == 225, "not again before it can be felt"
+
+
+def test_one_long_answer_in_a_quiet_process_shrinks_nothing() -> None:
+    gate = Gate(400)
+    gate.count(3)
+    _answer(gate, *[0.01] * 50, 20.0)
+    gate.note_lateness(0.0)
+    assert gate.limit == 400
+
+
+def test_a_full_gate_does_not_grow_while_people_wait_nearly_too_long() -> None:
+    gate = Gate(100)
+    gate.count(100)
+    _answer(gate, *[WAIT_SECONDS_MAX * 0.7] * 100)
+    gate.note_lateness(0.0)
+    assert gate.limit == 100
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(-40, 40))))
 def test_the_limit_stays_within_its_bounds(steps: list[tuple[float, int]]) -> None:
     gate = Gate()
     for late, change in steps:
+        gate.note_answered(late)
         gate.count(max(change, -gate.under_way))
         gate.note_lateness(late)
         assert LIMIT_MIN <= gate.limit <= LIMIT_MAX

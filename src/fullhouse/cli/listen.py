@@ -8,7 +8,7 @@ from fullhouse.infra.errors import OperatorError
 
 PORT_FIRST = 8000
 PORT_LAST = 8999
-BACKLOG = 2048
+BACKLOG = 4096
 
 
 def listen(host: str, port: int | None) -> socket.socket:

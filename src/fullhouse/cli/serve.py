@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 import click
 import uvicorn
 import uvloop
 
+from fullhouse.cli.accept import Acceptor
 from fullhouse.cli.listen import inherited, listen
 from fullhouse.cli.parts import load_settings
 from fullhouse.cli.processes import api_children, with_address
@@ -153,7 +154,20 @@ def _run_many(settings: Settings, listener: socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it: the original raises them again when it has ended."""
+    """A server that leaves signals to whoever runs it: the original raises them again when it has ended.
+
+    It takes many connections in a turn of the event loop.
+    """
 
     def capture_signals(self) -> ExitStack:  # pyright: ignore[reportIncompatibleMethodOverride]
         return ExitStack()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start as the original does, but take connections in our own way."""
+        await super().startup(sockets=[])
+
+        def make_protocol() -> asyncio.Protocol:
+            kind = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+            return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        self.servers = cast("list[asyncio.Server]", [Acceptor(each, make_protocol) for each in sockets or []])

@@ -21,7 +21,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Never, TypeVar, get_args
+from typing import Any, Final, Generic, Never, Protocol, TypeVar, get_args
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -39,9 +39,29 @@ JSON_TYPE = (b"content-type", b"application/json")
 CHUNK: Final = "fullhouse.chunk"
 """In a piece of an answer: the same piece as it goes over the wire. Our server writes it; others do not look at it."""
 
+_WIRE: Final = "fullhouse.wire"
+"""The extension under which our server leaves the request."""
+
 _FIELDS: Final = "fullhouse.fields"
 """Where a scope has its header fields by name, once somebody has asked for one."""
 REPLAYED = (REPLAYED_HEADER.lower().encode(), b"true")
+
+
+class Pipe(Protocol):
+    """An answer that has begun and goes on, as our server has it: what is to go to many goes to each in one write."""
+
+    def write_piece(self, chunk: bytes) -> bool:
+        """Send a piece of the answer, written as it goes over the wire (``CHUNK``). Return whether it was sent.
+
+        It is not where the client has gone, or has not read what it was sent before.
+        """
+        ...
+
+
+def pipe_of(scope: Scope) -> Pipe | None:
+    """Return the answer to a request as our server has it; None on other servers."""
+    extensions: Mapping[str, Any] = scope.get("extensions") or {}
+    return extensions.get(_WIRE)
 
 
 class HotOperation:

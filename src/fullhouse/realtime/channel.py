@@ -1,15 +1,17 @@
 """A session in one process: what it is now, what happened to it of late, and who waits for more.
 
-Each event is encoded once, and everybody gets the same bytes. Nothing is queued for anybody: whoever has read what
-was sent asks for what came after it, and who is far behind gets a snapshot.
+Each event is encoded once, and everybody gets the same bytes, straight onto their connections. Nothing is queued for
+anybody: who does not read what was sent is woken, waits until it is read, and asks for what came after it; who is then
+far behind gets a snapshot.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.types import Message
 
-from fullhouse.infra.hot import piece_of_answer
+from fullhouse.infra.hot import CHUNK, Pipe, piece_of_answer
 from fullhouse.realtime.changes import (
     HEARTBEAT,
     Watched,
@@ -23,8 +25,24 @@ from fullhouse.reservations.stock import StockChange
 HEARTBEAT_SECONDS = 15.0
 BEHIND_MAX = 8
 """Who is more events behind than this gets a snapshot in their place: at four a second, that is two seconds."""
-WAKE_COUNT = 100
-"""So many watchers are woken at once; then whatever else the process does has its turn."""
+TOLD_AT_ONCE_MIN = 250
+TURNS_MAX = 8
+"""So many watchers are told in one turn of the event loop, or an eighth of all; then whatever else the process does has
+its turn. In an on-sale a turn is long, so that many turns would make those who are told last wait."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where one watcher is: the number of the last event that it was sent, and how it is reached while it waits."""
+
+    number: int
+    pipe: Pipe | None
+    woken: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """Let the watcher look for itself."""
+        if self.woken is not None and not self.woken.done():
+            self.woken.set_result(None)
 
 
 class Channel:
@@ -45,7 +63,7 @@ class Channel:
         self._ring = Ring()
         self._snapshot: bytes | None = None
         self._piece: Message | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Place] = []
 
     @property
     def version(self) -> int:
@@ -115,31 +133,47 @@ class Channel:
         self.latest, self._piece, self._sent_at = data, None, self._clock()
         self._ring.add(Event(self.number, after, self.version, self._sent_at, data))
 
-    def wait(self) -> asyncio.Future[None]:
-        """Return what is done at the next event. Ask ``after`` first, with nothing awaited between."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        return waiter
+    def wait(self, place: Place) -> asyncio.Future[None]:
+        """Let a watcher who has everything be told; return what is done when it has to look for itself.
 
-    async def wake(self) -> None:
-        """Let everybody send what is new, some at a time."""
-        waiting, self._waiting = self._waiting, []
+        Ask ``after`` first, with nothing awaited between.
+        """
+        place.woken = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        return place.woken
+
+    async def tell(self) -> None:
+        """Tell everybody what is new, some at a time."""
+        untold, self._waiting = self._waiting, []
+        at_once = max(TOLD_AT_ONCE_MIN, len(untold) // TURNS_MAX)
         try:
-            while waiting:
-                _wake(waiting[-WAKE_COUNT:])
-                del waiting[-WAKE_COUNT:]
+            while untold:
+                some = untold[-at_once:]
+                del untold[-at_once:]
+                self._waiting += self._told(some)
                 await asyncio.sleep(0)
         finally:
-            self._waiting += waiting
+            self._waiting += untold
+
+    def _told(self, places: list[Place]) -> list[Place]:
+        """Send some the last event; return who has it. The others are woken: they missed more, or do not read."""
+        number, chunk = self.number, self.piece()[CHUNK]
+        told: list[Place] = []
+        for place in places:
+            if place.woken is None or place.woken.done():
+                continue
+            if place.number == number:
+                told.append(place)
+            elif place.number == number - 1 and place.pipe is not None and place.pipe.write_piece(chunk):
+                place.number = number
+                told.append(place)
+            else:
+                place.woken.set_result(None)
+        return told
 
     def end(self) -> None:
         """Send everybody away."""
         self.ended = True
-        _wake(self._waiting)
+        for place in self._waiting:
+            place.wake()
         self._waiting.clear()
-
-
-def _wake(waiting: list[asyncio.Future[None]]) -> None:
-    for waiter in waiting:
-        if not waiter.done():
-            waiter.set_result(None)

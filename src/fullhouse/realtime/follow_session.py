@@ -112,7 +112,7 @@ class Follower:
             finally:
                 if asked is not None and not asked.done():
                     asked.set_result(None)
-            await self.channel.wake()
+            await self.channel.tell()
             await asyncio.sleep(max(started + pause - self._clock(), PAUSE_SECONDS_MIN))
 
     async def _catch_up(self, *, is_asked: bool) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.infra.hot import find_header, piece_of_answer
+from fullhouse.infra.hot import find_header, piece_of_answer, pipe_of
 from fullhouse.realtime.changes import encode_retry
-from fullhouse.realtime.channel import Channel
+from fullhouse.realtime.channel import Channel, Place
 from fullhouse.realtime.rules import read_position
 from fullhouse.realtime.streams import Streams
 
@@ -40,7 +40,7 @@ async def stream_changes(streams: Streams, session_id: UUID, scope: Scope, recei
         if scope.get("fullhouse.method") == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        watcher = _Watcher(follower.channel, send)
+        watcher = _Watcher(follower.channel, Place(follower.channel.number, pipe_of(scope)), send)
         seconds = streams.limits.seconds_max * (LIFETIME_SHARE_MIN + (1 - LIFETIME_SHARE_MIN) * streams.share())
         retry = encode_retry(RETRY_MS_MIN + round(RETRY_MS_MORE * streams.share()))
         leaving = asyncio.create_task(watcher.stop_when_gone(receive), name=f"watcher of {session_id}")
@@ -56,18 +56,17 @@ async def stream_changes(streams: Streams, session_id: UUID, scope: Scope, recei
 class _Watcher:
     """Who reads one stream. Nothing is kept for it but the number of the last event that it was sent."""
 
-    def __init__(self, channel: Channel, send: Send) -> None:
+    def __init__(self, channel: Channel, place: Place, send: Send) -> None:
         self._channel = channel
+        self._place = place
         self._send = send
-        self._waiter: asyncio.Future[None] | None = None
         self._is_over = False
         self._is_gone = False
 
     def stop(self) -> None:
         """End the stream."""
         self._is_over = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._place.wake()
 
     async def stop_when_gone(self, receive: Receive) -> None:
         """End the stream when its client has left."""
@@ -77,20 +76,19 @@ class _Watcher:
         self.stop()
 
     async def send_all(self, retry: bytes, position: int | None) -> None:
-        """Send what is to be known first, then each event, until the end."""
-        channel = self._channel
+        """Send what is to be known first, then what the channel could not tell by itself, until the end."""
+        channel, place = self._channel, self._place
         channel.watcher_count += 1
         try:
-            number, opening = channel.number, channel.opening(position)
+            place.number, opening = channel.number, channel.opening(position)
             await self._send(piece_of_answer(retry + opening))
             while not (self._is_over or channel.ended):
-                news = channel.after(number)
+                news = channel.after(place.number)
                 if news:
-                    number = channel.number
+                    place.number = channel.number
                     await self._send(channel.piece() if news is channel.latest else piece_of_answer(news))
                 else:
-                    self._waiter = channel.wait()
-                    await self._waiter
+                    await channel.wait(place)
             if not self._is_gone:
                 with suppress(OSError):
                     await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -86,3 +86,10 @@ class Answering(RequestResponseCycle):
             await self.flow.drain()
         if not self.disconnected:
             self.transport.write(chunk)
+
+    def write_piece(self, chunk: bytes) -> bool:
+        """Send a piece of an answer that has begun, as ``CHUNK`` has it, where the client reads."""
+        if self.disconnected or self.flow.write_paused or not self.chunked_encoding or self.response_complete:
+            return False
+        self.transport.write(chunk)
+        return True

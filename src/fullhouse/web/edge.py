@@ -122,7 +122,10 @@ class Edge:
             self._count(-1, rank)
             if scope["method"] not in _SAFE_METHODS and answer.status < _REFUSED:
                 self._wrote(route_of(scope))
-            _record(scope, answer.status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            if refused is None and rank is not Rank.ALWAYS:
+                gate.note_answered(seconds)
+            _record(scope, answer.status, seconds)
             request_id.reset(token)
             asking.reset(asked)
 

@@ -1,8 +1,9 @@
 """More load than the machine can take: whoever comes too many is told so at once, and the others are served.
 
 A process that takes every request serves none in time: all wait in one another's way. So it has only so many under way
-as it can serve without falling behind. How many that is nobody sets: the event loop tells by how late it is, the limit
-shrinks by a share where that is too late, and grows by a little where it was needed (as TCP finds its rate).
+as it can serve without falling behind. How many that is nobody sets: the event loop tells by how late it is, and those
+who were served by how long they waited, as they do where commits are slow and the loop is idle. The limit shrinks by a
+share where that is too long, and grows by a little where it was needed (as TCP finds its rate).
 
 Who waits longest has most to lose: newcomers are refused first, those who already hold something only at twice the
 limit, and the door, health checks, metrics and notices of payments never; nor are pages, which people would see broken.
@@ -18,12 +19,18 @@ from fullhouse.core.errors import Unavailable
 from fullhouse.infra.telemetry import counter, gauge, get_log
 from fullhouse.web.paths import API_PREFIX
 
-LIMIT_MIN: Final = 32
+LIMIT_MIN: Final = 64
 LIMIT_MAX: Final = 2_048
 LIMIT_FIRST: Final = 256
-LATE_SECONDS_MAX: Final = 0.05
+LATE_SECONDS_MAX: Final = 0.03
 """A loop that is later than this shrinks the limit: what is refused waits no longer than about this."""
-EASY_SECONDS: Final = 0.015
+EASY_SECONDS: Final = 0.012
+WAIT_SECONDS_MAX: Final = 0.4
+"""Where those who are served wait longer than this, there are too many of them."""
+WAIT_SECONDS_COUNTED: Final = 1.0
+"""Longer waits count as this: one long export says little of what the others wait."""
+_WEIGHT: Final = 1 / 64
+"""Of the last answer in what is known of waiting."""
 SHRINK_SHARE: Final = 0.75
 GROW_BY: Final = 16
 LOOK_SECONDS: Final = 0.02
@@ -70,7 +77,16 @@ def rank_of(path: str) -> Rank:
 class Gate:
     """How many requests a process has under way, and how many it may have."""
 
-    __slots__ = ("_needed", "_refused", "_was_late", "limit", "under_way")
+    __slots__ = (
+        "_looks_until_shrinking",
+        "_needed",
+        "_refused",
+        "_took",
+        "_took_squared",
+        "_was_late",
+        "limit",
+        "under_way",
+    )
 
     def __init__(self, limit: float = LIMIT_FIRST) -> None:
         """Begin with a guess."""
@@ -79,6 +95,8 @@ class Gate:
         self._needed = False
         self._was_late = False
         self._refused = 0
+        self._took = self._took_squared = 0.0
+        self._looks_until_shrinking = 0
 
     @property
     def is_tight(self) -> bool:
@@ -111,13 +129,38 @@ class Gate:
         """
         is_late, was_late = seconds > LATE_SECONDS_MAX, self._was_late
         self._was_late = is_late
-        if is_late and was_late:
+        if (is_late and was_late) or self._is_slow():
             # Less than what is under way, or a limit that was never reached would have to shrink for long.
             self.limit = max(LIMIT_MIN, min(self.limit, self.under_way) * SHRINK_SHARE)
-        elif seconds < EASY_SECONDS and (self._needed or self.is_tight):
+        elif seconds < EASY_SECONDS and self.wait_seconds < WAIT_SECONDS_MAX / 2 and (self._needed or self.is_tight):
             self.limit = min(LIMIT_MAX, self.limit + GROW_BY)
         self._needed = False
         LIMIT.set(self.limit)
+
+    def note_answered(self, seconds: float) -> None:
+        """Take note of how long somebody waited who was served."""
+        took = min(seconds, WAIT_SECONDS_COUNTED)
+        self._took += (took - self._took) * _WEIGHT
+        self._took_squared += (took * took - self._took_squared) * _WEIGHT
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long those who are under way wait, about.
+
+        Each answer counts by its own length: of those who are under way at a moment, most are those who wait long,
+        however many others are answered at once beside them.
+        """
+        return self._took_squared / self._took if self._took else 0.0
+
+    def _is_slow(self) -> bool:
+        """Say whether to shrink since those who are served wait too long: then not again before it can be felt."""
+        if self._looks_until_shrinking:
+            self._looks_until_shrinking -= 1
+            return False
+        if self.wait_seconds <= WAIT_SECONDS_MAX or self.under_way * 2 < self.limit:
+            return False
+        self._looks_until_shrinking = round(self.wait_seconds / LOOK_SECONDS)
+        return True
 
     def take_refused(self) -> int:
         """Return how many were refused since this was last asked."""

@@ -20,7 +20,7 @@ from fullhouse.operations.bench.wire import Answer, request
 
 OVERLOADS: Final = (1.0, 2.0, 4.0)
 SLOWED: Final = 10.0
-_SLOW: Final = "ALTER SYSTEM SET commit_delay = 20000"
+_SLOW: Final = "ALTER SYSTEM SET commit_delay = 100000"
 """Microseconds."""
 CONNECTIONS: Final = 2_000
 GOODPUT_SHARE: Final = 0.8
