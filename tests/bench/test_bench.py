@@ -74,6 +74,10 @@ def test_selling_went_on_when_the_longest_pause_after_a_kill_ended() -> None:
     assert went_on([9.9, 18.0], killed_at=10.0) == 18.0
 
 
+def test_selling_that_never_stopped_went_on_after_its_longest_pause() -> None:
+    assert went_on([9.9, 10.1, 10.25, 10.5], killed_at=10.0) == 10.25
+
+
 @pytest.mark.parametrize("seats", [1, 99, 100, 101, 5_000, 5_001])
 def test_a_room_has_as_many_seats_as_were_asked_for(seats: int) -> None:
     drawn = room(seats)
