@@ -52,6 +52,8 @@ async def test_receipts_and_credit_notes_are_linked(buyer: Buyer, put_on_sale: P
     async with transaction(pool, ids[0]) as conn:
         await refund_order(conn, system.make_id, *ids, RefundWish(amount_minor=100))
     await sale.work()
+    soon = await buyer.client.get(f"{path}/credit-note.pdf")
+    assert (soon.status_code, soon.headers["location"]) == (303, path)
     [refund] = await sale.refunds(placed.order.order_id)
     async with transaction(pool, ids[0]) as conn:
         receipt = await issue_receipt(conn, system.make_id, *ids)
@@ -63,7 +65,8 @@ async def test_receipts_and_credit_notes_are_linked(buyer: Buyer, put_on_sale: P
     assert [link for link in page.links if link.endswith("/receipt.pdf")] == links
     assert f"Receipt {receipt.label}" in page.text
     assert f"Credit note {note.label}" in page.text
-    for link, name in ((links[0], "receipt"), (links[1], "credit-note"), (f"{path}/receipt.pdf", "receipt")):
+    newest = (f"{path}/credit-note.pdf", "credit-note")
+    for link, name in ((links[0], "receipt"), (links[1], "credit-note"), (f"{path}/receipt.pdf", "receipt"), newest):
         answer = await buyer.client.get(link)
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
         assert answer.headers["content-disposition"].startswith(f'inline; filename="{name}-')

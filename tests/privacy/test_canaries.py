@@ -190,6 +190,31 @@ async def test_canaries_stand_where_they_belong_and_after_erasing_nowhere(
     assert "audit_log_linked" in logs.getvalue(), "logs were written"
 
 
+async def test_why_something_was_given_is_handed_over_and_erased(shop: Shop, fresh_pool: Any) -> None:
+    gift = {
+        "items": [{"ticket_type_id": str(shop.sale.made.types["adult"]), "quantity": 1}],
+        "reason": "Press, Ms Kanarienvogel",
+        "email": EMAIL,
+        "name": NAME,
+    }
+    organization = f"/organizations/{shop.sale.made.organization_id}"
+    owner = await shop.member("owner")
+    path = f"/sessions/{shop.sale.made.session_id}/complimentary-orders"
+    given = await shop.client.post(path, json=gift, headers=owner | {"Idempotency-Key": "gift-1"})
+    assert given.status_code == 201, given.text
+    await until(lambda: fresh_pool.fetchval("SELECT count(*) FROM mail_deliveries"))
+    export = await shop.client.post(f"{organization}/buyers/export", json={"email": EMAIL}, headers=owner)
+    assert [one["reason"] for one in export.json()["orders"]] == [gift["reason"]]
+    assert await tables_with_canaries(fresh_pool) >= {"orders", "order_lines"}
+    body = {"email": EMAIL, "including_ahead": True}
+    erased = await shop.client.post(f"{organization}/buyers/erase", json=body, headers=owner)
+    assert erased.json() == {"order_ids": [given.json()["id"]]}
+    assert await tables_with_canaries(fresh_pool) == set()
+    shown = (await shop.client.get(f"/orders/{given.json()['id']}", headers=holder(given.json()))).json()
+    assert (shown["status"], shown["total_minor"], shown["reason"]) == ("paid", 0, "-")
+    assert await verify(fresh_pool) == []
+
+
 async def test_time_erases_buyers_and_late_documents_are_swept(
     shop: Shop, fresh_pool: Any, tmp_path: Path, logs: StringIO
 ) -> None:

@@ -18,9 +18,9 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.orders.lines import lines_of, total_of, units_of
 from fullhouse.payments.ledger import Account, sold_accounts
 from fullhouse.pricing.codes import CodeTerms
-from fullhouse.pricing.parts import Parts, Places
+from fullhouse.pricing.parts import FeePart, LineQuote, Parts, Places, TaxPart
 from fullhouse.pricing.quote import quote
-from fullhouse.pricing.rules import Charges, Discount, FeePer, RoundBy, Tax, TaxOn
+from fullhouse.pricing.rules import Charges, Discount, FeePer, Payer, RoundBy, Tax, TaxOn
 from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
 from fullhouse.receipts.rules import Receipt
@@ -125,3 +125,14 @@ async def taxes_in_ledger(sold: Sold) -> list[int]:
         Account.TAXES.value,
     )
     return [row["tax"] for row in rows]
+
+
+def test_one_rate_that_is_contained_here_and_added_there_is_one_row_whose_sums_are_exact() -> None:
+    contained = LineQuote(1190, taxes=(TaxPart("VAT", 190_000, 190, 0),), taxes_included=True)
+    added = LineQuote(1000, taxes=(TaxPart("VAT", 190_000, 190, 0),), taxes_included=False)
+    fees = LineQuote(
+        0, fees=(FeePart("Service", Payer.BUYER, 119),), taxes=(TaxPart("VAT", 190_000, 19, 19, TaxOn.FEES),)
+    )
+    (row,) = tax_rows([contained, added, fees])
+    assert row == ("VAT", 190_000, 1000 + 1000 + 100, 190 + 190 + 19)
+    assert row.net_minor + row.tax_minor == sum(one.total_minor for one in (contained, added, fees))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from harness.charges import new_code
 from harness.sale import make_sale
 from harness.shop import Shop, open_app, reservation
 from harness.stock import counters
@@ -13,6 +14,7 @@ from valkey.asyncio import Valkey
 
 from fullhouse.core.secrets import hash_secret
 from fullhouse.infra.postgres import Pool
+from fullhouse.pricing.codes import CodeTerms
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,23 @@ async def test_what_the_public_cannot_have_becomes_a_paid_order(shop: Shop) -> N
     assert await shop.sale.pool.fetchval(
         "SELECT quota_counts FROM allocations WHERE session_id = $1::uuid", session_id
     ) == [8]
+
+
+async def test_a_code_makes_what_an_allocation_keeps_cheaper_and_its_order_uses_it(shop: Shop) -> None:
+    code = await new_code(shop.sale.pool, shop.sale.made.organization_id, CodeTerms("TEN", rate=100_000))
+    path, _ = await block(shop, 10)
+    seller = await shop.member("box_office")
+    unknown = await shop.client.post(f"{path}/reservations", json=wish(shop) | {"code": "ELEVEN"}, headers=seller)
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "code_not_valid")
+    assert await counters(shop.sale.pool, shop.sale.made) == (10, 0, 0, 10)
+    answer = await shop.client.post(f"{path}/reservations", json=wish(shop) | {"code": "ten"}, headers=seller)
+    held = answer.json()
+    assert (answer.status_code, held["total_minor"]) == (201, 4500)
+    body = {"reservation_id": held["id"], "email": "ana.souza@example.com"}
+    order = await shop.client.post("/orders", json=body, headers=reservation(held))
+    assert order.json()["total_minor"] == 4500
+    uses = await shop.sale.pool.fetch("SELECT order_id FROM code_uses WHERE code_id = $1", code.code_id)
+    assert [row["order_id"] for row in uses] == [UUID(order.json()["id"])]
 
 
 async def test_its_key_is_shown_once_and_opens_it_alone(shop: Shop) -> None:

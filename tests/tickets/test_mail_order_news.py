@@ -28,6 +28,7 @@ def _mails(mailbox: Path) -> list[EmailMessage]:
 @pytest.mark.parametrize(("news", "language"), WORDS)
 async def test_news_are_told_once(sell: Sell, mailroom: Mailroom, mailbox: Path, news: News, language: str) -> None:
     sold = await sell(1, language=language)
+    await sold.issue()
     ids = sold.organization_id, sold.order_id
     told = [await mail_order_news(sold.pool, mailroom, *ids, news, words_of(news)) for _ in range(3)]
     assert told == [True, False, False]
@@ -37,6 +38,7 @@ async def test_news_are_told_once(sell: Sell, mailroom: Mailroom, mailbox: Path,
     text = mail.get_content()
     assert body in text
     assert str(sold.order_id) in text
+    assert ("/credit-note.pdf" in text) == (news == "refunded")
     assert mail["Message-ID"].strip().startswith(f"<{news}.{sold.order_id}@")
 
 

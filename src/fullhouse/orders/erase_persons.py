@@ -9,6 +9,7 @@ from fullhouse.orders.writes import delete_persons
 
 
 async def erase_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
-    """Erase contacts and consents, and the kept answers of these orders, whose fingerprints were made of a name."""
+    """Erase contacts, consents, why something was given, and the kept answers, whose fingerprints are of a name."""
     await delete_persons(conn, organization_id, order_ids)
-    await forget_answers(conn, organization_id, "orders", order_ids)
+    for operation in ("orders", "complimentary"):
+        await forget_answers(conn, organization_id, operation, order_ids)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fullhouse.core.errors import DomainError, Kind
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Act, record
-from fullhouse.infra.idempotency import Claim
+from fullhouse.infra.idempotency import Claim, fingerprint
 from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given
 from fullhouse.orders.place_order import OrderRequest, PlacedOrder, place_order
@@ -39,7 +39,9 @@ async def hold_gift(office: BoxOffice, gift: Gift, claim: Claim | None) -> Place
     if claim is None:
         return await office.place_reservation(gift.session_id, gift.items, code=opened)
     key = f"gift:{claim.key[:200]}"
-    return await office.place_reservation(gift.session_id, gift.items, key, claim.fingerprint, opened)
+    # Of the places alone: that of the whole body was made of a name, and stands with the order's answer, to be erased.
+    places = fingerprint([repr(item) for item in gift.items])
+    return await office.place_reservation(gift.session_id, gift.items, key, places, opened)
 
 
 async def give_tickets(

@@ -92,8 +92,12 @@ async def replace_email(conn: Connection, organization_id: UUID, order_id: UUID,
     return tag == "SELECT 1"
 
 
+REASON_ERASED = "-"
+"""What stays of why tickets were given away: that they were."""
+
+
 async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> None:
-    """Erase who bought: contacts, holders, answers, consents, and the hashes that lead from an address to an order."""
+    """Erase who bought: contacts, holders, answers, consents, why it was given, and hashes that lead to an order."""
     await conn.execute(
         """
         WITH held AS (
@@ -104,11 +108,20 @@ async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Seq
             DELETE FROM order_consents WHERE organization_id = $1 AND order_id = ANY ($2)
         ), findable AS (
             DELETE FROM order_emails WHERE organization_id = $1 AND order_id = ANY ($2)
+        ), given AS (
+            UPDATE orders SET reason = $3 WHERE organization_id = $1 AND order_id = ANY ($2) AND reason IS NOT NULL
+            RETURNING order_id
+        ), lines AS (
+            UPDATE order_lines l SET description = CASE WHEN l.kind = 'discount' THEN $3 ELSE l.description END,
+                quote = CASE WHEN l.quote ->> 'discount_name' <> ''
+                    THEN l.quote || jsonb_build_object('discount_name', $3::text) ELSE l.quote END
+            FROM given WHERE l.organization_id = $1 AND l.order_id = given.order_id
         )
         DELETE FROM order_contacts WHERE organization_id = $1 AND order_id = ANY ($2)
         """,
         organization_id,
         order_ids,
+        REASON_ERASED,
     )
 
 

@@ -34,7 +34,7 @@ async def gather_orders(conn: Connection, organization_id: UUID, order_ids: Sequ
         SELECT jsonb_build_object(
             'id', o.order_id, 'status', o.status, 'placed_at', o.placed_at, 'paid_at', o.paid_at,
             'email', c.email, 'name', c.name, 'language', o.language,
-            'total_minor', o.total_minor, 'currency', o.currency,
+            'total_minor', o.total_minor, 'currency', o.currency, 'reason', o.reason,
             'event', e.name, 'session', s.name, 'starts_at', s.starts_at,
             'consents', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'purpose', a.purpose, 'text_version', a.text_version, 'given_at', a.given_at,

@@ -1,6 +1,7 @@
 """Telling a buyer by mail how an order ended without tickets: declined for good, paid too late, or refunded."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -39,7 +40,9 @@ async def mail_order_news(
     if sale.contact is None:
         return False
     message_id = f"<{kind}.{order_id}@{mailroom.host}>"
-    mail = write_news(sale, sale.contact, words, mailroom.order_link(order_id), message_id)
+    credit_note = kind == "refunded" and any(unit.parts.total_minor for _, unit in sale.tickets)
+    links = NewsLinks(mailroom.order_link(order_id), has_credit_note=credit_note)
+    mail = write_news(sale, sale.contact, words, links, message_id)
     try:
         with span("send mail", "client"):
             await mailroom.mailer.send(mail)
@@ -51,7 +54,22 @@ async def mail_order_news(
     return True
 
 
-def write_news(sale: Sale, contact: Contact, words: Words, link: str, message_id: str) -> EmailMessage:
+@dataclass(frozen=True, slots=True)
+class NewsLinks:
+    """Where the mail leads: to the order's page, and to the credit note of what was refunded."""
+
+    order: str
+    has_credit_note: bool = False
+
+    def credit_note(self, speak: Translator) -> list[str]:
+        """Say where the credit note will be, as one paragraph, or none."""
+        if not self.has_credit_note:
+            return []
+        text = speak.gettext("Your credit note, as soon as the money has been sent back:")
+        return [f"{text}\n{self.order}/credit-note.pdf"]
+
+
+def write_news(sale: Sale, contact: Contact, words: Words, links: NewsLinks, message_id: str) -> EmailMessage:
     """Write the mail, in the buyer's language. Pure."""
     speak = translator(sale.order.language)
     subject, body = words(sale, speak)
@@ -65,7 +83,8 @@ def write_news(sale: Sale, contact: Contact, words: Words, link: str, message_id
     message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
     see = speak.gettext("You can see your order and its codes at any time here:")
-    text = "\n\n".join([greeting, body, f"{see}\n{link}", sale.organization.name])
+    paragraphs = [greeting, body, *links.credit_note(speak), f"{see}\n{links.order}", sale.organization.name]
+    text = "\n\n".join(paragraphs)
     message.set_content(text + "\n")
     message["Content-Language"] = speak.html_language
     return message

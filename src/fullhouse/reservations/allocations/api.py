@@ -1,14 +1,16 @@
 """The route that reserves what an allocation keeps from the public."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from fullhouse.access.http import holder_or_member
 from fullhouse.access.rules import Asker
 from fullhouse.infra.http import ApiModel, IdempotencyKey, ResourcesDep, claim_for, idempotent, problems
+from fullhouse.infra.http_guesses import CodeText, count_guess
 from fullhouse.infra.postgres import Connection, connection
 from fullhouse.reservations.allocations.reserve_from_allocation import Source, check_seller, reserve_from_allocation
 from fullhouse.reservations.api import (
@@ -40,12 +42,14 @@ class ReserveFromAllocation(ApiModel):
     """What to hold of an allocation, all or nothing."""
 
     items: Annotated[list[ItemWish], Field(min_length=1, max_length=ITEMS_MAX)]
+    code: Annotated[CodeText | None, Field(description="Its order uses it.")] = None
 
 
 @router.post(
     "/sessions/{session_id}/allocations/{allocation_id}/reservations", status_code=201, responses=problems(404, 409)
 )
 async def post_allocation_reservation(
+    request: Request,
     body: ReserveFromAllocation,
     source: Annotated[Source, Depends(find_source)],
     resources: ResourcesDep,
@@ -55,6 +59,9 @@ async def post_allocation_reservation(
     """Hold places that an allocation keeps from the public: for its organization, or who has the allocation's key."""
     token_key = reservation_key(resources.secret_key)
     items = tuple(item.to_request() for item in body.items)
+    if body.code is not None:
+        await count_guess(request.scope)
+        source = replace(source, code=body.code)
 
     async def effect(conn: Connection) -> ReservationAnswer:
         return reservation_answer(await reserve_from_allocation(conn, resources.make_id, token_key, source, items))

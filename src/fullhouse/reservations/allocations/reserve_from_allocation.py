@@ -21,6 +21,7 @@ from fullhouse.reservations.blocked.take_from_allocation import take_from_alloca
 from fullhouse.reservations.decide import Refused, Request, decide
 from fullhouse.reservations.expire_reservations import expire_in_session
 from fullhouse.reservations.messages import ReservationHeld
+from fullhouse.reservations.place_reservation import open_code_at
 from fullhouse.reservations.rules import (
     HOLD_SECONDS_TOTAL_MAX,
     AllocationNotFound,
@@ -43,6 +44,8 @@ class Source:
     organization_id: UUID
     session_id: UUID
     allocation_id: UUID
+    code: str | None = None
+    """A code as it was typed."""
 
 
 async def check_seller(conn: Connection, asker: Asker, source: Source) -> None:
@@ -55,7 +58,7 @@ async def check_seller(conn: Connection, asker: Asker, source: Source) -> None:
 async def reserve_from_allocation(
     conn: Connection, make_id: MakeId, token_key: bytes, source: Source, items: tuple[ItemRequest, ...]
 ) -> Reservation:
-    """Hold places of an allocation, all or nothing, under the same prices, limits and times of sale as the public.
+    """Hold places of an allocation, all or nothing, under the same prices, codes, limits and times as the public.
 
     The caller has asked ``check_seller``. What is not sold goes back to the allocation, or to the public once that was
     released. Raises ``AllocationNotFound``, and the refusals of ``BoxOffice.place_reservation``.
@@ -71,11 +74,12 @@ async def reserve_from_allocation(
     terms = await load_terms(conn, organization_id, session_id)
     if terms is None:
         raise SessionNotFound
+    opened = await open_code_at(conn, terms, source.code) if source.code else None
     stock = open_to_sellers(await queries.load_stock(conn, organization_id, session_id), allocation)
     now = await queries.read_clock(conn)
     reservation_id = make_id()
     hashed = hash_secret(reservation_secret(token_key, reservation_id))
-    [decision] = decide(stock, terms, [Request(reservation_id, items, hashed)], now)
+    [decision] = decide(stock, terms, [Request(reservation_id, items, hashed, opened)], now)
     if isinstance(decision, Refused):
         raise decision.error
     reservation = _reservation(terms, decision.request, decision.places, now)

@@ -3,12 +3,14 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
 
 from fullhouse.access.http import public
 from fullhouse.infra.http import ResourcesDep
 from fullhouse.infra.postgres import connection
 from fullhouse.infra.resources import Resources
 from fullhouse.receipts.print_receipt import print_receipt
+from fullhouse.receipts.rules import ReceiptKind, ReceiptNotFound
 from fullhouse.tickets.code import code_of
 from fullhouse.tickets.load_sale import load_sale
 from fullhouse.tickets.render_order_documents import render_order_documents
@@ -50,7 +52,16 @@ async def get_pdf(order_id: UUID, secret: str, resources: ResourcesDep) -> Respo
 @router.get("/orders/{order_id}/{secret}/receipt.pdf")
 async def get_receipt(order_id: UUID, secret: str, resources: ResourcesDep) -> Response:
     """Answer the receipt of the order, which a worker numbers in the moment after it was paid."""
-    return await _receipt(resources, order_id, secret, None)
+    return await _receipt(resources, order_id, secret, "receipt")
+
+
+@router.get("/orders/{order_id}/{secret}/credit-note.pdf")
+async def get_newest_credit_note(order_id: UUID, secret: str, resources: ResourcesDep) -> Response:
+    """Answer the newest credit note of the order; until there is one, lead to the page that says where the money is."""
+    try:
+        return await _receipt(resources, order_id, secret, "credit_note")
+    except ReceiptNotFound:
+        return RedirectResponse(f"/orders/{order_id}/{secret}", status_code=303, headers=PRIVATE_HEADERS)
 
 
 @router.get("/orders/{order_id}/{secret}/receipts/{receipt_id}/receipt.pdf")
@@ -59,8 +70,8 @@ async def get_credit_note(order_id: UUID, secret: str, receipt_id: UUID, resourc
     return await _receipt(resources, order_id, secret, receipt_id)
 
 
-async def _receipt(resources: Resources, order_id: UUID, secret: str, receipt_id: UUID | None) -> Response:
+async def _receipt(resources: Resources, order_id: UUID, secret: str, which: UUID | ReceiptKind) -> Response:
     order = await open_order(resources.pool, order_id, secret)
-    printed = await print_receipt(resources.pool, order, receipt_id)
+    printed = await print_receipt(resources.pool, order, which)
     headers = {"Content-Disposition": f'inline; filename="{printed.name}"', **PRIVATE_HEADERS}
     return Response(printed.data, media_type=PDF_TYPE, headers=headers)
