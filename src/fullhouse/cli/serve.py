@@ -96,6 +96,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
             body_bytes_max=max(settings.body_bytes_max, settings.seat_map_bytes_max),
             is_https=resources.public_url.startswith("https://"),
             gate=app.traffic.gate,
+            at_once=app.api.state.at_once,
         )
         server = _Server(
             uvicorn.Config(

@@ -42,7 +42,7 @@ CHUNK: Final = "fullhouse.chunk"
 _WIRE: Final = "fullhouse.wire"
 """The extension under which our server leaves the request."""
 
-_FIELDS: Final = "fullhouse.fields"
+FIELDS: Final = "fullhouse.fields"
 """Where a scope has its header fields by name, once somebody has asked for one."""
 REPLAYED = (REPLAYED_HEADER.lower().encode(), b"true")
 
@@ -67,9 +67,10 @@ def pipe_of(scope: Scope) -> Pipe | None:
 class HotOperation:
     """What the framework is given in place of an endpoint: it describes, and ``serve`` answers."""
 
-    def __init__(self, serve: Serve, takes: Mapping[str, Any]) -> None:
+    def __init__(self, serve: Serve, takes: Mapping[str, Any], *, at_once: bool = False) -> None:
         """Take name and description from the callable; a parameter that may be None is one that may be missing."""
         self.serve = serve
+        self.at_once = at_once
         self.__name__ = getattr(serve, "__name__", type(serve).__name__)
         self.__doc__ = serve.__doc__
         self.__signature__ = inspect.Signature(
@@ -94,17 +95,19 @@ def hot_route(
     operation: str,
     *,
     takes: Mapping[str, Any],
+    at_once: bool = False,
     **described: Any,  # noqa: ANN401 (what the framework takes for any route)
 ) -> Callable[[Serve], Serve]:
     """Serve ``operation``, such as ``POST /things``, by the decorated callable.
 
-    ``takes`` names parameters as an endpoint would declare them; ``described`` goes to ``add_api_route``.
+    ``takes`` names parameters as an endpoint would declare them; ``described`` goes to ``add_api_route``. ``at_once``
+    is for those that mostly answer from memory or wait for one future: they begin before there is a task for them.
     """
     method, _, path = operation.partition(" ")
 
     def register(serve: Serve) -> Serve:
         described.setdefault("response_model", None)
-        router.add_api_route(path, HotOperation(serve, takes), methods=[method], **described)
+        router.add_api_route(path, HotOperation(serve, takes, at_once=at_once), methods=[method], **described)
         return serve
 
     return register
@@ -136,9 +139,9 @@ def header_reader(name: str, annotation: Any) -> HeaderReader:  # noqa: ANN401 (
 
 def find_header(scope: Scope, name: bytes) -> bytes | None:
     """Return the first value of a header, or None."""
-    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
+    fields: dict[bytes, bytes] | None = scope.get(FIELDS)
     if fields is None:
-        fields = scope[_FIELDS] = dict(reversed(scope["headers"]))
+        fields = scope[FIELDS] = dict(reversed(scope["headers"]))
     return fields.get(name)
 
 

@@ -27,6 +27,7 @@ import asyncpg
 from fullhouse.core.errors import DomainError, Unavailable
 from fullhouse.infra import row_security
 from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE, Standing, changes, standing_for
+from fullhouse.infra.tasks import be_a_task
 
 Record = Mapping[str, Any]
 """A row: columns by name."""
@@ -227,6 +228,7 @@ async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
         async with transaction(pool, whose) as conn:
             yield conn
         return
+    await be_a_task()
     with _reachable():
         async with pool.borrow() as conn:
             try:
@@ -243,6 +245,7 @@ async def transaction(pool: Pool, whose: Whose, settings: LiteralString = "") ->
 
     ``settings`` are statements (``SET LOCAL …``) that come with its beginning.
     """
+    await be_a_task()
     with _reachable():
         async with pool.borrow() as conn:
             wanted = standing_for(whose, conn.roles)

@@ -23,7 +23,7 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 METRICS_TYPE = CONTENT_TYPE_LATEST
 REMOVED = "[removed]"
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SECRET_NAMES = frozenset(
     {"authorization", "cookie", "token", "secret", "password", "key", "api_key", "code", "email", "secret_key"}
 )
@@ -50,7 +50,7 @@ def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
     return Gauge(f"fullhouse_{name}", meaning, labels, registry=REGISTRY)
 
 
-def histogram(name: str, meaning: str, labels: Sequence[str] = (), buckets: Sequence[float] = _SECONDS) -> Histogram:
+def histogram(name: str, meaning: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS) -> Histogram:
     """Make a histogram ``fullhouse_<name>``, of seconds unless the buckets say otherwise."""
     return Histogram(f"fullhouse_{name}", meaning, labels, buckets=buckets, registry=REGISTRY)
 

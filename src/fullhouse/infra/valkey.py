@@ -13,6 +13,7 @@ from valkey.asyncio import Valkey
 from valkey.exceptions import ValkeyError
 
 from fullhouse.core.clock import Clock
+from fullhouse.infra.tasks import be_a_task
 from fullhouse.infra.telemetry import counter
 
 ANSWER_SECONDS_MAX = 0.25
@@ -42,6 +43,7 @@ class Shield:
         if self._clock() < self._rests_until:
             SKIPPED.labels(purpose).inc()
             return fallback
+        await be_a_task()
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 return await call(self._valkey)

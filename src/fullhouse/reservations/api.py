@@ -217,6 +217,7 @@ def reservation_answer(reservation: Reservation) -> ReservationAnswer:
     router,
     "POST /reservations",
     takes={"body": PlaceReservation, "key": IdempotencyKey},
+    at_once=True,
     response_model=PlacedReservation,
     status_code=201,
     dependencies=[public()],

@@ -9,10 +9,11 @@ import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
+from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.tracing import traceparent
-from fullhouse.reservations.rules import DeskFull
+from fullhouse.reservations.rules import DeskFull, ItemRequest
 from fullhouse.reservations.session_desk import SessionDesk
 from fullhouse.reservations.waiting import OnHeld, Parts, Waiting, loop_seconds
 from fullhouse.reservations.wish import Outcome, Wish
@@ -46,6 +47,14 @@ class Desks:
     def note_written(self) -> None:
         """Ask Postgres before the next refusals: this process may have given stock back, and its clients know."""
         self._parts.writes += 1
+
+    def refuse_again(self, session_id: UUID, items: tuple[ItemRequest, ...]) -> DomainError | None:
+        """Return the refusal that a wish without a key would hear now, from memory; None where it has to be decided."""
+        desk = self._desks.get(session_id)
+        if desk is None:
+            return None
+        self._desks.move_to_end(session_id)
+        return desk.refusals.find(items, loop_seconds(), self._parts.writes)
 
     async def decide(self, organization_id: UUID, session_id: UUID, wish: Wish) -> Outcome:
         """Wait for the decision on one wish, committed if it was granted.

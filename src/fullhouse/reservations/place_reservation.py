@@ -82,12 +82,16 @@ class BoxOffice:
         ``SessionNotFound``, ``DeskFull``, ``IdempotencyKeyReused``, and ``RepeatedRefusal`` around a refusal that a key
         had before.
         """
+        items = tuple(items)
+        refusal = self.desks.refuse_again(session_id, items) if key is None and code is None else None
+        if refusal is not None:
+            raise refusal
         organization_id = await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         reservation_id = self._make_id()
         secret = reservation_secret(self._token_key, reservation_id)
         opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
-        wish = Wish(Request(reservation_id, tuple(items), hash_secret(secret), opened), claim)
+        wish = Wish(Request(reservation_id, items, hash_secret(secret), opened), claim)
         outcome = await self.desks.decide(organization_id, session_id, wish)
         if isinstance(outcome.result, DomainError):
             if outcome.replayed:

@@ -15,6 +15,7 @@ _UNUSUAL: Final = frozenset({b"connection", b"transfer-encoding"})
 class Answering(RequestResponseCycle):
     """A request and its answer."""
 
+    whole: bytes | None = None
     _head: bytes | None = None
     """The head of an answer whose body is awaited: both go out together."""
 

@@ -31,6 +31,7 @@ from fullhouse.settings import Settings
 from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.web import docs, health
 from fullhouse.web.accounts import open_accounts
+from fullhouse.web.at_once import first_lines
 from fullhouse.web.docs import Library
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
@@ -79,7 +80,9 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     add_page_errors(api)
     _set_state(api, resources, settings, traffic)
     api.state.library = Library(lambda: build_openapi(api, operations))
-    checked = RequestLimits(HotRoutes(api), settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
+    hot = HotRoutes(api)
+    api.state.at_once = first_lines(hot.at_once)
+    checked = RequestLimits(hot, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     limited = RateLimits(checked, api.state.limits, Proxies(settings.trusted_proxies, settings.forwarded_header))
     https = resources.public_url.startswith("https://")
     return Edge(limited, api, resources.make_id, traffic, https=https, wrote=_note_writes(api))

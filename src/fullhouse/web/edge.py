@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
-from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.actor import ANONYMOUS
@@ -16,10 +15,11 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Asking, asking
 from fullhouse.infra.hot import find_header
 from fullhouse.infra.outbox import request_id
-from fullhouse.infra.telemetry import RequestLog, counter, gauge, get_log, histogram
+from fullhouse.infra.telemetry import RequestLog, gauge, get_log
 from fullhouse.infra.tracing import describe, request_span
 from fullhouse.infra.tracing import is_on as is_tracing
 from fullhouse.web.errors import Unexpected, problem_response
+from fullhouse.web.meters import METERS
 from fullhouse.web.overload import Gate, Rank, rank_of
 from fullhouse.web.paths import API_PREFIX
 from fullhouse.web.wire import FIXED, Fixed, has_wire, written
@@ -33,8 +33,6 @@ _REFUSED = 400
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
-REQUESTS = counter("http_requests", "Requests answered.", ["method", "route", "status"])
-REQUEST_SECONDS = histogram("http_request_seconds", "From the request to the end of its answer.", ["method", "route"])
 IN_FLIGHT = gauge("http_requests_in_flight", "Requests that are being answered.")
 
 _NOBODY = Asking(ANONYMOUS)
@@ -206,18 +204,10 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     route = route_of(scope)
     if is_tracing():
         describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
-    answered, took = _meters_of(method, route, status)
-    answered.inc()
-    took.observe(seconds)
+    METERS.of(method, route, status).note(seconds)
     if _requests.is_on:
         facts = _who_and_what(scope)
         _requests.write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **facts)
-
-
-@lru_cache(maxsize=4096)
-def _meters_of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Look the meters up once: methods, templates of routes and statuses are few."""
-    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)
 
 
 def _who_and_what(scope: Scope) -> dict[str, Any]:

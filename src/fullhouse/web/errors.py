@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -38,6 +39,7 @@ ERRORS_LISTED_MAX = 20
 _NAME_LENGTH_MAX = 100
 _RESERVED = frozenset({"type", "title", "status", "detail", "code", "request_id", "instance"})
 _PROBLEM_TYPE = (b"content-type", PROBLEM_TYPE.encode())
+_ID_MARK = "\0id"
 _encode = json.JSONEncoder(default=str).encode
 _log = get_log("web")
 
@@ -101,17 +103,29 @@ def status_of(error: DomainError) -> int:
 
 def problem_of(error: DomainError, scope: Scope) -> dict[str, Json]:
     """Write an error as the body of a problem: the members of RFC 9457, ``code``, ``request_id``, and its fields."""
-    status = status_of(error)
-    fields = {name: value for name, value in error.fields.items() if name not in _RESERVED}
+    told = _Told(error.code, error.title, error.detail, status_of(error))
+    return _problem(told, str(scope.get("path", "")), error.fields, request_id.get())
+
+
+class _Told(NamedTuple):
+    """What an error says of itself."""
+
+    code: str
+    title: str
+    detail: str
+    status: int
+
+
+def _problem(told: _Told, path: str, fields: Mapping[str, Json], asked: str | None) -> dict[str, Json]:
     return {
-        "type": TYPE_PREFIX + error.code,
-        "title": error.title,
-        "status": status,
-        "detail": error.detail,
-        "code": error.code,
-        "request_id": request_id.get(),
-        "instance": quote(str(scope.get("path", ""))[:500], errors="replace"),
-        **fields,
+        "type": TYPE_PREFIX + told.code,
+        "title": told.title,
+        "status": told.status,
+        "detail": told.detail,
+        "code": told.code,
+        "request_id": asked,
+        "instance": quote(path[:500], errors="replace"),
+        **{name: value for name, value in fields.items() if name not in _RESERVED},
     }
 
 
@@ -130,11 +144,23 @@ async def send_problem(send: Send, error: DomainError, scope: Scope) -> None:
     """Answer with a problem, at less cost: most people in an on-sale lose."""
     _note_unavailable(error)
     status = status_of(error)
-    headers = [
-        _PROBLEM_TYPE,
-        *((name.lower().encode(), value.encode()) for name, value in _headers_of(error, status).items()),
-    ]
-    await send_answer(send, status, _encode(problem_of(error, scope)).encode(), headers)
+    own = _headers_of(error, status)
+    headers = [_PROBLEM_TYPE, *((name.lower().encode(), value.encode()) for name, value in own.items())]
+    try:
+        before, after = _around_id(
+            _Told(error.code, error.title, error.detail, status), scope["path"], tuple(error.fields.items())
+        )
+    except TypeError:  # A field is a list.
+        body = _encode(problem_of(error, scope))
+    else:
+        body = f"{before}{_encode(request_id.get())}{after}"
+    await send_answer(send, status, body.encode(), headers)
+
+
+@lru_cache(maxsize=1_024)
+def _around_id(told: _Told, path: str, fields: tuple[tuple[str, Json], ...]) -> Sequence[str]:
+    """Write a problem once for all who hear it: what stands before the id of the request, and what after it."""
+    return _encode(_problem(told, path, dict(fields), _ID_MARK)).split(_encode(_ID_MARK), 1)
 
 
 def _headers_of(error: DomainError, status: int) -> dict[str, str]:

@@ -21,9 +21,14 @@ class HotRoutes:
         self._api = api
         self._fixed: dict[tuple[str, str], tuple[Serve, str]] = {}
         self._patterns: list[tuple[str, re.Pattern[str], Serve, str]] = []
+        self.at_once: set[tuple[str, str]] = set()
+        """Methods and paths of what the server may serve without a task."""
         for context in iter_route_contexts(api.routes):
             if isinstance(context.endpoint, HotOperation) and context.path_format is not None:
-                self._add(context.endpoint.serve, context.path_format, context.path_regex, context.methods or set())
+                methods = context.methods or set()
+                self._add(context.endpoint.serve, context.path_format, context.path_regex, methods)
+                if context.endpoint.at_once:
+                    self.at_once |= {(method, context.path_format) for method in methods}
 
     def _add(self, serve: Serve, path: str, pattern: re.Pattern[str], methods: set[str]) -> None:
         for method in methods:

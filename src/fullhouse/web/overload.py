@@ -13,6 +13,7 @@ import asyncio
 import time
 from contextlib import suppress
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from fullhouse.core.errors import Unavailable
@@ -67,6 +68,7 @@ _HOLDERS: Final = (f"{API_PREFIX}/orders", f"{API_PREFIX}/reservations/", f"{API
 _STREAM: Final = "/stream"
 
 
+@lru_cache(maxsize=4_096)
 def rank_of(path: str) -> Rank:
     """Say who somebody is by the path that they ask for, which may end in a query."""
     if not path.startswith(API_PREFIX) or path.startswith(_ALWAYS) or path.partition("?")[0].endswith(_STREAM):

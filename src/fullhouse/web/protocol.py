@@ -6,6 +6,7 @@ follows a body that was refused; and a process keeps so many connections and no 
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, cast
@@ -13,9 +14,11 @@ from typing import Any, ClassVar, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
+from fullhouse.infra.hot import FIELDS
 from fullhouse.infra.http import PROBLEM_TYPE
 from fullhouse.infra.system import make_id
 from fullhouse.web.answering import Answering
+from fullhouse.web.at_once import AtOnce, Target, read_plain
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
 from fullhouse.web.overload import Gate, Overloaded, rank_of, request_path
@@ -58,6 +61,8 @@ class WireLimits:
     answer_seconds_max: float = 60.0
     gate: Gate = field(default_factory=Gate)
     """Who is refused before anything reads what they ask for."""
+    at_once: Mapping[bytes, Target] = field(default_factory=dict[bytes, Target])
+    """The first lines of requests that are served at once."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -74,6 +79,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
+        # The request that is served at once, until it is answered; what came meanwhile; when one was answered last.
+        self._at_once: AtOnce | None = None
+        self._came = b""
+        self._answered_at = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] (the server's own narrowing)
         """Take a connection, or send it away where there are too many."""
@@ -87,13 +96,19 @@ class LimitedProtocol(HttpToolsProtocol):
         """Let go of what waits."""
         _cancel(self._head_timer)
         _cancel(self._answer_timer)
+        if self._at_once is not None:
+            self._at_once.disconnected = True
+            self._at_once.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless it is too much."""
         if self.transport.is_closing():
             return
-        if self.limits.gate.is_tight and self._refuses(data):
+        if self._at_once is not None:
+            self._keep_for_later(data)
+            return
+        if (self.limits.gate.is_tight and self._refuses(data)) or self._serves_at_once(data):
             return
         was_in_head = self._in_head
         super().data_received(data)
@@ -106,13 +121,87 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._body_bytes > self.limits.body_bytes_max + BODY_BYTES_BESIDE:
                 self.transport.abort()
 
+    def _serves_at_once(self, data: bytes) -> bool:
+        """Serve a request that is read at a glance. Return whether it was."""
+        if self._is_amid or self.root_path or self.flow.write_paused:
+            return False
+        request = read_plain(data, self.limits.at_once)
+        if request is None:
+            return False
+        _cancel(self._head_timer)
+        self._head_timer = None
+        method, path, raw_path = request.target
+        cycle = self._at_once = AtOnce(self, request.body, self._note_answered)
+        cycle.scope = scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": request.headers,
+            "state": self.app_state.copy(),
+            "method": method,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": b"",
+            "extensions": {WIRE: cycle},
+            FIELDS: request.fields,
+        }
+        cycle.begin(cast("Any", self.app)(scope, cycle.receive, cycle.send), self.loop, self.server_state)
+        return True
+
+    def _note_answered(self) -> None:
+        """Go on after a request that was served at once. The time of silence begins, without a timer for each."""
+        self.server_state.total_requests += 1
+        self._at_once = None
+        if self.transport.is_closing():
+            return
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        if self._came:
+            came, self._came = self._came, b""
+            self.flow.resume_reading()
+            self.loop.call_soon(self.data_received, came)
+
+    def _keep_for_later(self, data: bytes) -> None:
+        """Keep what comes before the answer to what came before it."""
+        self._came += data
+        if len(self._came) > HEAD_BYTES_MAX:
+            self.flow.pause_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that was silent for long enough; else look again when it may be."""
+        silent = self.loop.time() - self._answered_at
+        if self._at_once is None and silent >= self.timeout_keep_alive:
+            super().timeout_keep_alive_handler()
+            return
+        left = self.timeout_keep_alive - (0.0 if self._at_once is not None else silent)
+        self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+
+    def shutdown(self) -> None:
+        """Close the connection, after the answer that is being made."""
+        if self._at_once is None:
+            super().shutdown()
+        else:
+            self._at_once.keep_alive = False
+
+    @property
+    def _is_amid(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self._begins or not self._in_head or bool(self.cycle and not self.cycle.response_complete)
+
     def _refuses(self, data: bytes) -> bool:
         """Tell a whole request to come back later, without the cost of reading it. Return whether it was told so.
 
         Behind the parser a refusal costs nearly as much as an answer, and there are the most of them when there is
         the least to give.
         """
-        if self._begins or not self._in_head or (self.cycle and not self.cycle.response_complete):
+        if self._is_amid:
             return False
         path = request_path(data)
         gate = self.limits.gate
@@ -186,7 +275,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: DomainError) -> None:
         """Answer and close. In the middle of another answer there is no place for one, so that it just ends."""
-        if self.cycle and not self.cycle.response_complete:
+        if self._at_once is not None or (self.cycle and not self.cycle.response_complete):
             self.transport.abort()
             return
         self.transport.write(_written(error, is_https=self.limits.is_https))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
 from fullhouse.infra.hot import find_header
 from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
-from fullhouse.web.wire import has_whole_body
+from fullhouse.web.wire import has_whole_body, small_body
 
 BODY_SECONDS_MAX = 30
 URL_BYTES_MAX = 8_192
@@ -59,6 +59,10 @@ class RequestLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, or refuse it."""
         if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        small = small_body(scope)
+        if small is not None and len(small) <= self._bytes_max and _bracket_count(small) <= JSON_DEPTH_MAX:
             await self._app(scope, receive, send)
             return
         bytes_max = self._limit(scope["path"])
@@ -130,7 +134,7 @@ async def _read(receive: Receive, bytes_max: int) -> Message:
 
 def _check_depth(body: bytes) -> None:
     """Refuse deep nesting, without recursion: the brackets are kept, and pairs of them go layer by layer."""
-    if body.count(b"[") + body.count(b"{") <= JSON_DEPTH_MAX:
+    if _bracket_count(body) <= JSON_DEPTH_MAX:
         return
     brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _ALL_BUT_BRACKETS)
     for _ in range(JSON_DEPTH_MAX):
@@ -138,6 +142,10 @@ def _check_depth(body: bytes) -> None:
     # What is left has more layers, or has brackets without their pairs; few of those are for the parser to refuse.
     if b"[]" in brackets or brackets.count(b"[") > JSON_DEPTH_MAX:
         raise JsonTooDeep(depth_max=JSON_DEPTH_MAX)
+
+
+def _bracket_count(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
 
 
 def _check_size(size: int, bytes_max: int) -> None:

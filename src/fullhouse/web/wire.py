@@ -18,6 +18,8 @@ class _Coming(Protocol):
     """A request as the server has it."""
 
     more_body: bool
+    whole: bytes | None
+    """The body, if it came with its head in a few bytes; the head is small, too, and in the plainest form."""
 
 
 class Fixed(NamedTuple):
@@ -36,6 +38,13 @@ def has_wire(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes 
     """Say whether a request came over the wire that is here."""
     extensions = scope.get("extensions")
     return extensions is not None and WIRE in extensions
+
+
+def small_body(scope: Any) -> bytes | None:  # noqa: ANN401 (a scope, as any server makes it)
+    """Return the body of a request that came whole and is small, head and all; None where that is not known."""
+    extensions = scope.get("extensions")
+    wire: _Coming | None = None if extensions is None else extensions.get(WIRE)
+    return None if wire is None else wire.whole
 
 
 def has_whole_body(scope: Any) -> bool:  # noqa: ANN401 (a scope, as any server makes it)

@@ -1,0 +1,189 @@
+"""Requests that are served at once: read at a glance, and begun before the event loop does anything else.
+
+A request that came whole, in the plainest form, needs no parser that could wait for more of it; and one that is decided
+in memory, or by a batch that it joins, needs no task. Whatever is not plain at a glance is left to the parser, and is
+served by the same app.
+"""
+
+import asyncio
+import re
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from contextvars import Context, copy_context
+from types import coroutine
+from typing import Any, Final, NamedTuple, cast
+
+from uvicorn.server import ServerState
+
+from fullhouse.infra.telemetry import get_log
+from fullhouse.web.answering import Answering
+
+PLAIN_BYTES_MAX: Final = 16_384
+
+_FIELDS: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
+_FIELD: Final = re.compile(rb"([^:]+):([^\r]*)\r\n")
+_NOT_PLAIN: Final = frozenset({b"connection", b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+_LENGTH_DIGITS_MAX: Final = 5
+_FIELDS_MAX: Final = 64
+
+_log = get_log("web")
+
+
+class Target(NamedTuple):
+    """What the first line of a request asks for."""
+
+    method: str
+    path: str
+    raw_path: bytes
+
+
+class Plain(NamedTuple):
+    """A whole request; ``fields`` are its header fields by name, of which each stands once."""
+
+    target: Target
+    headers: list[tuple[bytes, bytes]]
+    fields: dict[bytes, bytes]
+    body: bytes
+
+
+def first_lines(operations: Iterable[tuple[str, str]]) -> Mapping[bytes, Target]:
+    """Return the first line of a request for each operation, given as method and path."""
+    return {f"{method} {path} HTTP/1.1".encode(): Target(method, path, path.encode()) for method, path in operations}
+
+
+def read_plain(data: bytes, known: Mapping[bytes, Target]) -> Plain | None:
+    """Read a request with one of the known first lines, if that is all that these bytes are; else None."""
+    line_end = data.find(b"\r\n")
+    target = known.get(data[:line_end])
+    if target is None or len(data) > PLAIN_BYTES_MAX:
+        return None
+    end = data.find(b"\r\n\r\n", line_end) + 2
+    head = data[line_end + 2 : end]
+    if not _FIELDS.fullmatch(head):
+        return None
+    headers = [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(head)]
+    fields = dict(headers)
+    if len(fields) != len(headers) or len(fields) > _FIELDS_MAX or not _NOT_PLAIN.isdisjoint(fields):
+        return None
+    body, length = data[end + 2 :], fields.get(b"content-length", b"")
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX or int(length) != len(body):
+        return None
+    return Plain(target, headers, fields, body)
+
+
+class _Unheard:
+    """In place of an event for which nobody waits yet, and mostly never does."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_UNHEARD: Final = _Unheard()
+
+
+class AtOnce(Answering):
+    """A request that was read whole, and its answer on the wire."""
+
+    # What the server sets up for each request, and is the same for all of these.
+    waiting_for_100_continue = False
+    disconnected = False
+    keep_alive = True
+    more_body = False
+    response_started = False
+    response_complete = False
+    chunked_encoding = None
+    expected_content_length = 0
+    access_log = False
+    message_event: Any
+
+    def __init__(self, protocol: Any, body: bytes, on_response: Callable[[], None]) -> None:  # noqa: ANN401 (the server's own)
+        """Take the body, and the connection for the answer. The scope follows."""
+        self.scope: Any = None
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.default_headers = protocol.server_state.default_headers
+        self.on_response = on_response
+        self.message_event = _UNHEARD
+        self.body = bytearray()
+        self.whole = body
+        self._is_read = False
+
+    async def receive(self) -> Any:  # noqa: ANN401 (as the server has it)
+        """Return the body; after that, that the client has gone, once it has."""
+        if not self._is_read:
+            self._is_read = True
+            return {"type": "http.request", "body": self.whole, "more_body": False}
+        if self.message_event is _UNHEARD:
+            self.message_event = asyncio.Event()
+        return await super().receive()
+
+    def begin(self, serving: Coroutine[Any, Any, None], loop: AbstractEventLoop, state: ServerState) -> None:
+        """Let the app serve it, here and now as far as that goes."""
+        _Run(self, serving, loop, state).step()
+
+    def end(self, error: BaseException | None) -> None:
+        """Take note that the app has done its part, or failed at it: then nobody knows what of the answer is out."""
+        if error is not None or not (self.response_complete or self.disconnected):
+            _log.error("unexpected", exc_info=error)
+            self.transport.close()
+
+
+class _Run:
+    """The app at work on one request: without a task, as long as it waits for nothing but futures."""
+
+    __slots__ = ("_context", "_cycle", "_loop", "_serving", "_state")
+
+    def __init__(
+        self, cycle: AtOnce, serving: Coroutine[Any, Any, None], loop: AbstractEventLoop, state: ServerState
+    ) -> None:
+        self._cycle = cycle
+        self._serving = serving
+        self._loop = loop
+        self._state = state
+        self._context: Context = copy_context()
+
+    def step(self) -> None:
+        self._context.run(self._step)
+
+    def _step(self, _done: "asyncio.Future[Any] | None" = None) -> None:
+        try:
+            awaited = self._serving.send(None)
+        except StopIteration:
+            self._cycle.end(None)
+        except BaseException as error:  # noqa: BLE001 (as the server does: the connection ends, the process goes on)
+            self._cycle.end(error)
+        else:
+            if isinstance(awaited, asyncio.Future):
+                future = cast("asyncio.Future[Any]", awaited)
+                # As a task says that it has heard what it has to wait for.
+                future._asyncio_future_blocking = False  # noqa: SLF001 (the protocol of who drives coroutines)
+                future.add_done_callback(self._step, context=self._context)
+            else:
+                task = self._loop.create_task(self._go_on(awaited), context=self._context)
+                self._state.tasks.add(task)
+                task.add_done_callback(self._state.tasks.discard)
+
+    async def _go_on(self, awaited: object) -> None:
+        try:
+            await _rest(self._serving, awaited)
+        except BaseException as error:
+            self._cycle.end(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            self._cycle.end(None)
+
+
+@coroutine
+def _rest(begun: Coroutine[Any, Any, None], awaited: object) -> Generator[object, object, None]:
+    """Go on with what has begun elsewhere and waits for something."""
+    while True:
+        try:
+            try:
+                told = yield awaited
+            except BaseException as error:  # noqa: BLE001 (handed on to where it belongs)
+                awaited = begun.throw(error)
+            else:
+                awaited = begun.send(told)
+        except StopIteration:
+            return
