@@ -234,13 +234,12 @@ async def post_reservation(scope: Scope, receive: Receive, send: Send) -> None:
         await count_guess(scope)
     box_office: BoxOffice = app_state(scope).box_office
     try:
-        placed = await box_office.place_reservation(
-            wanted.session_id, wanted.items, key, wanted.fingerprint, wanted.code
-        )
+        session_id, items, fingerprint, code = wanted
+        placed = await box_office.place_reservation(session_id, items, key, fingerprint, code)
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
-    headers = (JSON_TYPE, REPLAYED) if placed.replayed else (JSON_TYPE,)
-    await send_answer(send, 201, _encoder.encode_placed(placed.reservation, placed.token), headers)
+    body = _encoder.encode_placed(placed.reservation, placed.token)
+    await send_answer(send, 201, body, (JSON_TYPE, REPLAYED) if placed.replayed else (JSON_TYPE,))
 
 
 class _Wanted(NamedTuple):

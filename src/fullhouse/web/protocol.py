@@ -5,25 +5,21 @@ follows a body that was refused; and a process keeps so many connections and no 
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.hot import FIELDS
-from fullhouse.infra.http import PROBLEM_TYPE
-from fullhouse.infra.system import make_id
 from fullhouse.web.answering import Answering
 from fullhouse.web.at_once import AtOnce, Target, read_plain
-from fullhouse.web.edge import security_headers
-from fullhouse.web.errors import HeadersTooLarge, problem_of, status_of
-from fullhouse.web.overload import Gate, Overloaded, rank_of, request_path
+from fullhouse.web.errors import HeadersTooLarge
+from fullhouse.web.overload import Gate, rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 from fullhouse.web.wire import WIRE
+from fullhouse.web.wire_refusals import write_overloaded, write_refusal
 
 HEAD_BYTES_MAX = 65_536
 """Of a head that has not ended; one that has is measured more closely where it can be answered well."""
@@ -211,7 +207,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_timer = None
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.transport.write(_overloaded(gate.refuse(), is_https=self.limits.is_https))
+        self.transport.write(write_overloaded(gate.refuse(), is_https=self.limits.is_https))
         return True
 
     def _measure_head(self, size: int) -> None:
@@ -278,7 +274,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._at_once is not None or (self.cycle and not self.cycle.response_complete):
             self.transport.abort()
             return
-        self.transport.write(_written(error, is_https=self.limits.is_https))
+        self.transport.write(write_refusal(error, is_https=self.limits.is_https))
         self.transport.close()
 
 
@@ -294,35 +290,3 @@ def protocol_with(wire_limits: WireLimits) -> type[asyncio.Protocol]:
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
-
-
-def _written(error: DomainError, *, is_https: bool, request_id: str = "", ends: bool = True) -> bytes:
-    """Write a refusal as it goes over the wire, with what every answer has. ``ends``: the connection with it."""
-    request_id = request_id or str(make_id())
-    body = json.dumps({**problem_of(error, {"path": ""}), "request_id": request_id}).encode()
-    retry_after = error.fields.get("retry_after_seconds")
-    headers = [
-        (b"content-type", PROBLEM_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        *([(b"connection", b"close")] if ends else ()),
-        (b"x-request-id", request_id.encode()),
-        *([(b"retry-after", str(retry_after).encode())] if retry_after else ()),
-        *security_headers(https=is_https),
-    ]
-    lines = [b"HTTP/1.1 %d Refused" % status_of(error), *(b"%b: %b" % header for header in headers), b"", body]
-    return b"\r\n".join(lines)
-
-
-def _overloaded(refused: Overloaded, *, is_https: bool) -> bytes:
-    """Write that there are too many, from an answer that was written before; only its id is new."""
-    seconds = cast("int", refused.fields["retry_after_seconds"])
-    return _before(seconds, is_https).replace(_ID, str(make_id()).encode())
-
-
-_ID = b"00000000-0000-0000-0000-000000000000"
-
-
-@lru_cache
-def _before(retry_after_seconds: int, is_https: bool) -> bytes:
-    error = Overloaded(retry_after_seconds=retry_after_seconds)
-    return _written(error, is_https=is_https, request_id=_ID.decode(), ends=False)
