@@ -22,9 +22,9 @@ def test_no_offer_is_below_its_bound(
     room = room_of(drawn.seat_map)
     free = FreeSeats(room, drawn.free)
     pool = pool_for(room, categories, None)
+    lanes = sorted(pool.lanes)
     for finder in (Together(free, pool, count), Split(free, pool, LaneFacts(free, pool), count)):
-        for lane in pool.lanes:
-            bound = finder.bound(lane)
+        for lane, bound in zip(lanes, finder.bounds(lanes), strict=True):
             offer = None if bound is None else finder.offer(lane, bound)
             if isinstance(finder, Split) and bound is None:
                 assert finder.offer(lane, 0) is None
@@ -48,6 +48,8 @@ def test_facts_follow_the_seats(lines: list[str], changes: list[list[int]]) -> N
         facts.catch_up()
         fresh = LaneFacts(free, pool)
         assert (facts.longest, facts.free_count) == (fresh.longest, fresh.free_count)
+        assert (facts.seats, facts.free_in_lane) == (fresh.seats, fresh.free_in_lane)
+        assert facts.free_in_section == [facts.free_count] == [sum(facts.free_in_lane)]
         for count in range(1, 13):
             fits = any(run >= count for run in facts.longest)
             assert facts.fits(count) is fits

@@ -16,7 +16,7 @@ from typing import Final
 from fullhouse.seating.choosing.accessible_party import choose_accessible
 from fullhouse.seating.choosing.finders import Nearest, Split, Together
 from fullhouse.seating.choosing.free_seats import FreeSeats
-from fullhouse.seating.choosing.gathering import Anchor, gather
+from fullhouse.seating.choosing.gathering import Anchor, Left, gather
 from fullhouse.seating.choosing.lane_facts import LaneFacts
 from fullhouse.seating.choosing.lane_heap import LaneHeap, Offer, Part
 from fullhouse.seating.choosing.pool import Pool, pool_for
@@ -104,13 +104,14 @@ class SeatChooser:
             return None
         heap = self._seeds.get(pool)
         if heap is None:
-            heap = self._seeds[pool] = LaneHeap(self._free, pool.lanes, Nearest(self._free, pool, facts))
+            heap = self._seeds[pool] = LaneHeap(self._free, pool.lanes, Nearest(self._room, facts))
         seed = heap.best()
         if seed is None:
             return None
         lane, position, _ = seed.parts[0]
         row = self._room.lanes[lane]
-        return gather(self._room, self._free.lanes, pool, count, Anchor(lane, row.xs[position], row.ys[position]))
+        left = Left(self._free.lanes, facts.seats, facts.free_in_section)
+        return gather(self._room, left, count, Anchor(lane, row.xs[position], row.ys[position]))
 
     def _pool(self, wish: SeatWish) -> Pool:
         """Return the seats that a wish allows, worked out once."""

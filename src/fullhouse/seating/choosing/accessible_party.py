@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fullhouse.seating.choosing.free_seats import FreeSeats
-from fullhouse.seating.choosing.gathering import Anchor, gather
+from fullhouse.seating.choosing.gathering import Anchor, Left, gather
 from fullhouse.seating.choosing.pool import Pool
 from fullhouse.seating.choosing.room import COST_PER_PITCH, Room
 from fullhouse.seating.choosing.windows import bits, square_distance
@@ -51,9 +51,9 @@ def choose_accessible(free: FreeSeats, pool: Pool, count: int, wish: SeatWish) -
     row = room.lanes[first.lane]
     anchor = Anchor(first.lane, row.xs[first.position], row.ys[first.position])
     rest = count - len(seats)
-    parts = gather(room, _without(free, reserved), pool, rest, anchor)
+    parts = gather(room, _without(free, pool, reserved), rest, anchor)
     if parts is None:
-        parts = gather(room, _without(free, set(companions)), pool, rest, anchor)
+        parts = gather(room, _without(free, pool, set(companions)), rest, anchor)
     if parts is None:
         return None
     return [*seats, *(seat for lane, start, size in parts for seat in room.lanes[lane].seats[start : start + size])]
@@ -115,10 +115,15 @@ def _seat_companions(spots: list[_Spot], count: int) -> list[int]:
     return list(found)
 
 
-def _without(free: FreeSeats, seats: set[int]) -> list[int]:
-    """Return the free seats by lane, without some."""
+def _without(free: FreeSeats, pool: Pool, seats: set[int]) -> Left:
+    """Return the seats that are left without some."""
+    room = free.room
     lanes = free.lanes.copy()
     for seat in seats:
-        lane, bit = free.room.where[seat]
+        lane, bit = room.where[seat]
         lanes[lane] &= ~bit
-    return lanes
+    eligible = [seats & allowed for seats, allowed in zip(lanes, pool.ordinary, strict=True)]
+    in_section = [0] * len(room.lanes_of_section)
+    for lane in pool.lanes:
+        in_section[room.lanes[lane].section] += eligible[lane].bit_count()
+    return Left(lanes, eligible, in_section)

@@ -1,18 +1,22 @@
 """Finds seats side by side in one row, and for parties that no row can hold two groups, in one row or in two."""
 
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from math import hypot
 from typing import Final
 
 from fullhouse.seating.choosing.free_seats import FreeSeats
 from fullhouse.seating.choosing.lane_facts import LaneFacts
 from fullhouse.seating.choosing.lane_heap import Offer, Part
-from fullhouse.seating.choosing.pool import Pool
-from fullhouse.seating.choosing.room import COST_PER_PITCH, Lane
+from fullhouse.seating.choosing.pool import Pool, ideal_starts
+from fullhouse.seating.choosing.room import COST_PER_PITCH, Lane, Room
 from fullhouse.seating.choosing.windows import (
     Window,
     best_window,
+    cheapest_start,
     closest_start,
     fewest_orphans,
+    shifts_for,
     window_starts,
 )
 
@@ -20,6 +24,7 @@ COST_BITS: Final = 44
 """A thousand seats at the highest cost fit below."""
 GRADES: Final = 16
 _GRADES_PER_LONELY: Final = 5
+_SIZES_KEPT: Final = 4_096
 
 
 def offer_key(rank: int, grade: int, cost: int) -> int:
@@ -38,18 +43,28 @@ class Together:
         self._free = free.lanes
         self._allowed = pool.ordinary
         self._count = count
-        self._ideal = {lane: self._rows[lane].ideal_start(count) for lane in pool.lanes}
-        self._starts: dict[int, int] = {}
+        self._shifts = shifts_for(count)
+        self._ideal = ideal_starts(free.room, pool, count)
+        self._starts = [0] * len(self._rows)
 
-    def bound(self, lane: int) -> int | None:
-        """Find the best window of a lane and return its key."""
-        free = self._free[lane]
-        row = self._rows[lane]
-        window = best_window(row, free, free & self._allowed[lane], self._count, self._ideal[lane])
-        if window is None:
-            return None
-        self._starts[lane] = window.start
-        return offer_key(row.rank, window.orphans, window.cost)
+    def bounds(self, lanes: Collection[int]) -> Iterable[int | None]:
+        """Find the best window of each lane and return its key."""
+        free, allowed, shifts = self._free, self._allowed, self._shifts
+        keys: list[int | None] = []
+        for lane in lanes:
+            starts = free[lane] & allowed[lane]
+            # As in window_starts, without a call for each lane: in a full house few have a window.
+            for shift in shifts:
+                starts &= starts >> shift
+            keys.append(self._key(lane, starts) if starts else None)
+        return keys
+
+    def _key(self, lane: int, starts: int) -> int:
+        """Find the best of some windows of a lane and return its key."""
+        row, count = self._rows[lane], self._count
+        orphans, starts = fewest_orphans(self._free[lane], starts, count)
+        start = self._starts[lane] = cheapest_start(row, starts, count, self._ideal[lane])
+        return offer_key(row.rank, orphans, row.sums[start + count] - row.sums[start])
 
     def offer(self, lane: int, key: int) -> Offer:
         """Return the window that was found."""
@@ -61,25 +76,25 @@ class Nearest:
 
     looks_ahead = False
 
-    def __init__(self, free: FreeSeats, pool: Pool, facts: LaneFacts) -> None:
+    def __init__(self, room: Room, facts: LaneFacts) -> None:
         """Work on facts that whoever asks has seen to."""
-        self._rows = free.room.lanes
-        self._free = free.lanes
-        self._allowed = pool.ordinary
-        self._longest = facts.longest
-        self._nearest_cost = facts.nearest
+        self._rows = room.lanes
+        self._facts = facts
 
-    def bound(self, lane: int) -> int | None:
-        """Return the key of the lane's nearest seat, or less."""
-        return offer_key(self._rows[lane].rank, 0, self._nearest_cost[lane]) if self._longest[lane] else None
+    def bounds(self, lanes: Collection[int]) -> Iterable[int | None]:
+        """Return the key of each lane's nearest seat, or less."""
+        rows, seats, nearest = self._rows, self._facts.seats, self._facts.nearest
+        return [offer_key(rows[lane].rank, 0, nearest[lane]) if seats[lane] else None for lane in lanes]
 
     def offer(self, lane: int, key: int) -> Offer | None:
         """Return the lane's nearest seat."""
         del key
+        seats = self._facts.seats[lane]
+        if not seats:
+            return None
         row = self._rows[lane]
-        # As if nothing were free around it, no seat is ever left alone.
-        window = best_window(row, 0, self._free[lane] & self._allowed[lane], 1, row.ideal_start(1))
-        return None if window is None else Offer(offer_key(row.rank, 0, window.cost), ((lane, window.start, 1),))
+        start = cheapest_start(row, seats, 1, self._facts.ideal[lane])
+        return Offer(offer_key(row.rank, 0, row.sums[start + 1] - row.sums[start]), ((lane, start, 1),))
 
 
 class Split:
@@ -92,29 +107,33 @@ class Split:
         self._room = free.room
         self._free = free.lanes
         self._allowed = pool.ordinary
+        self._facts = facts
         self._longest = facts.longest
-        self._nearest_cost = facts.nearest
         self._after = free.room.after
         self._count = count
         self._ideal: dict[tuple[int, int], int] = {}
         # Of three people in two groups one is alone, whatever is free.
         self._grade_min = _GRADES_PER_LONELY if count == 3 else 0
 
-    def bound(self, lane: int) -> int | None:
+    def bounds(self, lanes: Collection[int]) -> Iterable[int | None]:
         """Return what two groups cannot cost less than: every seat at the price of the nearest free one."""
-        longest = self._longest
-        run = longest[lane]
-        if not run:
-            return None
-        nearest = self._nearest_cost
-        cost = cheapest = nearest[lane]
-        after = self._after[lane]
-        run_after = longest[after] if after else 0
-        if run_after and nearest[after] < cost:
-            cheapest = nearest[after]
-        if run + (max(run, run_after)) < self._count:
-            return None
-        return offer_key(self._room.lanes[lane].rank, self._grade_min, cost + (self._count - 1) * cheapest)
+        longest, afters, count = self._longest, self._after, self._count
+        free_in_lane, nearest = self._facts.free_in_lane, self._facts.nearest
+        keys: list[int | None] = []
+        for lane in lanes:
+            run = longest[lane]
+            after = afters[lane]
+            run_after = longest[after] if run and after else 0
+            if run_after and run + run_after >= count:
+                cheapest = min(nearest[lane], nearest[after])
+            elif run + run >= count and free_in_lane[lane] >= count:
+                cheapest = nearest[lane]
+            else:
+                keys.append(None)
+                continue
+            cost = nearest[lane] + (count - 1) * cheapest
+            keys.append(offer_key(self._room.lanes[lane].rank, self._grade_min, cost))
+        return keys
 
     def offer(self, lane: int, key: int) -> Offer | None:
         """Return the best split over a lane alone, or over it and the next lane of its section."""
@@ -122,16 +141,17 @@ class Split:
         count = self._count
         longest = self._longest[lane]
         best: Offer | None = None
-        if 2 * longest >= count:
-            for first in self._sizes(count, longest, longest):
+        if 2 * longest >= count and self._facts.free_in_lane[lane] >= count:
+            sizes = sizes_for(count, max(1, count - longest), min(count - 1, longest))
+            for first in sizes:
                 best = self._better(best, self._pair((lane, first), (lane, count - first)))
-            if best is None:
+            if best is None and longest not in sizes:
                 # The second group may only fit if the first fills the longest run.
                 best = self._pair((lane, longest), (lane, count - longest))
         after = self._after[lane]
         longest_after = self._longest[after] if after else 0
         if longest_after and longest + longest_after >= count:
-            for first in self._sizes(count, longest, longest_after):
+            for first in sizes_for(count, max(1, count - longest_after), min(count - 1, longest)):
                 best = self._better(best, self._pair((lane, first), (after, count - first)))
         return best
 
@@ -141,18 +161,6 @@ class Split:
         if one is None or other is None:
             return other if one is None else one
         return other if other.key < one.key else one
-
-    @staticmethod
-    def _sizes(count: int, longest: int, longest_after: int) -> set[int]:
-        """Return up to four sizes for the first group: in halves, and as uneven as can be without a lonely one."""
-        low = max(1, count - longest_after)
-        high = min(count - 1, longest)
-        if low == 1 and high > 1:
-            low = 2
-        if high == count - 1 and high > low:
-            high -= 1
-        half = count // 2
-        return {low, high, min(max(half, low), high), min(max(count - half, low), high)}
 
     def _pair(self, one: tuple[int, int], other: tuple[int, int]) -> Offer | None:
         """Place the first group (lane, size) nearest to the best place, the second nearest to the first."""
@@ -196,6 +204,20 @@ class Split:
         if start is None:
             start = self._ideal[lane, size] = self._room.lanes[lane].ideal_start(size)
         return start
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def sizes_for(count: int, low: int, high: int) -> tuple[int, ...]:
+    """Return up to four sizes from low to high for the first group of a party.
+
+    In halves, and as uneven as can be without a lonely one.
+    """
+    if low == 1 and high > 1:
+        low = 2
+    if high == count - 1 and high > low:
+        high -= 1
+    half = count // 2
+    return tuple({low, high, min(max(half, low), high), min(max(count - half, low), high)})
 
 
 def _apart(lane: Lane, position: int, other: Lane, position_2: int, pitch: float) -> int:

@@ -15,7 +15,8 @@ class FreeSeats:
         """Begin with the indexes of the free seats."""
         self.room = room
         self.lanes = [0] * len(room.lanes)
-        self._forgotten = 0
+        self.log_end = 0
+        """Where reading the log goes on next time."""
         self._changed: list[int] = []
         self.give_back(free)
 
@@ -27,35 +28,34 @@ class FreeSeats:
     def take(self, seats: Iterable[int]) -> None:
         """Note that seats are no longer free. Those that were not free stay so."""
         lanes, where = self.lanes, self.room.where
+        changed: list[int] = []
         for seat in seats:
             lane, bit = where[seat]
             if lanes[lane] & bit:
                 lanes[lane] ^= bit
-                self._note(lane)
+                changed.append(lane)
+        self._log(changed)
 
     def give_back(self, seats: Iterable[int]) -> None:
         """Note that seats are free again. Those that were free stay so."""
         lanes, where = self.lanes, self.room.where
+        changed: list[int] = []
         for seat in seats:
             lane, bit = where[seat]
             if not lanes[lane] & bit:
                 lanes[lane] |= bit
-                self._note(lane)
-
-    @property
-    def log_end(self) -> int:
-        """Where reading the log goes on next time."""
-        return self._forgotten + len(self._changed)
+                changed.append(lane)
+        self._log(changed)
 
     def changed_since(self, log_end: int) -> set[int] | None:
         """Return the lanes that changed since the log ended there, or None where that is forgotten."""
-        return set(self._changed[log_end - self._forgotten :]) if log_end >= self._forgotten else None
-
-    def _note(self, lane: int) -> None:
-        """Log a change. Beyond its bound the older half of the log is forgotten."""
+        new = self.log_end - log_end
         changed = self._changed
-        changed.append(lane)
-        if len(changed) > _LOG_MAX:
-            half = len(changed) // 2
-            del changed[:half]
-            self._forgotten += half
+        return set(changed[len(changed) - new :]) if new <= len(changed) else None
+
+    def _log(self, changed: list[int]) -> None:
+        """Log changes. Beyond its bound the log forgets all but the last half of what it may hold."""
+        self.log_end += len(changed)
+        self._changed += changed
+        if len(self._changed) > _LOG_MAX:
+            del self._changed[: -_LOG_MAX // 2]

@@ -1,21 +1,18 @@
 """A party that not even two groups can hold: whatever is free near one place, in runs as long as they come."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import hypot
-from typing import Final
+from typing import Final, NamedTuple
 
 from fullhouse.seating.choosing.lane_heap import Part
-from fullhouse.seating.choosing.pool import Pool
 from fullhouse.seating.choosing.room import NO_SEAT, Lane, Room
-from fullhouse.seating.choosing.windows import closest_start, fewest_orphans, runs, square_distance, window_starts
+from fullhouse.seating.choosing.windows import bits, closest_start, fewest_orphans, runs, square_distance, window_starts
 
 _SECTIONS_KEPT: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """Where a party gathers: a seat's lane and point."""
 
     lane: int
@@ -23,7 +20,18 @@ class Anchor:
     y: float
 
 
-def gather(room: Room, free: list[int], pool: Pool, count: int, anchor: Anchor) -> list[Part] | None:
+class Left(NamedTuple):
+    """The seats that are left, a bit for each by lane: ``free`` ones, those of them that are ``eligible``.
+
+    ``in_section`` counts the eligible ones of each section.
+    """
+
+    free: Sequence[int]
+    eligible: Sequence[int]
+    in_section: Sequence[int]
+
+
+def gather(room: Room, left: Left, count: int, anchor: Anchor) -> list[Part] | None:
     """Return ``count`` eligible ordinary seats around an anchor, nearest runs first. None if fewer are left.
 
     Rows beside the anchor's are added until they hold enough; then the rest of its section; then other sections,
@@ -33,13 +41,15 @@ def gather(room: Room, free: list[int], pool: Pool, count: int, anchor: Anchor) 
     need = count
     home = room.lanes[anchor.lane].section
     for section in sections_near(room, home):
-        if section not in pool.sections:
+        seats = left.in_section[section]
+        if not seats:
             continue
-        lanes = _enough_lanes(free, pool, need, room.lanes_of_section[section], anchor.lane)
-        for part in _nearest_runs(room, free, pool, need, lanes, anchor):
-            parts.append(part)
-            need -= part[2]
-        if need == 0:
+        lanes: Iterable[int] = room.lanes_of_section[section]
+        if section == home and seats >= 2 * need:
+            lanes = _enough_lanes(left.eligible, need, room.lanes_of_section[section], anchor.lane)
+        parts += _nearest_runs(room, left, need, lanes, anchor)
+        need -= seats
+        if need <= 0:
             return parts
     return None
 
@@ -63,26 +73,29 @@ def _middle(room: Room, lanes: range) -> tuple[float, float]:
     return row.xs[at], row.ys[at]
 
 
-def _nearest_runs(
-    room: Room, free: list[int], pool: Pool, need: int, lanes: Iterable[int], anchor: Anchor
-) -> list[Part]:
+def _nearest_runs(room: Room, left: Left, need: int, lanes: Iterable[int], anchor: Anchor) -> list[Part]:
     """Return up to ``need`` seats of some lanes, nearest runs first."""
     found: list[tuple[float, int, int, int, int]] = []
-    allowed = pool.ordinary
+    eligible = left.eligible
+    _, x, y = anchor
     for lane in lanes:
-        seats = free[lane] & allowed[lane]
+        seats = eligible[lane]
         if not seats:
             continue
         row = room.lanes[lane]
-        for start, length in runs(seats):
-            distance, near = _nearest_seat(row, start, length, anchor)
-            found.append((distance, lane, start, length, near))
+        if seats & (seats >> 1):
+            for start, length in runs(seats):
+                distance, near = _nearest_seat(row, start, length, anchor)
+                found.append((distance, lane, start, length, near))
+        else:
+            # Single seats only, as nearly everywhere in a full house.
+            found += [(square_distance(row, at, x, y), lane, at, 1, at) for at in bits(seats)]
     found.sort()
     parts: list[Part] = []
     for _, lane, start, length, near in found:
         size = min(length, need)
         if size < length:
-            start = _trimmed(free[lane], start, length, size, near)  # noqa: PLW2901
+            start = _trimmed(left.free[lane], start, length, size, near)  # noqa: PLW2901
         parts.append((lane, start, size))
         need -= size
         if need == 0:
@@ -97,22 +110,20 @@ def _nearest_seat(row: Lane, start: int, length: int, anchor: Anchor) -> tuple[f
     return min((square_distance(row, at, anchor.x, anchor.y), at) for at in range(start, start + length))
 
 
-def _enough_lanes(free: list[int], pool: Pool, need: int, section: range, lane: int) -> Iterable[int]:
-    """Return the lane and its neighbours on both sides until they hold twice the seats, or the whole section.
+def _enough_lanes(eligible: Sequence[int], need: int, section: range, lane: int) -> Iterable[int]:
+    """Return the lane and its neighbours on both sides until they hold twice the seats, as the section does.
 
     Twice, because the first seats found may lie at the far end of a row.
     """
-    if lane not in section:
-        return section
     low = high = lane
-    seats = (free[lane] & pool.ordinary[lane]).bit_count()
+    seats = eligible[lane].bit_count()
     while seats < 2 * need and (low > section.start or high + 1 < section.stop):
         if low > section.start:
             low -= 1
-            seats += (free[low] & pool.ordinary[low]).bit_count()
+            seats += eligible[low].bit_count()
         if high + 1 < section.stop:
             high += 1
-            seats += (free[high] & pool.ordinary[high]).bit_count()
+            seats += eligible[high].bit_count()
     return range(low, high + 1)
 
 

@@ -4,13 +4,14 @@ Nobody is told when seats change: each heap reads what is new to it in the log o
 taking a seat costs the same however many sizes and ticket types are on sale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final, NamedTuple, Protocol
 
 from fullhouse.seating.choosing.free_seats import FreeSeats
 
 _ENTRIES_PER_LANE_MAX: Final = 8
+_NO_ENTRY: Final = -1
 
 Part = tuple[int, int, int]
 """Seats side by side: lane, first position, how many."""
@@ -29,8 +30,8 @@ class Finder(Protocol):
     looks_ahead: bool
     """Whether an offer depends on the next lane too."""
 
-    def bound(self, lane: int) -> int | None:
-        """Return a key that the lane's offer cannot be below, quickly; None where it surely has no offer."""
+    def bounds(self, lanes: Collection[int]) -> Iterable[int | None]:
+        """Return for each lane a key that its offer cannot be below, quickly; None where it surely has no offer."""
         ...
 
     def offer(self, lane: int, key: int) -> Offer | None:
@@ -41,13 +42,14 @@ class Finder(Protocol):
 class LaneHeap:
     """The best offer over some lanes. Bounds order the heap; only a lane that comes to its top is asked for more."""
 
-    def __init__(self, free: FreeSeats, lanes: Sequence[int], finder: Finder) -> None:
+    def __init__(self, free: FreeSeats, lanes: frozenset[int], finder: Finder) -> None:
         """Order all lanes by their bounds."""
         self._free = free
-        self._members = frozenset(lanes)
+        self._members = lanes
         self._finder = finder
-        self._stride = len(free.lanes)
-        self._keys: dict[int, int | None] = {}
+        # An entry is a key with its lane in the lowest bits: of equal keys the lower lane comes first.
+        self._lane_bits = len(free.lanes).bit_length()
+        self._entries = [_NO_ENTRY] * len(free.lanes)
         self._offers: dict[int, Offer] = {}
         self._heap: list[int] = []
         self._log_end = 0
@@ -60,23 +62,26 @@ class LaneHeap:
         if self._log_end != self._free.log_end:
             self._catch_up()
         self.is_dry = False
-        heap, keys, offers, stride = self._heap, self._keys, self._offers, self._stride
+        heap, entries, offers, lane_bits = self._heap, self._entries, self._offers, self._lane_bits
+        lane_mask = (1 << lane_bits) - 1
         while heap:
-            key, lane = divmod(heap[0], stride)
-            if keys[lane] != key:
+            entry = heap[0]
+            lane = entry & lane_mask
+            if entries[lane] != entry:
                 heappop(heap)
                 continue
             known = offers.get(lane)
             if known is not None:
                 return known
-            offer = self._finder.offer(lane, key)
+            offer = self._finder.offer(lane, entry >> lane_bits)
             if offer is None:
-                keys[lane] = None
+                entries[lane] = _NO_ENTRY
                 continue
             offers[lane] = offer
-            if offer.key != key:
-                keys[lane] = offer.key
-                heapreplace(heap, offer.key * stride + lane)
+            exact = offer.key << lane_bits | lane
+            if exact != entry:
+                entries[lane] = exact
+                heapreplace(heap, exact)
         self.is_dry = True
         return None
 
@@ -89,21 +94,27 @@ class LaneHeap:
         self._log_end = self._free.log_end
         if self._finder.looks_ahead:
             changed |= {lane - 1 for lane in changed}
-        bound, keys, offers = self._finder.bound, self._keys, self._offers
-        for lane in changed & self._members:
-            offers.pop(lane, None)
-            key = bound(lane)
-            # What a lane's key is now has its entry in the heap already.
-            if key != keys[lane]:
-                keys[lane] = key
-                if key is not None:
-                    heappush(self._heap, key * self._stride + lane)
+        entries, offers, heap = self._entries, self._offers, self._heap
+        lane_bits = self._lane_bits
+        lanes = changed & self._members
+        for lane, key in zip(lanes, self._finder.bounds(lanes), strict=True):
+            known = entries[lane]
+            if known != _NO_ENTRY:
+                offers.pop(lane, None)
+            elif key is None:
+                continue
+            entry = _NO_ENTRY if key is None else key << lane_bits | lane
+            # What a lane's entry is now lies in the heap already.
+            if entry != known:
+                entries[lane] = entry
+                if entry != _NO_ENTRY:
+                    heappush(heap, entry)
 
     def _look_at_all(self) -> None:
         """Find the bounds of all lanes anew."""
         self._log_end = self._free.log_end
-        bound: Callable[[int], int | None] = self._finder.bound
-        self._keys = {lane: bound(lane) for lane in self._members}
         self._offers = {}
-        self._heap = [key * self._stride + lane for lane, key in self._keys.items() if key is not None]
+        for lane, key in zip(self._members, self._finder.bounds(self._members), strict=True):
+            self._entries[lane] = _NO_ENTRY if key is None else key << self._lane_bits | lane
+        self._heap = [entry for entry in self._entries if entry != _NO_ENTRY]
         heapify(self._heap)

@@ -9,13 +9,12 @@ from fullhouse.seating.choosing.room import Lane, Room
 class Pool:
     """Masks by lane: what a buyer may have of ordinary and of accessible seats, free or not.
 
-    ``sections`` and ``lanes`` are those with ordinary ones.
+    ``lanes`` are those with ordinary ones.
     """
 
     ordinary: tuple[int, ...]
     accessible: tuple[int, ...]
-    lanes: tuple[int, ...]
-    sections: frozenset[int]
+    lanes: frozenset[int]
 
     def count_ordinary(self, free: list[int]) -> int:
         """Count the ordinary seats that are free."""
@@ -26,13 +25,16 @@ def pool_for(room: Room, categories: frozenset[str] | None, section: str | None)
     """Return the pool of a ticket type's price categories (None for all) and a section's key (None for all)."""
     number = None if section is None else room.section_by_key.get(section, -1)
     allowed = [_allowed(lane, categories) if number in {None, lane.section} else 0 for lane in room.lanes]
-    lanes = tuple(n for n, lane in enumerate(room.lanes) if allowed[n] & lane.ordinary)
     return Pool(
         ordinary=tuple(mask & lane.ordinary for lane, mask in zip(room.lanes, allowed, strict=True)),
         accessible=tuple(mask & lane.accessible for lane, mask in zip(room.lanes, allowed, strict=True)),
-        lanes=lanes,
-        sections=frozenset(room.lanes[lane].section for lane in lanes),
+        lanes=frozenset(n for n, lane in enumerate(room.lanes) if allowed[n] & lane.ordinary),
     )
+
+
+def ideal_starts(room: Room, pool: Pool, size: int) -> list[int]:
+    """Return by lane the start of the cheapest window of this size; 0 for lanes outside the pool."""
+    return [row.ideal_start(size) if lane in pool.lanes else 0 for lane, row in enumerate(room.lanes)]
 
 
 def _allowed(lane: Lane, categories: frozenset[str] | None) -> int:

@@ -37,16 +37,15 @@ def window_starts(eligible: int, size: int) -> int:
     starts = eligible
     for shift in shifts_for(size):
         starts &= starts >> shift
-        if not starts:
-            return 0
     return starts
 
 
 def longest_run(eligible: int) -> int:
     """Return how many eligible seats lie side by side at most."""
-    length = 0
-    while eligible:
-        eligible &= eligible >> 1
+    if not eligible:
+        return 0
+    length = 1
+    while eligible := eligible & (eligible >> 1):
         length += 1
     return length
 
@@ -62,44 +61,47 @@ def fewest_orphans(free: int, starts: int, size: int) -> tuple[int, int]:
     return (1, good) if good else (2, starts)
 
 
-def closest(starts: int, target: int) -> tuple[int, int]:
-    """Return the nearest starts at or below and above a position, -1 where there is none."""
-    below = (starts & ((2 << target) - 1)).bit_length() - 1
-    above = starts >> (target + 1)
-    return below, (target + (above & -above).bit_length() if above else -1)
-
-
 def closest_start(starts: int, target: int) -> int:
     """Return the start nearest to a position, the lower one of two equally near. There must be a start."""
+    if not starts & (starts - 1):
+        return starts.bit_length() - 1
     target = max(target, 0)
-    below, above = closest(starts, target)
-    if above < 0:
+    below = (starts & ((2 << target) - 1)).bit_length() - 1
+    above = starts >> (target + 1)
+    if not above:
         return below
-    return below if below >= 0 and target - below <= above - target else above
+    steps = (above & -above).bit_length()
+    return below if below >= 0 and target - below <= steps else target + steps
+
+
+def cheapest_start(lane: Lane, starts: int, size: int, ideal: int) -> int:
+    """Return the start of the cheapest window; of equally cheap ones one near the ideal start. There must be a start.
+
+    ``ideal`` is ``lane.ideal_start(size)``.
+    """
+    if not starts & (starts - 1):
+        return starts.bit_length() - 1
+    sums = lane.sums
+    if not lane.bowl:
+        return min(bits(starts), key=lambda at: sums[at + size] - sums[at])
+    below = (starts & ((2 << ideal) - 1)).bit_length() - 1
+    rest = starts >> (ideal + 1)
+    if not rest:
+        return below
+    above = ideal + (rest & -rest).bit_length()
+    if below >= 0 and sums[below + size] - sums[below] <= sums[above + size] - sums[above]:
+        return below
+    return above
 
 
 def best_window(lane: Lane, free: int, eligible: int, size: int, ideal: int) -> Window | None:
-    """Return the window of this size that leaves the fewest seats alone, and of those the cheapest.
-
-    ``ideal`` is ``lane.ideal_start(size)``. Of equally cheap windows one near the ideal start is taken.
-    """
+    """Return the window of this size that leaves the fewest seats alone, and of those the cheapest."""
     starts = window_starts(eligible, size)
     if not starts:
         return None
     orphans, starts = fewest_orphans(free, starts, size)
-    sums = lane.sums
-    if not lane.bowl:
-        start = min(bits(starts), key=lambda at: sums[at + size] - sums[at])
-        return Window(orphans, sums[start + size] - sums[start], start)
-    below, above = closest(starts, ideal)
-    if above < 0:
-        return Window(orphans, sums[below + size] - sums[below], below)
-    cost = sums[above + size] - sums[above]
-    if below >= 0:
-        cost_below = sums[below + size] - sums[below]
-        if cost_below <= cost:
-            return Window(orphans, cost_below, below)
-    return Window(orphans, cost, above)
+    start = cheapest_start(lane, starts, size, ideal)
+    return Window(orphans, lane.sums[start + size] - lane.sums[start], start)
 
 
 def bits(mask: int) -> list[int]:
