@@ -19,6 +19,7 @@ from fullhouse.operations.bench.bench import Bench, figure
 from fullhouse.operations.bench.desk_process import open_office, sell
 from fullhouse.operations.bench.figures import Figure, Ratio, Section, ratio
 from fullhouse.operations.bench.limits import as_owner, guarded_statement
+from fullhouse.operations.bench.scenarios.settling import settle_over_single
 from fullhouse.operations.bench.stock import OnSale, Organizer, make_organizer, put_on_sale
 from fullhouse.operations.verify import verify
 from fullhouse.reservations.rules import BestAvailable, ItemRequest
@@ -71,6 +72,7 @@ async def desk(bench: Bench) -> Section:
         await _pairs_over_single(place, section)
         await _two_processes_over_one(place, section)
         await _with_slower_commits(place, section)
+        await settle_over_single(bench, place.pool, place.organizer, section)
         section.broken += [
             f"{one.check}: {one.row_count} rows" for one in await verify(place.pool) if one.check != _WAITS
         ]
