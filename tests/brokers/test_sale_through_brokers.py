@@ -37,7 +37,7 @@ STEPS = [
     "after BROKER.acknowledge@payments.settle",
     "after fullhouse.workers.subscriptions:issue_tickets_together",
     "before BROKER.acknowledge@tickets.issue",
-    "after fullhouse.workers.subscriptions:render_order_documents",
+    "after fullhouse.tickets.mail_tickets:render_sale",
     "after fullhouse.infra.mail_folder:MailboxFolder.send",
     "before BROKER.acknowledge@tickets.deliver",
 ]

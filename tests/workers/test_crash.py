@@ -28,6 +28,7 @@ pytestmark = pytest.mark.chaos
 
 BROKER = "fullhouse.infra.brokers.postgres:PostgresBroker"
 REACT = "fullhouse.workers.subscriptions"
+MAILS = "fullhouse.tickets.mail_tickets"
 
 RELAY = [
     f"before {BROKER}.publish",
@@ -50,11 +51,11 @@ ISSUE = [
     f"after {BROKER}.acknowledge@tickets.issue",
 ]
 RENDER = [
-    f"before {REACT}:render_order_documents",
+    f"before {MAILS}:render_sale",
     "before fullhouse.infra.object_store_folder:FolderStore.put",
     "after fullhouse.infra.object_store_folder:FolderStore.put",
     "after fullhouse.tickets.render_order_documents:note_document",
-    f"after {REACT}:render_order_documents",
+    f"after {MAILS}:render_sale",
 ]
 MAIL = [
     "before fullhouse.infra.mail_folder:MailboxFolder.send",

@@ -21,6 +21,8 @@ from fullhouse.tickets.queries import load_ticket_key
 BATCH_MAX = 64
 WAITING_MAX = 4_096
 KEYS_REMEMBERED_MAX = 10_000
+CODES_REMEMBERED_MAX = 20_000
+"""How many genuine codes a process knows again: about ten megabytes."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Doors:
         self._doors: dict[UUID, _Door] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keys: dict[tuple[UUID, int], bytes] = {}
+        self._genuine: dict[tuple[UUID, str], TicketClaims] = {}
 
     async def scan(self, scan: Scan) -> ScanAnswer:
         """Wait for the judgement of a scan, committed. Raises ``ScanIdReused``, and ``DoorBusy`` where too many wait.
@@ -65,6 +68,18 @@ class Doors:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self, scan: Scan) -> TicketClaims | Verdict:
+        """Read and check a code. One that was found genuine stays so: what its ticket is worth, the batch looks up."""
+        genuine = self._genuine.get((scan.organization_id, scan.code))
+        if genuine is not None:
+            return genuine
+        claims = await self._check(scan)
+        if isinstance(claims, TicketClaims):
+            if len(self._genuine) >= CODES_REMEMBERED_MAX:
+                self._genuine.clear()
+            self._genuine[scan.organization_id, scan.code] = claims
+        return claims
+
+    async def _check(self, scan: Scan) -> TicketClaims | Verdict:
         unread = read_scan(scan)
         if isinstance(unread, Verdict):
             return unread
@@ -100,8 +115,14 @@ class Doors:
                 return
             _settle(batch[0][1], error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
-            _settle(future, answer)
+        unanswered: list[tuple[Asked, asyncio.Future[ScanAnswer]]] = []
+        for one, answer in zip(batch, answers, strict=True):
+            if answer is None:
+                unanswered.append(one)
+            else:
+                _settle(one[1], answer)
+        if unanswered:
+            await self._judge(organization_id, unanswered)
 
 
 def _settle(future: asyncio.Future[ScanAnswer], answer: Answer | Exception) -> None:

@@ -1,7 +1,7 @@
 """One batch of scans of an organization: look at the log once, judge each in order of arrival, write once.
 
-A constant number of statements, whatever the size of the batch, as long as nobody is faster elsewhere and no unit is
-scanned in and out again in the same batch. Everything in the caller's transaction.
+A constant number of statements, whatever the size of the batch, as long as nobody is faster elsewhere. Everything in
+the caller's transaction, which records at most once: in one order of units, so that of two batches that meet one waits.
 """
 
 from collections.abc import Sequence
@@ -66,13 +66,16 @@ class _Opening(NamedTuple):
     line: NewAdmission
 
 
-async def scan_batch(conn: Connection, make_id: MakeId, organization_id: UUID, asked: Sequence[Asked]) -> list[Answer]:
+async def scan_batch(
+    conn: Connection, make_id: MakeId, organization_id: UUID, asked: Sequence[Asked]
+) -> list[Answer | None]:
     """Judge scans of one organization in order, and record those that open the door; announce ``ticket.admitted``.
 
     The audit log hears of every scan but a repeat. A scan that was recorded is answered as the first time when its
     ``scan_id`` comes again, and recorded once; ``ScanIdReused`` if it comes with another ticket or direction. A refusal
     records no admission, so the same scan is judged anew. Whoever loses a race for an entry looks again; ``DoorBusy``
-    if that happens time after time.
+    if that happens time after time. None for those that hang on what was recorded for others of the batch, or lost to
+    somebody while these were recorded: they are to be judged in a transaction of their own, after this one.
     """
     batch = _Batch(make_id, organization_id, asked)
     places = list(range(len(asked)))
@@ -85,12 +88,14 @@ async def scan_batch(conn: Connection, make_id: MakeId, organization_id: UUID, a
             tries[place] += 1
             if tries[place] == TRIES_MAX:
                 batch.answers[place] = DoorBusy(retry_after_seconds=1)
+        if len(lost) < len(openings):
+            break
         places = sorted(place for place in (*lost, *later) if place not in batch.answers)
         if lost and places:
             await batch.look(conn, places)
     await append_many(conn, make_id, batch.told)
     await record_many(conn, organization_id, batch.acts)
-    return [batch.answers[place] for place in range(len(asked))]
+    return [batch.answers.get(place) for place in range(len(asked))]
 
 
 class _Batch:

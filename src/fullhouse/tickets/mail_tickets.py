@@ -12,7 +12,6 @@ from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.tracing import span
-from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import load_sale
 from fullhouse.tickets.note_mail_feedback import note_refusal
 from fullhouse.tickets.queries import is_mailed
@@ -63,11 +62,10 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
         if await is_mailed(conn, organization_id, order_id, kind_of(number)):
             return False
         sale = await load_sale(conn, organization_id, order_id)
-    document = await asyncio.to_thread(describe_tickets, sale, mailroom.server_key)
     rendered = await render_sale(pool, mailroom.object_store, mailroom.server_key, sale)
-    if document is None or rendered is None or sale.contact is None:
+    if rendered is None or sale.contact is None:
         return False
-    link = mailroom.order_link(order_id)
+    link, document = mailroom.order_link(order_id), rendered.document
     message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
     message_id = message_id_of(order_id, mailroom.host, number)
     message.replace_header("Message-ID", message_id)

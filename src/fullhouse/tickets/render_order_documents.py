@@ -9,7 +9,7 @@ from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.render_ticket import document_digest, render_pdf
-from fullhouse.tickets.rules import PDF_TYPE
+from fullhouse.tickets.rules import PDF_TYPE, Document
 from fullhouse.tickets.writes import StoredDocument, note_document
 
 
@@ -19,6 +19,8 @@ class Rendered:
 
     object_key: str
     data: bytes
+    document: Document
+    """What it shows."""
 
 
 async def render_order_documents(
@@ -59,4 +61,4 @@ async def render_sale(
         await note_document(conn, StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
     if not is_stored:
         await object_store.put(key, data, PDF_TYPE)
-    return Rendered(key, data)
+    return Rendered(key, data, document)

@@ -23,7 +23,6 @@ from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
 from fullhouse.tickets.of_buyer.mail_links import mail_links
-from fullhouse.tickets.render_order_documents import render_order_documents
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.rules import MESSAGE_TYPES
 from fullhouse.workers.react import Subscription
@@ -77,12 +76,9 @@ class Reactions:
 
     async def deliver_tickets(self, message: Message) -> None:
         """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
-        parts, order_id = self._resources, order_of(message)
         number = int(str(message.data["number"])) if message.type == "ticket.mail_requested" else 0
-        await render_order_documents(
-            parts.pool, parts.object_store, parts.secret_key, message.organization_id, order_id
-        )
-        await mail_tickets(parts.pool, self._mailroom, message.organization_id, order_id, number)
+        ids = message.organization_id, order_of(message)
+        await mail_tickets(self._resources.pool, self._mailroom, *ids, number)
 
     async def mail_account(self, message: Message) -> None:
         """Send what somebody is to hear about their account."""
