@@ -79,7 +79,9 @@ async def place_order(conn: Connection, make_id: MakeId, order_key: bytes, reque
     if terms.per_buyer_max is not None:
         # Before the stock is locked: whoever waits for the same buyer holds up nobody else.
         await lock_buyer(conn, terms.event_id, buyer)
-    reservation = await _extend(conn, known, terms.hold_seconds)
+    # Nobody needs the stock but those whose order may turn out to cost nothing, and is sold at once.
+    may_be_free = known.total_minor == 0 or request.code is not None or request.reason is not None
+    reservation = await _extend(conn, known, terms.hold_seconds, will_sell=may_be_free)
     opened = await find_code(conn, terms, known, request.code)
     if request.reason is None:
         await _check_limit(conn, terms, reservation, buyer)
@@ -149,10 +151,12 @@ async def _check_limit(conn: Connection, terms: SessionTerms, reservation: Reser
         raise LimitPerBuyer(f"One buyer may have at most {limit} places of this event.", limit=limit)
 
 
-async def _extend(conn: Connection, known: Reservation, seconds: int) -> Reservation:
+async def _extend(conn: Connection, known: Reservation, seconds: int, *, will_sell: bool) -> Reservation:
     # A second order of the same reservation waits here for the first, and then hears its id.
     try:
-        extended = await extend_reservation(conn, known.organization_id, known.reservation_id, seconds=seconds)
+        extended = await extend_reservation(
+            conn, known.organization_id, known.reservation_id, seconds=seconds, will_sell=will_sell
+        )
     except ReservationExpired:
         await _refuse_if_ordered(conn, known)
         raise

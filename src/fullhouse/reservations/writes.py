@@ -203,7 +203,7 @@ async def lock_with_stock(conn: Connection, organization_id: UUID, reservation_i
 
 
 async def lock_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> Record | None:
-    """Lock one reservation; the caller holds its session's stock."""
+    """Lock one reservation; who will lock its session's stock as well has done so before."""
     return await conn.fetchrow(
         "SELECT * FROM reservations WHERE organization_id = $1 AND reservation_id = $2 FOR UPDATE",
         organization_id,
@@ -264,14 +264,12 @@ async def expire_due(conn: Connection, organization_id: UUID, session_id: UUID, 
     )
 
 
-async def set_expiry(conn: Connection, organization_id: UUID, reservation_id: UUID, expires_at: datetime) -> None:
-    """Move the deadline of a held reservation."""
-    await conn.execute(
-        "UPDATE reservations SET expires_at = $3 WHERE organization_id = $1 AND reservation_id = $2",
-        organization_id,
-        reservation_id,
-        expires_at,
-    )
+async def set_expiry(conn: Connection, organization_id: UUID, reservation_id: UUID, expires_at: datetime) -> Record:
+    """Move the deadline of a held reservation, which the caller has locked, and return it."""
+    text = "UPDATE reservations SET expires_at = $3 WHERE organization_id = $1 AND reservation_id = $2 RETURNING *"
+    row = await conn.fetchrow(text, organization_id, reservation_id, expires_at)
+    assert row is not None  # noqa: S101 (it is locked)
+    return row
 
 
 async def reseat_reservation(conn: Connection, reservation: Reservation, draw: Draw) -> None:

@@ -15,6 +15,7 @@ from fullhouse.infra.errors import OperatorError
 from fullhouse.operations.bench.bench import Bench, Log
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API, WORKER
+from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.stock import OnSale
 from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold, order, pay
 from fullhouse.operations.bench.wire import Answer, Wire, request
@@ -170,12 +171,12 @@ async def worker_paused(bench: Bench) -> AsyncGenerator[None]:
 
 async def _pause_worker(bench: Bench) -> None:
     """Pause it where it has no transaction open: what that has locked would stay locked as long as the worker rests."""
-    async with asyncio.timeout(_PAUSE_SECONDS_MAX):
+    async with asyncio.timeout(_PAUSE_SECONDS_MAX), as_owner(bench.house.database_url) as conn:
         while True:
             bench.house.pause(WORKER, pause=True)
             # Its statements that are under way end.
             await asyncio.sleep(0.05)
-            if not await bench.house.database.fetchval(_OPEN_TRANSACTIONS):
+            if not await conn.fetchval(_OPEN_TRANSACTIONS):
                 return
             bench.house.pause(WORKER, pause=False)
             await asyncio.sleep(0.01)
