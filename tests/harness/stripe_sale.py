@@ -20,10 +20,13 @@ from fullhouse.payments.set_provider_keys import KeyMeans, KeysChange, set_provi
 from fullhouse.payments.start_payment import PaymentRequest, start_payment
 from harness.sale import Sale, make_sale
 from harness.stock import SERVER_KEY
+from harness.stripe_account import CalledAccount, SimulatedAccount, StripeAccount, StripeItself
 from harness.stripe_simulator.books import Thing
 from harness.stripe_simulator.server import SECRET_KEY, WEBHOOK_SECRET, StripeSimulator
 
 PUBLIC_URL = "http://tickets.example"
+CALLED_URL = "https://tickets.example.com"
+"""Stripe itself wants an address that could exist."""
 
 
 class FixedKeyring(Keyring):
@@ -42,27 +45,31 @@ class StripeSale:
 
     sale: Sale
     stripe: StripeSimulator
+    """The simulator, or what stands for Stripe itself and has no books."""
     provider: StripeProvider
+    account: StripeAccount
+    """The same, as buyers, banks and the organizer's hand use it, whichever it is."""
     delivered: int = 0
 
     @property
     def organization_id(self) -> UUID:
         return self.sale.made.organization_id
 
-    async def start(self, order_id: UUID, form: str = "hosted_page") -> Payment:
+    async def start(self, order_id: UUID, form: str | None = None) -> Payment:
         """Start a payment; the buyer has not paid yet."""
+        form = form or self.account.form
         request = PaymentRequest(self.organization_id, order_id, STRIPE, {"form": form})
         return await start_payment(self.sale.pool, system.make_id, self.sale.providers, request)
 
-    async def order_and_start(self, form: str = "hosted_page", quantity: int = 2) -> tuple[UUID, Payment]:
+    async def order_and_start(self, form: str | None = None, quantity: int = 2) -> tuple[UUID, Payment]:
         """Order, and start to pay."""
         order_id = (await self.sale.order(quantity)).order.order_id
         return order_id, await self.start(order_id, form)
 
-    def pay(self, payment: Payment, card: str = "good") -> Thing:
+    async def pay(self, payment: Payment, card: str = "good") -> None:
         """Let the buyer enter a card."""
         assert payment.provider_reference is not None
-        return self.stripe.books.pay(payment.provider_reference, card)
+        await self.account.pay(payment.provider_reference, card)
 
     async def receive(self, events: Sequence[Thing], **signing: Any) -> list[bool]:
         """Bring events to the organization's address. Returns which were new."""
@@ -76,8 +83,8 @@ class StripeSale:
 
     async def deliver(self) -> list[str]:
         """Bring what Stripe told since the last time, and let the workers react. Returns their messages."""
-        events = self.stripe.books.events[self.delivered :]
-        self.delivered = len(self.stripe.books.events)
+        told = await self.account.told()
+        events, self.delivered = told[self.delivered :], len(told)
         await self.receive(events)
         return await self.sale.work()
 
@@ -110,16 +117,26 @@ class StripeSale:
 
 
 @asynccontextmanager
-async def stripe_sale(pool: Pool, stripe: StripeSimulator, **terms: Any) -> AsyncGenerator[StripeSale]:
-    """Put a session on sale whose organization gave its keys."""
+async def stripe_sale(
+    pool: Pool, stripe: StripeSimulator, *, calls: CalledAccount | None = None, **terms: Any
+) -> AsyncGenerator[StripeSale]:
+    """Put a session on sale whose organization gave its keys; ``calls`` where it is not played in the books."""
     sale = await make_sale(pool, **terms)
     keyring = Keyring(pool, system.now, SERVER_KEY)
-    provider = StripeProvider(keyring, system.now, PUBLIC_URL, stripe.url)
+    url = str(calls.client.base_url) if calls else stripe.url
+    provider = StripeProvider(keyring, system.now, PUBLIC_URL if not calls else CALLED_URL, url)
     sale.providers = Providers({**sale.providers.by_name, STRIPE: provider})
     means = KeyMeans(keyring, system.now, system.randomness)
-    change = KeysChange(SECRET_KEY, "pk_test_simulated12345678", WEBHOOK_SECRET)
+    secret_key = calls.secret_key if calls else SECRET_KEY
+    change = KeysChange(secret_key, "pk_test_simulated12345678", WEBHOOK_SECRET)
     await set_provider_keys(pool, means, sale.made.organization_id, (STRIPE, provider), change)
     try:
-        yield StripeSale(sale, stripe, provider)
+        if calls:
+            shown: Any = StripeItself(url)
+            yield StripeSale(sale, shown, provider, calls)
+        else:
+            yield StripeSale(sale, stripe, provider, SimulatedAccount(stripe))
     finally:
+        if calls:
+            await calls.client.aclose()
         await provider.close()

@@ -1,8 +1,9 @@
-"""Stripe's simulator, and a sale that is paid with it."""
+"""Stripe's simulator, and a sale that is paid with it, and where ``STRIPE_API_KEY`` is set with Stripe itself."""
 
 from collections.abc import AsyncIterator
 
 import pytest
+from harness.stripe_account import TARGETS, called_account
 from harness.stripe_sale import StripeSale, stripe_sale
 from harness.stripe_simulator.server import StripeSimulator, running_simulator
 
@@ -15,7 +16,10 @@ async def stripe() -> AsyncIterator[StripeSimulator]:
         yield simulator
 
 
-@pytest.fixture
-async def shop_with_stripe(pool: Pool, stripe: StripeSimulator) -> AsyncIterator[StripeSale]:
-    async with stripe_sale(pool, stripe) as sale:
+@pytest.fixture(params=TARGETS)
+async def shop_with_stripe(
+    request: pytest.FixtureRequest, pool: Pool, stripe: StripeSimulator
+) -> AsyncIterator[StripeSale]:
+    calls = called_account(stripe) if request.param == "Stripe itself" else None
+    async with stripe_sale(pool, stripe, calls=calls) as sale:
         yield sale

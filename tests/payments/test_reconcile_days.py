@@ -33,7 +33,7 @@ async def cases(shop: StripeSale) -> list[tuple[str, str]]:
 async def test_a_day_without_differences_heals_nothing(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
     _, payment = await shop.order_and_start()
-    shop.pay(payment)
+    await shop.pay(payment)
     await shop.deliver()
     assert await compare(shop) == 0
     assert await cases(shop) == []
@@ -42,7 +42,7 @@ async def test_a_day_without_differences_heals_nothing(shop_with_stripe: StripeS
 async def test_lost_notices_of_payments_refunds_and_disputes_are_healed(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
     order_id, payment = await shop.order_and_start()
-    shop.pay(payment)
+    await shop.pay(payment)
     intent = shop.stripe.books.things[payment.provider_reference or ""]["payment_intent"]
     shop.stripe.books.create_refund({"payment_intent": intent, "amount": 700})
     shop.stripe.books.open_dispute(intent)
@@ -59,7 +59,7 @@ async def test_what_becomes_of_old_refunds_and_disputes_is_healed_too(shop_with_
     books = shop.stripe.books
     (first, refunded), (second, disputed) = [await shop.order_and_start("payment_intent") for _ in range(2)]
     for payment in (refunded, disputed):
-        shop.pay(payment)
+        await shop.pay(payment)
     refund = books.create_refund({"payment_intent": refunded.provider_reference, "amount": 700})
     dispute = books.open_dispute(disputed.provider_reference or "")
     await shop.deliver()
@@ -82,7 +82,7 @@ async def test_what_becomes_of_old_refunds_and_disputes_is_healed_too(shop_with_
 async def test_money_that_was_taken_twice_goes_back_once(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
     order_id, payment = await shop.order_and_start("payment_intent")
-    shop.pay(payment)
+    await shop.pay(payment)
     await shop.deliver()
     shop.stripe.books.capture_again(payment.provider_reference or "")
     assert await compare(shop) == 1
@@ -99,7 +99,7 @@ async def test_what_the_provider_does_not_know_becomes_a_case_that_a_person_clos
 ) -> None:
     shop = shop_with_stripe
     _, payment = await shop.order_and_start("payment_intent")
-    shop.pay(payment)
+    await shop.pay(payment)
     await shop.deliver()
     intent = shop.stripe.books.things[payment.provider_reference or ""]
     intent.update(status="requires_payment_method", amount_received=0)

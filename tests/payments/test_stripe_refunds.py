@@ -21,9 +21,9 @@ from fullhouse.payments.rules import Payment, RefundStatus
 from fullhouse.payments.send_refunds import retry_refund
 
 
-async def paid(shop: StripeSale, form: str = "hosted_page") -> Payment:
+async def paid(shop: StripeSale, form: str | None = None, card: str = "good") -> Payment:
     order_id, payment = await shop.order_and_start(form)
-    shop.pay(payment)
+    await shop.pay(payment, card)
     await shop.deliver()
     assert (await shop.sale.show(order_id)).status is OrderStatus.PAID
     return await shop.sale.payment(payment.payment_id)
@@ -39,10 +39,6 @@ async def statuses(shop: StripeSale, payment: Payment) -> list[RefundStatus]:
     return [one.status for one in await shop.sale.refunds(payment.order_id)]
 
 
-def refunds_at_stripe(shop: StripeSale) -> list[int]:
-    return [thing["amount"] for thing in shop.stripe.books.things.values() if thing["object"] == "refund"]
-
-
 @pytest.mark.parametrize("form", ["hosted_page", "payment_intent"])
 async def test_a_refund_in_parts_and_then_the_rest(shop_with_stripe: StripeSale, form: str) -> None:
     shop = shop_with_stripe
@@ -53,8 +49,8 @@ async def test_a_refund_in_parts_and_then_the_rest(shop_with_stripe: StripeSale,
     assert await shop.send_refunds() == 1
     await shop.deliver()
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED] * 2
-    assert refunds_at_stripe(shop) == [1200, 3800]
-    assert shop.stripe.books.taken_minor() == 0
+    assert await shop.account.refunds() == [1200, 3800]
+    assert await shop.account.taken_minor() == 0
     assert await shop.sale.balances() == {}
     assert len(await shop.sale.messages("refund.succeeded")) == 2
 
@@ -68,7 +64,7 @@ async def test_a_refund_whose_answer_is_lost_is_made_once(shop_with_stripe: Stri
     for _ in range(3):
         await shop.send_refunds()
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
-    assert refunds_at_stripe(shop) == [5000]
+    assert await shop.account.refunds() == [5000]
     assert await shop.sale.balances() == {}
 
 
@@ -85,7 +81,7 @@ async def test_a_refund_that_stays_pending_is_asked_for_and_not_made_again(shop_
     shop.stripe.books.end_refund(reference or "", "succeeded")
     assert await shop.send_refunds() == 1
     await shop.deliver()
-    assert refunds_at_stripe(shop) == [5000]
+    assert await shop.account.refunds() == [5000]
     assert await shop.sale.balances() == {}
 
 
@@ -118,7 +114,7 @@ async def test_a_refund_that_fails_days_later_is_owed_again_and_can_be_sent_agai
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
     assert await shop.sale.balances() == {}
     assert await cases(shop) == []
-    assert shop.stripe.books.taken_minor() == 0
+    assert await shop.account.taken_minor() == 0
 
 
 async def cases(shop: StripeSale) -> list[str]:
@@ -128,14 +124,16 @@ async def cases(shop: StripeSale) -> list[str]:
     return [row["kind"] for row in rows]
 
 
-async def test_news_of_a_refund_in_any_order_end_the_same(shop_with_stripe: StripeSale) -> None:
+async def test_news_of_a_refund_that_its_bank_sends_back_end_the_same_in_any_order(
+    shop_with_stripe: StripeSale,
+) -> None:
     shop = shop_with_stripe
-    payment = await paid(shop)
+    payment = await paid(shop, card="refund_fails")
     await refund(shop, payment)
     await shop.send_refunds()
     (one,) = await shop.sale.refunds(payment.order_id)
-    shop.stripe.books.end_refund(one.provider_reference or "", "failed")
-    events = [event for event in shop.stripe.books.events if event["type"].startswith("refund.")]
+    await shop.account.fail_refund(one.provider_reference or "")
+    events = [event for event in await shop.account.told() if event["type"].startswith("refund.")]
     for number, order in enumerate(permutations(events)):
         fresh = [{**event, "id": f"{event['id']}_{number}"} for event in order]
         await shop.receive(fresh)
@@ -150,7 +148,7 @@ async def test_a_refund_by_hand_is_entered_and_a_whole_one_voids_the_tickets(
 ) -> None:
     shop = shop_with_stripe
     payment = await paid(shop)
-    shop.stripe.books.create_refund({"payment_intent": payment.capture_reference, "amount": amount})
+    await shop.account.refund_by_hand(payment.capture_reference or "", amount)
     await shop.deliver()
     (entered,) = await shop.sale.refunds(payment.order_id)
     assert (entered.status, entered.amount_minor, entered.reason) == (RefundStatus.SUCCEEDED, amount, "by_hand")
@@ -168,12 +166,12 @@ async def test_a_refund_by_hand_is_entered_and_a_whole_one_voids_the_tickets(
 async def test_a_failed_refund_that_is_made_by_hand_is_that_refund(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
     payment = await paid(shop)
-    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")["id"]
     await refund(shop, payment)
     await shop.send_refunds()
     assert await statuses(shop, payment) == [RefundStatus.FAILED]
-    shop.stripe.books.end_dispute(dispute["id"], "won")
-    shop.stripe.books.create_refund({"payment_intent": payment.capture_reference})
+    await shop.account.end_dispute(dispute, "won")
+    await shop.account.refund_by_hand(payment.capture_reference or "", None)
     await shop.deliver()
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
     assert await shop.sale.balances() == {}
@@ -183,12 +181,12 @@ async def test_a_failed_refund_that_is_made_by_hand_is_that_refund(shop_with_str
 @pytest.mark.parametrize("end", ["won", "lost"])
 async def test_a_dispute_is_opened_and_ends(shop_with_stripe: StripeSale, end: str) -> None:
     shop = shop_with_stripe
-    payment = await paid(shop)
-    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    payment = await paid(shop, card="disputed")
+    dispute = await shop.account.dispute_of(payment.capture_reference or "")
     await shop.deliver()
     assert await shop.sale.balances() == {"disputes": 5000, "sales": -5000}
-    shop.stripe.books.end_dispute(dispute["id"], end)
-    events = [event for event in shop.stripe.books.events if event["type"].startswith("charge.dispute")]
+    await shop.account.end_dispute(dispute, end)
+    events = [event for event in await shop.account.told() if event["type"].startswith("charge.dispute")]
     for number, order in enumerate(permutations(events)):
         await shop.receive([{**event, "id": f"{event['id']}_{number}"} for event in order])
         await shop.sale.work()
@@ -204,8 +202,8 @@ async def test_a_dispute_is_opened_and_ends(shop_with_stripe: StripeSale, end: s
 
 async def test_money_in_a_dispute_is_not_given_back_beside_it(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
-    payment = await paid(shop)
-    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    payment = await paid(shop, card="disputed")
+    dispute = await shop.account.dispute_of(payment.capture_reference or "")
     await shop.deliver()
     for wish in (None, 100):
         with pytest.raises(PaymentDisputed) as refused:
@@ -213,13 +211,13 @@ async def test_money_in_a_dispute_is_not_given_back_beside_it(shop_with_stripe: 
         assert refused.value.fields["refundable_minor"] == 0
     assert await statuses(shop, payment) == []
     assert await shop.sale.live_units(payment.order_id) == 2
-    shop.stripe.books.end_dispute(dispute["id"], "won")
+    await shop.account.end_dispute(dispute, "won")
     await shop.deliver()
     await refund(shop, payment)
     await shop.send_refunds()
     assert await statuses(shop, payment) == [RefundStatus.SUCCEEDED]
     assert await shop.sale.balances() == {}
-    assert shop.stripe.books.taken_minor() == 0
+    assert await shop.account.taken_minor() == 0
 
 
 @pytest.mark.parametrize("refused", ["before", "after"])
@@ -228,17 +226,17 @@ async def test_a_refund_that_a_dispute_stopped_is_paid_by_it_when_it_is_lost(
 ) -> None:
     shop = shop_with_stripe
     payment = await paid(shop)
-    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")["id"]
     await refund(shop, payment)
     if refused == "before":
         await shop.send_refunds()
         assert (await statuses(shop, payment), await cases(shop)) == ([RefundStatus.FAILED], ["refund_failed"])
-    shop.stripe.books.end_dispute(dispute["id"], "lost")
+    await shop.account.end_dispute(dispute, "lost")
     await shop.deliver()
     await shop.send_refunds()
     (ended,) = await shop.sale.refunds(payment.order_id)
-    assert (ended.status, ended.provider_reference) == (RefundStatus.SUCCEEDED, dispute["id"])
-    assert (await shop.sale.balances(), await cases(shop), refunds_at_stripe(shop)) == ({}, [], [])
+    assert (ended.status, ended.provider_reference) == (RefundStatus.SUCCEEDED, dispute)
+    assert (await shop.sale.balances(), await cases(shop), await shop.account.refunds()) == ({}, [], [])
     day = Day(shop.organization_id, "stripe", system.now().date())
     assert await reconcile_day(shop.sale.pool, system.make_id, shop.sale.providers, day) == 0
     assert await cases(shop) == []
@@ -251,12 +249,12 @@ async def test_a_lost_dispute_takes_fees_and_taxes_back_as_a_refund_would(shop_w
     payment = await paid(shop)
     before = await shop.sale.balances()
     assert set(before) == {"provider:stripe", "sales", "fees", "absorbed_fees", "taxes"}
-    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")
+    dispute = shop.stripe.books.open_dispute(payment.capture_reference or "")["id"]
     await shop.deliver()
     whole = payment.captured_minor
     del before["provider:stripe"]
     assert await shop.sale.balances() == {**before, "disputes": whole}
-    shop.stripe.books.end_dispute(dispute["id"], "lost")
+    await shop.account.end_dispute(dispute, "lost")
     await shop.deliver()
     assert await shop.sale.balances() == {}
     assert await broken_books(shop.sale.pool, shop.organization_id) == []
@@ -268,7 +266,7 @@ async def test_a_lost_dispute_takes_fees_and_taxes_back_as_a_refund_would(shop_w
 async def test_a_dispute_that_is_told_before_the_payment_waits_for_it(shop_with_stripe: StripeSale) -> None:
     shop = shop_with_stripe
     order_id, payment = await shop.order_and_start()
-    shop.pay(payment)
+    await shop.pay(payment)
     intent = shop.stripe.books.things[payment.provider_reference or ""]["payment_intent"]
     shop.stripe.books.open_dispute(intent)
     events = shop.stripe.books.events

@@ -22,6 +22,19 @@ DECLINES = {
     "processing_error": ("processing_error", "processing_error"),
     "authentication_failed": ("payment_intent_authentication_failure", None),
 }
+CARDS = {
+    "good": "pm_card_visa",
+    "card_declined": "pm_card_visa_chargeDeclined",
+    "insufficient_funds": "pm_card_visa_chargeDeclinedInsufficientFunds",
+    "lost_card": "pm_card_visa_chargeDeclinedLostCard",
+    "expired_card": "pm_card_chargeDeclinedExpiredCard",
+    "incorrect_cvc": "pm_card_chargeDeclinedIncorrectCvc",
+    "processing_error": "pm_card_chargeDeclinedProcessingError",
+    "three_d_secure": "pm_card_threeDSecure2Required",
+    "disputed": "pm_card_createDispute",
+    "refund_fails": "pm_card_refundFail",
+}
+"""Stripe's own names of the cards for tests, by what they do."""
 BUYER = {"email": "kanarienvogel@canary-mail.example", "name": "Quetzal Kanarienvogel", "phone": "+351 555 0199"}
 """Who paid, as Stripe writes it into what it tells: nothing of it is to be kept."""
 Thing = dict[str, Any]
@@ -137,11 +150,8 @@ class Books:
             raise Refusal(400, "This PaymentIntent has ended.", code="payment_intent_unexpected_state")
         if card == "three_d_secure":
             intent["status"] = "requires_action"
-        elif card == "good":
-            self._capture(intent)
-            if intent is not thing:
-                thing.update(status="complete", payment_status="paid", customer_details=dict(BUYER))
-                self.tell("checkout.session.completed", thing)
+        elif card in {"good", "disputed", "refund_fails"}:
+            self._capture_by(card, intent, thing)
         else:
             code, decline_code = DECLINES[card]
             intent["status"] = "requires_payment_method"
@@ -150,6 +160,32 @@ class Books:
             intent["last_payment_error"] = error
             self.tell("payment_intent.payment_failed", intent)
         return thing
+
+    def _capture_by(self, card: str, intent: Thing, thing: Thing) -> None:
+        intent["card"] = card
+        self._capture(intent)
+        if intent is not thing:
+            thing.update(status="complete", payment_status="paid", customer_details=dict(BUYER))
+            self.tell("checkout.session.completed", thing)
+        if card == "disputed":
+            self.open_dispute(intent["id"])
+
+    def confirm_intent(self, intent_id: str, params: Thing) -> Thing:
+        """Let the buyer enter one of Stripe's cards for tests, by a call."""
+        self.pay(intent_id, next(card for card, name in CARDS.items() if name == params["payment_method"]))
+        return self.find(intent_id)
+
+    def answer_dispute(self, dispute_id: str, params: Thing) -> Thing:
+        """Submit evidence: Stripe's own words for tests decide."""
+        text = params["evidence"]["uncategorized_text"]
+        return self.end_dispute(dispute_id, "won" if text == "winning_evidence" else "lost")
+
+    def look_at_refund(self, refund_id: str) -> Thing:
+        """Find a refund; the bank of the card ``refund_fails`` has sent it back by the time that somebody looks."""
+        refund = self.find(refund_id)
+        if refund["status"] == "succeeded" and self.find(refund["payment_intent"]).get("card") == "refund_fails":
+            self.end_refund(refund_id, "failed")
+        return refund
 
     def capture_again(self, intent_id: str) -> Thing:
         """Take the money of an intent a second time, as a bug or an operator's hand would: another intent."""

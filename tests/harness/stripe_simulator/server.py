@@ -6,6 +6,7 @@ import hmac
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -68,7 +69,8 @@ class StripeSimulator:
         parts = urlsplit(target)
         key = headers.get("idempotency-key") if method == "POST" else None
         self.calls.append((method, parts.path, key, headers.get("stripe-version", "")))
-        if SECRET_KEY not in headers.get("authorization", ""):
+        sent = headers.get("authorization", "")
+        if SECRET_KEY not in sent and b64encode(f"{SECRET_KEY}:".encode()).decode() not in sent:
             return 401, {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}, None
         fault = self._fault(parts.path)
         if fault == "error_before":
@@ -109,10 +111,18 @@ class StripeSimulator:
             "charges": ("charge", None),
             "events": ("event", None),
         }
-        found = re.fullmatch(r"/v1/(checkout/sessions|[a-z_]+)(?:/([^/]+))?(?:/(expire|cancel))?", path)
+        found = re.fullmatch(r"/v1/(checkout/sessions|[a-z_]+)(?:/([^/]+))?(?:/(expire|cancel|confirm))?", path)
         if found is None or found[1] not in kinds:
             raise Refusal(404, f"Unrecognized request URL ({method}: {path})")
         kind, create = kinds[found[1]]
+        played = {
+            ("POST", "payment_intent", "confirm"): books.confirm_intent,
+            ("POST", "dispute", None): books.answer_dispute,
+        }.get((method, kind, found[3]))
+        if found[2] and played is not None:
+            return played(found[2], params)
+        if found[2] and (method, kind) == ("GET", "refund"):
+            books.look_at_refund(found[2])
         if found[3]:
             return books.expire_session(found[2]) if found[3] == "expire" else books.cancel_intent(found[2])
         if found[2]:
