@@ -1,8 +1,10 @@
 """The page of an organization's codes: for those who may, with forms that only a page of ours made."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from harness.catalogue import Organizer
 from harness.members import People, Person
 from harness.web import Seller, client_of
 from pages.browsing import Buyer
@@ -49,6 +51,33 @@ async def test_a_code_is_made_seen_and_switched_off(buyer: Buyer, seller: Seller
         seller.organization_id,
     )
     assert {act["action"] for act in acts} == {"code.create", "code.update"}
+
+
+@pytest.mark.usefixtures("manager")
+async def test_a_code_takes_an_amount_off_chosen_types_of_an_event_for_a_while(
+    buyer: Buyer, organizer: Organizer, pool: Pool
+) -> None:
+    session = await organizer.on_sale()
+    page = await buyer.open(f"/organizer/{organizer.organization_id}/codes?event={session['event_id']}")
+    form = page.form("/codes")
+    entered = {
+        "code": "five-off",
+        "amount": "5,50",
+        "per": "order",
+        "per_buyer_max": "1",
+        "valid_from": "2030-01-01T10:00",
+        "valid_until": "2030-02-01T10:00",
+    }
+    wrong = await buyer.send(form, {**entered, "amount": "5,505"})
+    assert (wrong.status, wrong.form("/codes").fields["amount"]) == (422, "5,505")
+    made = await buyer.send(form, entered)
+    assert made.status == 200, made.text
+    row = await pool.fetchrow("SELECT * FROM codes WHERE code = 'FIVE-OFF'")
+    assert row is not None
+    assert (row["amount_minor"], row["currency"], row["per"], row["per_buyer_max"]) == (550, "EUR", "order", 1)
+    assert str(row["event_id"]) == session["event_id"]
+    assert [str(one) for one in row["ticket_type_ids"]] == [one["id"] for one in session["ticket_types"]]
+    assert row["valid_until"] - row["valid_from"] == timedelta(days=31)
 
 
 @pytest.mark.usefixtures("manager")

@@ -106,15 +106,18 @@ async def _show(request: Request, resources: Resources, user: SignedIn, refused:
         "has_factor": factor is not None and factor[1],
         "has_password": knows_password,
         "sign_ins": [_row(one, user, speak) for one in sign_ins],
-        "organizations": [(one.organization.name, role_name(speak, one.role), _codes_of(one)) for one in organizations],
+        "organizations": [
+            (one.organization.name, role_name(speak, one.role), _pages_of(one, speak)) for one in organizations
+        ],
     }
     return show_page(request, "account.html", values, user, refused)
 
 
-def _codes_of(one: OwnOrganization) -> str | None:
-    """Return where an organization's codes are, for those who make them."""
-    may = "price:write" in PERMISSIONS[one.role]
-    return f"/organizer/{one.organization.organization_id}/codes" if may else None
+def _pages_of(one: OwnOrganization, speak: Translator) -> list[tuple[str, str]]:
+    """Return the pages of an organization, for those whose role opens them."""
+    pages = (("price:write", "codes", speak.gettext("Codes")), ("order:give", "gifts", speak.gettext("Give tickets")))
+    path = f"/organizer/{one.organization.organization_id}"
+    return [(f"{path}/{page}", name) for may, page, name in pages if may in PERMISSIONS[one.role]]
 
 
 def role_name(speak: Translator, role: Role) -> str:

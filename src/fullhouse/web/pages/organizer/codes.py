@@ -1,5 +1,6 @@
 """The page of an organization's codes: which there are, how often they are used, and a form for another."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 
 from fullhouse.access.find_asker import OpenGrant
 from fullhouse.catalogue.api.codes import CodeBody
+from fullhouse.catalogue.queries import list_events_of
+from fullhouse.events.queries import load_terms_of_event
 from fullhouse.identity.find_signed_in import SignedIn
 from fullhouse.infra.http import CursorMalformed, ResourcesDep, decode_cursor, encode_cursor
 from fullhouse.infra.languages import Translator
@@ -21,14 +24,15 @@ from fullhouse.pricing.codes import Code, CodeExists, CodeNotFound
 from fullhouse.pricing.set_code import change_code, create_code
 from fullhouse.web.pages.account.show import lead_to, show_page
 from fullhouse.web.pages.account.visitor import AccountRoute, read_own_form, visiting_signed_in
+from fullhouse.web.pages.form import uuid_of
 from fullhouse.web.pages.language import speaker_of
+from fullhouse.web.pages.organizer.code_form import FIELDS, event_choices, read_code, type_choices
 
 router = APIRouter(route_class=AccountRoute, include_in_schema=False)
 
 PAGE_COUNT = 50
 _LIST = "codes_page"
-_COUNTS = {"uses_max", "per_buyer_max"}
-_FIELDS = ("code", "note", "percent", "uses_max", "per_buyer_max")
+EVENTS_MAX = 50
 
 User = Annotated[SignedIn, visiting_signed_in()]
 
@@ -55,12 +59,13 @@ async def get_codes_page(request: Request, organization_id: UUID, user: User, re
 
 @router.post("/organizer/{organization_id}/codes")
 async def post_codes_page(request: Request, organization_id: UUID, user: User, resources: ResourcesDep) -> Response:
-    """Make a code that takes a share off everything that is not hidden; what else codes can do is for the API."""
+    """Make a code: what it takes off, of what, when, and how often."""
     await OpenGrant(request, user, "price:write").grant_in(organization_id)
     fields = await read_own_form(request, user)
     speak = speaker_of(request)
     try:
-        body = CodeBody.model_validate({name: _value(fields, name) for name in _FIELDS if fields.get(name, "").strip()})
+        # As the API reads it: JSON, in which an instant and an id are texts.
+        body = CodeBody.model_validate_json(json.dumps(read_code(fields)))
     except ValidationError:
         return await _show(request, resources, user, organization_id, (fields, _what_is_wrong(speak)))
     try:
@@ -98,14 +103,19 @@ async def _show(
     async with connection(resources.pool, organization_id) as conn:
         organization = await load_organization(conn, organization_id)
         found = await list_codes(conn, organization_id, _read_cursor(request), PAGE_COUNT + 1)
-    fields: Mapping[str, str] = refused[0] if refused else {}
+        events = await list_events_of(conn, organization_id, None, EVENTS_MAX)
+        fields: Mapping[str, str] = refused[0] if refused else request.query_params
+        chosen = uuid_of(fields.get("event", ""))
+        sessions = await load_terms_of_event(conn, organization_id, chosen) if chosen else []
     problem = refused[1] if refused else None
     values = {
         "organization": organization.name if organization else "",
         "path": f"/organizer/{organization_id}/codes",
         "codes": [_row(code, speak) for code in found[:PAGE_COUNT]],
         "next_cursor": encode_cursor(_LIST, found[PAGE_COUNT - 1].code_id) if len(found) > PAGE_COUNT else None,
-        "entered": {name: fields.get(name, "") for name in _FIELDS},
+        "entered": {name: fields.get(name, "") for name in FIELDS},
+        "events": event_choices(events, chosen),
+        "types": type_choices(sessions, fields),
         "problem": problem,
     }
     answer = show_page(request, "codes.html", values, user)
@@ -123,16 +133,10 @@ def _read_cursor(request: Request) -> UUID | None:
     return after[0] if after else None
 
 
-def _value(fields: Mapping[str, str], name: str) -> str | int:
-    """Read a field; what is no number stays a text, which the body then refuses."""
-    text = fields[name].strip()
-    return int(text) if name in _COUNTS and text.isascii() and text.isdecimal() else text
-
-
 def _what_is_wrong(speak: Translator) -> str:
     return speak.gettext(
-        "Please check what you entered: a code of 3 to 40 letters and digits, a share of up to 100 percent, and whole "
-        "numbers."
+        "Please check what you entered: a code of 3 to 40 letters and digits; a share of up to 100 percent, or an "
+        "amount with its currency, or ticket types; whole numbers; and an end after the beginning."
     )
 
 
