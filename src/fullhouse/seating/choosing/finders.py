@@ -122,8 +122,11 @@ class Split:
         keys: list[int | None] = []
         for lane in lanes:
             run = longest[lane]
+            if not run:
+                keys.append(None)
+                continue
             after = afters[lane]
-            run_after = longest[after] if run and after else 0
+            run_after = longest[after] if after else 0
             if run_after and run + run_after >= count:
                 cheapest = min(nearest[lane], nearest[after])
             elif run + run >= count and free_in_lane[lane] >= count:

@@ -93,7 +93,7 @@ class LaneHeap:
             return
         self._log_end = self._free.log_end
         if self._finder.looks_ahead:
-            changed |= {lane - 1 for lane in changed}
+            changed.update([lane - 1 for lane in changed])
         entries, offers, heap = self._entries, self._offers, self._heap
         lane_bits = self._lane_bits
         lanes = changed & self._members
