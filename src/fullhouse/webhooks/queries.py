@@ -1,6 +1,6 @@
 """Reading endpoints, deliveries and their attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,15 @@ async def load_endpoint(conn: Connection, organization_id: UUID, endpoint_id: UU
         endpoint_id,
     )
     return None if row is None else endpoint_of(row)
+
+
+async def organizations_with_endpoints(conn: Connection, organization_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return which of these organizations have an endpoint, whatever has become of it."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT organization_id FROM webhook_endpoints WHERE organization_id = ANY($1::uuid[])",
+        list(organization_ids),
+    )
+    return frozenset(row["organization_id"] for row in rows)
 
 
 async def list_endpoints(

@@ -5,7 +5,7 @@ notices. Sequence order is not commit order, so rows are marked one by one and n
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from uuid import UUID
 
 from fullhouse.core.clock import Randomness
@@ -23,7 +23,7 @@ from fullhouse.infra.outbox_leases import (
     return_leases,
     take_leases,
 )
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.tracing import publishing
 from fullhouse.infra.wake import Listener
@@ -48,6 +48,10 @@ REFUSALS_MAX = 8
 _log = get_log("fullhouse.workers.relay")
 
 
+FindUnheard = Callable[[Connection, Sequence[Message]], Awaitable[frozenset[UUID]]]
+"""Returns the ids of those messages that nobody reacts to."""
+
+
 class Relay:
     """One relay of one process. Several may run; leases keep them apart."""
 
@@ -58,8 +62,13 @@ class Relay:
         make_id: MakeId,
         randomness: Randomness,
         waiting_types: Collection[str] = frozenset(),
+        find_unheard: FindUnheard | None = None,
     ) -> None:
-        """Take what it needs, and the types whose key waits behind a parked message; ``run_until`` does the work."""
+        """Take what it needs, and the types whose key waits behind a parked message; ``run_until`` does the work.
+
+        What ``find_unheard`` names is not published, since nobody would react to it.
+        """
+        self._find_unheard = find_unheard
         self._waiting_types = waiting_types
         self._pool = pool
         self._broker = broker
@@ -105,6 +114,19 @@ class Relay:
         return sent
 
     async def _send(self, batch: Sequence[Message]) -> int:
+        heard = await self._leave_out_unheard(batch)
+        return len(batch) - len(heard) + (await self._publish(heard) if heard else 0)
+
+    async def _leave_out_unheard(self, batch: Sequence[Message]) -> Sequence[Message]:
+        if self._find_unheard is None:
+            return batch
+        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
+            unheard = await self._find_unheard(conn, batch)
+            if unheard:
+                await mark_sent(conn, [message for message in batch if message.message_id in unheard])
+        return [message for message in batch if message.message_id not in unheard]
+
+    async def _publish(self, batch: Sequence[Message]) -> int:
         try:
             with publishing(batch) as published:
                 await self._broker.publish(published)

@@ -14,7 +14,7 @@ from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer
 from fullhouse.workers.measure_queues import keep_measuring
 from fullhouse.workers.react import Subscription
-from fullhouse.workers.relay_outbox import Relay
+from fullhouse.workers.relay_outbox import FindUnheard, Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
@@ -38,6 +38,8 @@ class Work:
     subscriptions: Sequence[Subscription]
     jobs: Sequence[Job]
     senders: Mapping[str, Sending] = field(default_factory=dict[str, Sending])
+    find_unheard: FindUnheard | None = None
+    """Which messages need not be published where nobody else listens."""
 
     def queues(self) -> dict[str, frozenset[str]]:
         """Return the message types that each queue wants."""
@@ -84,7 +86,10 @@ async def run_worker(
 def _loops(
     resources: Resources, work: Work, stop: asyncio.Event, *, broker: Broker, notifier: Notifier, listener: Listener
 ) -> dict[str, Loop]:
-    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES)
+    kind = resources.broker_url.partition(":")[0]
+    # At a broker of their own, others may listen as well.
+    find_unheard = work.find_unheard if kind == POSTGRES else None
+    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES, find_unheard)
     schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
     consumers = [
         Consumer(resources.pool, broker, subscription, notifier, resources.randomness)
@@ -97,7 +102,6 @@ def _loops(
     async def run_schedule() -> None:
         await schedule.run_until(stop)
 
-    kind = resources.broker_url.partition(":")[0]
     measured_by = resources.make_id()
 
     async def run_measure() -> None:

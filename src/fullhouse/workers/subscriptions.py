@@ -24,6 +24,7 @@ from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
 from fullhouse.tickets.of_buyer.mail_links import mail_links
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
+from fullhouse.webhooks.queries import organizations_with_endpoints
 from fullhouse.webhooks.rules import MESSAGE_TYPES
 from fullhouse.workers.react import Subscription
 
@@ -205,8 +206,23 @@ TABLE = (
 )
 """Who reacts to what."""
 
+WEBHOOKS_ONLY = MESSAGE_TYPES.difference(*(line.types for line in TABLE if line.queue != "webhooks.enqueue"))
+"""Types that nothing here reacts to but webhooks. There is one for each batch of holds, and most sellers have none."""
+
 QUEUES = {line.queue: line.types for line in TABLE}
 """The message types that each queue wants."""
+
+
+async def find_unheard(conn: Connection, messages: Sequence[Message]) -> frozenset[UUID]:
+    """Return the ids of messages that would only be taken out of a queue again: their sellers have no endpoint.
+
+    An endpoint that was there before the message was committed is seen.
+    """
+    asked = [message for message in messages if message.type in WEBHOOKS_ONLY]
+    if not asked:
+        return frozenset()
+    hearing = await organizations_with_endpoints(conn, {message.organization_id for message in asked})
+    return frozenset(message.message_id for message in asked if message.organization_id not in hearing)
 
 
 def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:

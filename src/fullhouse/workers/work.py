@@ -8,7 +8,7 @@ from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.settings import Settings
 from fullhouse.workers.run import Work
 from fullhouse.workers.schedule import KeptDays, jobs_of
-from fullhouse.workers.subscriptions import subscriptions_of
+from fullhouse.workers.subscriptions import find_unheard, subscriptions_of
 
 
 def work_of(resources: Resources, settings: Settings, outside: Outside | None = None) -> Work:
@@ -32,4 +32,4 @@ def tables_of(resources: Resources, settings: Settings) -> Work:
     providers = open_providers(resources.pool, resources.make_id, resources.clock, resources.secret_key, terms)
     kept = KeptDays(settings.buyer_data_days, settings.audit_origin_days, settings.signing_key_days)
     jobs = jobs_of(resources, providers, kept)
-    return Work(subscriptions_of(resources, providers), jobs)
+    return Work(subscriptions_of(resources, providers), jobs, find_unheard=find_unheard)
