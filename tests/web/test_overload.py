@@ -15,6 +15,7 @@ from fullhouse.web.overload import (
     LATE_SECONDS_MAX,
     LIMIT_MAX,
     LIMIT_MIN,
+    REFUSING_SECONDS,
     WAIT_SECONDS_MAX,
     Gate,
     Rank,
@@ -64,16 +65,26 @@ def test_newcomers_are_refused_first_holders_later_and_the_door_never() -> None:
 
 def test_a_late_loop_shrinks_the_limit_and_a_full_one_in_time_grows_it() -> None:
     gate = Gate(400)
-    gate.count(100)
+    gate.count(200)
     gate.note_lateness(LATE_SECONDS_MAX * 2)
     assert gate.limit == 400, "once is no overload"
     gate.note_lateness(LATE_SECONDS_MAX * 2)
-    assert gate.limit == 75
+    assert gate.limit == 150
     gate.note_lateness(0.0)
-    assert gate.limit == 75 + GROW_BY, "more were under way than it now allows, so more was needed"
-    gate.count(-100)
+    assert gate.limit == 150 + GROW_BY, "more were under way than it now allows, so more was needed"
+    gate.count(-200)
     gate.note_lateness(0.0)
-    assert gate.limit == 75 + GROW_BY, "nobody needed more"
+    assert gate.limit == 150 + GROW_BY, "nobody needed more"
+
+
+def test_what_refusing_takes_shrinks_nothing() -> None:
+    gate = Gate(400)
+    gate.count(400)
+    for _ in range(3):
+        for _ in range(round(2 * LATE_SECONDS_MAX / REFUSING_SECONDS)):
+            gate.refuse()
+        gate.note_lateness(2.5 * LATE_SECONDS_MAX)
+    assert gate.limit == 400
 
 
 def _answer(gate: Gate, *seconds: float) -> None:
@@ -138,6 +149,8 @@ def test_refusals_spread_when_people_come_back_and_are_counted() -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\n{}",
+        b"POST / HTTP/1.1\r\nContent-Length : 2\r\n\r\n{}",
         b"\x16\x03\x01\r\n\r\n",
         b"",
     ],

@@ -10,6 +10,7 @@ limit, and the door, health checks, metrics and notices of payments never; nor a
 """
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from enum import IntEnum
@@ -20,7 +21,7 @@ from fullhouse.core.errors import Unavailable
 from fullhouse.infra.telemetry import counter, gauge, get_log
 from fullhouse.web.paths import API_PREFIX
 
-LIMIT_MIN: Final = 64
+LIMIT_MIN: Final = 128
 LIMIT_MAX: Final = 2_048
 LIMIT_FIRST: Final = 256
 LATE_SECONDS_MAX: Final = 0.03
@@ -30,6 +31,8 @@ WAIT_SECONDS_MAX: Final = 0.4
 """Where those who are served wait longer than this, there are too many of them."""
 WAIT_SECONDS_COUNTED: Final = 1.0
 """Longer waits count as this: one long export says little of what the others wait."""
+REFUSING_SECONDS: Final = 0.00004
+"""What it takes the loop to refuse somebody, about: reading, and writing the answer."""
 _WEIGHT: Final = 1 / 64
 """Of the last answer in what is known of waiting."""
 SHRINK_SHARE: Final = 0.75
@@ -50,6 +53,10 @@ class Overloaded(Unavailable):
 
     code = "overloaded"
     title = "More people are here than can be served at this moment."
+
+
+_REFUSALS: Final = tuple(Overloaded(retry_after_seconds=seconds) for seconds in RETRY_SECONDS)
+"""They are answered with, and never raised."""
 
 
 class Rank(IntEnum):
@@ -83,6 +90,7 @@ class Gate:
         "_looks_until_shrinking",
         "_needed",
         "_refused",
+        "_refusing",
         "_took",
         "_took_squared",
         "_was_late",
@@ -97,6 +105,9 @@ class Gate:
         self._needed = False
         self._was_late = False
         self._refused = 0
+        """Since the log was told."""
+        self._refusing = 0
+        """Since the loop was looked at."""
         self._took = self._took_squared = 0.0
         self._looks_until_shrinking = 0
 
@@ -119,16 +130,20 @@ class Gate:
             self._needed = True
 
     def refuse(self) -> Overloaded:
-        """Make a refusal, and count it."""
+        """Return a refusal, and count it."""
         self._refused += 1
-        REFUSED.inc()
-        return Overloaded(retry_after_seconds=RETRY_SECONDS[self._refused % len(RETRY_SECONDS)])
+        self._refusing += 1
+        return _REFUSALS[self._refused % len(_REFUSALS)]
 
     def note_lateness(self, seconds: float) -> None:
         """Shrink the limit where the loop was late again; let it grow where it was in time and the limit was reached.
 
-        Once is no overload: a process that has just started, or was stopped for a moment, catches up by itself.
+        Once is no overload: a process that has just started, or was stopped for a moment, catches up by itself. What
+        it takes to refuse people does not count: nobody would be refused sooner if fewer were served.
         """
+        REFUSED.inc(self._refusing)
+        seconds -= self._refusing * REFUSING_SECONDS
+        self._refusing = 0
         is_late, was_late = seconds > LATE_SECONDS_MAX, self._was_late
         self._was_late = is_late
         if (is_late and was_late) or self._is_slow():
@@ -184,7 +199,13 @@ async def watch(gate: Gate) -> None:
                 _log.warning("overloaded", refused=refused, limit=round(gate.limit), under_way=gate.under_way)
 
 
-_NOT_PLAIN: Final = (b"connection: close", b"x-request-id", b"transfer-encoding", b"expect:")
+_LINE: Final = re.compile(rb"[^ \r\n]+ ([^ \r\n]+) HTTP/1\.1\r\n")
+_TOLD: Final = re.compile(
+    rb"\r\n(?:(content-length):[ \t]*([0-9]{1,12})[ \t]*(?=\r\n)"
+    rb"|content-length|x-request-id|transfer-encoding|expect:|connection:[ \t]*close)",
+    re.IGNORECASE,
+)
+"""The fields that matter here: the length of the body, and what is not plain at a glance."""
 
 
 def request_path(data: bytes) -> str | None:
@@ -192,16 +213,15 @@ def request_path(data: bytes) -> str | None:
 
     What it does not understand at a glance is left to the parser, and refused behind it.
     """
-    end = data.find(b"\r\n\r\n")
-    line, _, _ = data.partition(b"\r\n")
-    parts = line.split(b" ")
-    if end < 0 or len(parts) != 3 or parts[2] != b"HTTP/1.1":
+    line, end = _LINE.match(data), data.find(b"\r\n\r\n")
+    if line is None or end < 0:
         return None
-    head = data[:end].lower() + b"\r\n"
-    if any(name in head for name in _NOT_PLAIN):
+    length = 0
+    # From the end of the first line, which begins the first field, to the last field's.
+    for field in _TOLD.finditer(data, line.end() - 2, end + 2):
+        if field[1] is None:
+            return None
+        length = int(field[2])
+    if len(data) != end + 4 + length:
         return None
-    found = head.find(b"\r\ncontent-length:")
-    length = head[found + 17 : head.index(b"\r\n", found + 2)].strip() if found >= 0 else b"0"
-    if not length.isdigit() or len(data) != end + 4 + int(length):
-        return None
-    return parts[1].decode("ascii", errors="replace")
+    return line[1].decode("ascii", errors="replace")

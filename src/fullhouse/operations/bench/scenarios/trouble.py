@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import time
+from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, by_status, figure
 from fullhouse.operations.bench.costs import served
-from fullhouse.operations.bench.figures import Load, Ratio, Section
+from fullhouse.operations.bench.figures import PERCENTILES, Load, Ratio, Section, percentiles
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
@@ -27,6 +28,8 @@ GOODPUT_SHARE: Final = 0.8
 ACCEPTED_P99_MS: Final = 1_000.0
 REFUSED_P99_MS: Final = 50.0
 BESIDE_PER_SECOND: Final = 20.0
+LOOK_SECONDS: Final = 0.005
+PARTS: Final = {"API": " api ", "PostgreSQL": "postgres", "Valkey": "valkey-server", "worker": " worker"}
 CALM_SHARE: Final = 0.3
 NORMAL_SECONDS: Final = 5.0
 RECOVERY_SECONDS_MAX: Final = 5.0
@@ -47,15 +50,17 @@ async def overload(bench: Bench) -> Section:
     best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
     section.figures.append(figure("what the machine can do", "/s", [best]))
     for times in OVERLOADS:
-        loads = await _overload(bench, log, body, best * times, f"{times:g} times")
+        loads, note = await _overload(bench, log, body, best * times, f"{times:g} times")
         section.loads += loads
+        section.notes.append(note)
         section.ratios += _judged(loads, best)
     await _slow_commits(bench, slow=True)
     try:
         slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
         section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
-        loads = await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
+        loads, note = await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
         section.loads += loads
+        section.notes.append(note)
         section.ratios += _judged(loads, slow)
     finally:
         await _slow_commits(bench, slow=False)
@@ -73,8 +78,8 @@ async def overload(bench: Bench) -> Section:
     return section
 
 
-async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> list[Load]:
-    """Offer a load, with health checks and scans beside it; return all three."""
+async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> tuple[list[Load], str]:
+    """Offer a load, with health checks and scans beside it; return all three, and what the processors did meanwhile."""
     bench.advance(name)
     async with bench.connected(CONNECTIONS) as wires, bench.connected(8) as probes, bench.connected(8) as gates:
         health = request("GET", "/healthz")
@@ -83,13 +88,33 @@ async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str)
         crowd = OpenLoop(wires, same_hold(body, f"overload-{name.replace(' ', '')}"), log.judge)
         beside = OpenLoop(probes, lambda _: health, by_status)
         door = OpenLoop(gates, lambda _: scan, by_status)
-        return list(
-            await asyncio.gather(
-                crowd.run(name, rate, bench.plan.seconds),
-                beside.run(f"{name}: health checks", BESIDE_PER_SECOND, bench.plan.seconds),
-                door.run(f"{name}: the door", BESIDE_PER_SECOND, bench.plan.seconds),
-            )
+        late = array("d")
+        looking = asyncio.create_task(_note_lateness(late))
+        before, began = _used(bench), time.monotonic()
+        loads = await asyncio.gather(
+            crowd.run(name, rate, bench.plan.seconds),
+            beside.run(f"{name}: health checks", BESIDE_PER_SECOND, bench.plan.seconds),
+            door.run(f"{name}: the door", BESIDE_PER_SECOND, bench.plan.seconds),
         )
+        seconds, after = time.monotonic() - began, _used(bench)
+        looking.cancel()
+        shares = ", ".join(f"{part} {(after[part] - before[part]) / seconds:.2f}" for part in after)
+        worst = percentiles(sorted(late))[PERCENTILES.index(99.0)] if late else 0.0
+        return [*loads], f"{name}: processors used: {shares}; the generator itself was late by {worst:.0f} ms (p99)"
+
+
+async def _note_lateness(late: "array[float]") -> None:
+    """Note again and again how late this process's own loop is: what it is late stands in every latency."""
+    while True:
+        due = time.monotonic() + LOOK_SECONDS
+        await asyncio.sleep(LOOK_SECONDS)
+        late.append((time.monotonic() - due) * 1_000)
+
+
+def _used(bench: Bench) -> dict[str, float]:
+    """Return the seconds of processor time of each part so far, and of the generator."""
+    used = {part: bench.house.processor_seconds(words) for part, words in PARTS.items()}
+    return {**used, "generator": time.process_time()}
 
 
 def _judged(loads: Sequence[Load], best: float) -> list[Ratio]:
