@@ -91,14 +91,15 @@ def _take_again(stock: Stock, terms: SessionTerms, request: Request) -> Places |
 
     Most requests of an on-sale ask for the same few things, and what those are priced at follows from the terms.
     """
-    places = stock.remembered(terms, request.items) if request.code is None else None
-    if places is None:
+    known = stock.remembered(terms, request.items) if request.code is None else None
+    if known is None:
         return None
-    for quota_id, count in places.draw.quota_counts.items():
-        if stock.counters[quota_id].available < count:
+    for counter, count in known.counts:
+        if counter.available < count:
             return None
-    stock.take(places.draw)
-    return places
+    for counter, count in known.counts:
+        counter.held += count
+    return known.places
 
 
 def _take(stock: Stock, terms: SessionTerms, request: Request) -> Places:

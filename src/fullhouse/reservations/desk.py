@@ -23,6 +23,9 @@ __all__ = ["Desks", "OnHeld"]
 WAITING_MAX = 4_096
 DESKS_MAX = 500
 """Desks that keep a session's stock in memory while nobody asks; the longest idle is closed first."""
+IDLE_SECONDS_MAX = 600.0
+"""A desk that nobody asked for so long is closed; who asks next waits until the stock has been loaded again."""
+IDLE_LOOK_SECONDS = 60.0
 
 
 class Desks:
@@ -32,6 +35,8 @@ class Desks:
         """Desks open by themselves when they are asked."""
         self._parts = Parts(pool, make_id, on_held)
         self._desks: OrderedDict[UUID, SessionDesk] = OrderedDict()
+        self._asked_last: SessionDesk | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._closing = False
 
     @property
@@ -63,7 +68,8 @@ class Desks:
         Postgres does not answer. A caller that is cancelled before its batch begins takes nothing.
         """
         desk = self._open(organization_id, session_id)
-        refusal = desk.refusals.find(wish.request.items, loop_seconds(), self._parts.writes)
+        desk.asked_at = loop_seconds()
+        refusal = desk.refusals.find(wish.request.items, desk.asked_at, self._parts.writes)
         if refusal is not None and wish.claim is None:
             return Outcome(refusal)
         if self._closing or desk.waiting_count >= WAITING_MAX:
@@ -78,6 +84,8 @@ class Desks:
     async def close(self) -> None:
         """Take no more wishes and wait until those that wait have their answers."""
         self._closing = True
+        if self._look is not None:
+            self._look.cancel()
         tasks = [task for desk in self._desks.values() for task in (desk.task, desk.losers.task) if task]
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -85,11 +93,24 @@ class Desks:
         desk = self._desks.get(session_id)
         if desk is None:
             desk = self._desks[session_id] = SessionDesk(self._parts, organization_id, session_id)
-            self._close_idle()
-        self._desks.move_to_end(session_id)
+            self._close_excess()
+            if self._look is None:
+                self._look = asyncio.get_running_loop().call_later(IDLE_LOOK_SECONDS, self.close_idle)
+        if desk is not self._asked_last:
+            self._desks.move_to_end(session_id)
+            self._asked_last = desk
         return desk
 
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
+        """Close the desks that nobody asked for a while, and look again a moment later if any are left."""
+        before = loop_seconds() - IDLE_SECONDS_MAX
+        for key in [key for key, desk in self._desks.items() if desk.is_idle and desk.asked_at <= before]:
+            del self._desks[key]
+        self._asked_last = self._look = None
+        if self._desks and not self._closing:
+            self._look = asyncio.get_running_loop().call_later(IDLE_LOOK_SECONDS, self.close_idle)
+
+    def _close_excess(self) -> None:
         excess = len(self._desks) - DESKS_MAX
         if excess > 0:
             idle = [key for key, desk in self._desks.items() if desk.is_idle]

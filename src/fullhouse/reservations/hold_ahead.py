@@ -40,13 +40,14 @@ class Ahead:
     sell too: theirs may have gone meanwhile, while all that is asked of a counter is that it has enough.
     """
 
-    __slots__ = ("_chooses_seats", "_flying", "_memory", "_open", "_queue", "ended")
+    __slots__ = ("_chooses_seats", "_flying", "_has_seats", "_memory", "_open", "_queue", "ended")
 
     def __init__(self, memory: Memory, queue: deque[Waiting], *, chooses_seats: bool) -> None:
         """Begin with nobody decided on."""
         self._memory = memory
         self._queue = queue
         self._chooses_seats = chooses_seats
+        self._has_seats = memory.stock is not None and memory.stock.seat_map is not None
         self._open = Flight()
         self._flying = Flight()
         self.ended = memory.stock is None or memory.terms is None or memory.now is None or self._is_far_behind()
@@ -114,10 +115,8 @@ class Ahead:
         return memory.stock.version - memory.behind_since > BEHIND_MAX
 
     def _may_take(self, one: Waiting) -> bool:
-        chooses_seats = self._chooses_seats and self._memory.behind_since is None
-        return (chooses_seats or not _wants_seats(one)) and self._is_new_key(one)
-
-    def _is_new_key(self, one: Waiting) -> bool:
+        if self._has_seats and not self._may_choose_seats() and _wants_seats(one):
+            return False
         claim = one.wish.claim
         if claim is None:
             return True
@@ -125,6 +124,9 @@ class Ahead:
             return False
         self._open.keys.add(claim.key)
         return True
+
+    def _may_choose_seats(self) -> bool:
+        return self._chooses_seats and self._memory.behind_since is None
 
     def _take(self, batch: list[Waiting]) -> None:
         memory = self._memory

@@ -6,7 +6,7 @@ takes the way with the lock.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -17,6 +17,7 @@ from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations.decide import Granted
 from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX, HeldItem
+from fullhouse.reservations.stock import Places
 
 
 class Written(NamedTuple):
@@ -47,10 +48,12 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     """
     terms, granted = batch.terms, batch.granted
     # Arrays travel as their text: the driver would look at the type of every element in Python.
-    seated = sorted((seat, one.request.reservation_id) for one in granted for seat in one.places.draw.seats)
-    counts = sorted(_counts(granted).items())
+    requests = [one.request for one in granted]
+    shape_of = [id(one.places) for one in granted]
     shapes = {id(one.places): one.places for one in granted}
-    numbers = {key: number for number, key in enumerate(shapes, 1)}
+    numbers = {key: str(number) for number, key in enumerate(shapes, 1)}
+    counts = sorted(_counts(shapes, shape_of).items())
+    seated = _seated(granted) if any(places.draw.seats for places in shapes.values()) else []
     row = await conn.fetchrow(
         """
         WITH stepped AS (
@@ -132,9 +135,9 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         [array_text(places.draw.quota_counts) for places in shapes.values()],
         [array_text(places.draw.quota_counts.values()) for places in shapes.values()],
         [array_text(places.draw.seats) for places in shapes.values()],
-        array_text([one.request.reservation_id.hex for one in granted]),
-        array_text([one.request.token_hash.hex() or '""' for one in granted]),
-        array_text([numbers[id(one.places)] for one in granted]),
+        array_text([request.reservation_id.hex for request in requests]),
+        array_text([request.token_hash.hex() or '""' for request in requests]),
+        array_text([numbers[key] for key in shape_of]),
         array_text(["NULL" if claim is None else _quoted(claim.key) for claim in batch.claims]),
         batch.scope,
         array_text(["NULL" if claim is None else claim.fingerprint.hex() or '""' for claim in batch.claims]),
@@ -147,14 +150,18 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     return None if row is None else Written(row["version"], row["now"])
 
 
-def _counts(granted: Sequence[Granted]) -> dict[UUID, int]:
+def _counts(shapes: Mapping[int, Places], shape_of: Sequence[int]) -> dict[UUID, int]:
     """Add up what is drawn; alike places are counted first, since an on-sale has few of them."""
-    alike = Counter([id(one.places) for one in granted])
     counts: dict[UUID, int] = {}
-    for places in {id(one.places): one.places for one in granted}.values():
-        for quota_id, count in places.draw.quota_counts.items():
-            counts[quota_id] = counts.get(quota_id, 0) + count * alike[id(places)]
+    for key, alike in Counter(shape_of).items():
+        for quota_id, count in shapes[key].draw.quota_counts.items():
+            counts[quota_id] = counts.get(quota_id, 0) + count * alike
     return counts
+
+
+def _seated(granted: Sequence[Granted]) -> list[tuple[int, UUID]]:
+    """Pair seats with who gets them, in the order in which they are locked."""
+    return sorted((seat, one.request.reservation_id) for one in granted for seat in one.places.draw.seats)
 
 
 def array_text(values: Iterable[object]) -> str:

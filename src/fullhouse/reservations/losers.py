@@ -13,30 +13,25 @@ from fullhouse.reservations.wish import Memory
 class Losers:
     """Refuses in batches, beside the desk: the keys of a batch are looked up together."""
 
-    __slots__ = ("_losing", "_memory", "_pool", "task")
+    __slots__ = ("_memory", "_pool", "losing", "task")
 
     def __init__(self, pool: Pool, memory: Memory) -> None:
         """Begin with nobody."""
         self._pool = pool
         self._memory = memory
-        self._losing: list[tuple[Waiting, DomainError]] = []
+        self.losing: list[tuple[Waiting, DomainError]] = []
         self.task: asyncio.Task[None] | None = None
-
-    @property
-    def waiting_count(self) -> int:
-        """How many wait to be refused."""
-        return len(self._losing)
 
     def take(self, waiting: Waiting, refusal: DomainError) -> None:
         """Take a wish with its refusal."""
-        self._losing.append((waiting, refusal))
+        self.losing.append((waiting, refusal))
         if self.task is None:
             self.task = asyncio.create_task(self._refuse(), name=f"refuse {self._memory.session_id}")
 
     async def _refuse(self) -> None:
         """Refuse those that came while those before them were being looked up."""
-        while self._losing:
-            batch, self._losing = self._losing[:BATCH_MAX], self._losing[BATCH_MAX:]
+        while self.losing:
+            batch, self.losing = self.losing[:BATCH_MAX], self.losing[BATCH_MAX:]
             try:
                 async with transaction(self._pool, self._memory.organization_id) as conn:
                     outcomes = await refuse_batch(conn, self._memory, [(one.wish, error) for one, error in batch])

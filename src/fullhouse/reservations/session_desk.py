@@ -25,7 +25,7 @@ DECIDED_TOGETHER = 32
 class SessionDesk:
     """The desk of one session in one process."""
 
-    __slots__ = ("_parts", "ahead", "losers", "memory", "refusals", "task", "undisturbed", "waiting")
+    __slots__ = ("_parts", "ahead", "asked_at", "losers", "memory", "refusals", "task", "undisturbed", "waiting")
 
     def __init__(self, parts: Parts, organization_id: UUID, session_id: UUID) -> None:
         """Begin without the session's stock: the first batch loads it."""
@@ -33,6 +33,7 @@ class SessionDesk:
         self.memory = Memory(organization_id, session_id)
         self.waiting: deque[Waiting] = deque()
         self.task: asyncio.Task[None] | None = None
+        self.asked_at = loop_seconds()
         self.refusals = Refusals()
         self.losers = Losers(parts.pool, self.memory)
         # Decides without the lock; None while the lock is taken, or nobody waits.
@@ -43,7 +44,7 @@ class SessionDesk:
     @property
     def waiting_count(self) -> int:
         """How many wait here."""
-        return len(self.waiting) + self.losers.waiting_count
+        return len(self.waiting) + len(self.losers.losing)
 
     @property
     def is_idle(self) -> bool:

@@ -61,6 +61,13 @@ class Places(NamedTuple):
         return cls(held, draw_of(held), sum(item.total_minor for item in held))
 
 
+class Remembered(NamedTuple):
+    """What a request without numbered seats was granted, and the counters that it draws on, with how many of each."""
+
+    places: Places
+    counts: Sequence[tuple[Counter, int]]
+
+
 class Stock:
     """What can still be sold of one session, as of one version."""
 
@@ -78,7 +85,7 @@ class Stock:
         self.seat_states = bytearray(seat_states)
         self.area_quotas = {counter.name: key for key, counter in counters.items() if counter.kind == "area"}
         self._chooser: SeatChooser | None = None
-        self._remembered: dict[tuple[ItemRequest, ...], Places] = {}
+        self._remembered: dict[tuple[ItemRequest, ...], Remembered] = {}
         self._remembered_terms: SessionTerms | None = None
 
     @property
@@ -94,7 +101,7 @@ class Stock:
         """Return how many places may be held that draw on all of these quotas."""
         return min(self.counters[quota_id].available for quota_id in quota_ids)
 
-    def remembered(self, terms: SessionTerms, wanted: tuple[ItemRequest, ...]) -> Places | None:
+    def remembered(self, terms: SessionTerms, wanted: tuple[ItemRequest, ...]) -> "Remembered | None":
         """Return what an equal request was granted before under the very same terms, if it is remembered."""
         return self._remembered.get(wanted) if self._remembered_terms is terms else None
 
@@ -103,7 +110,8 @@ class Stock:
         if self._remembered_terms is not terms or len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
             self._remembered_terms = terms
-        self._remembered[wanted] = granted
+        counts = [(self.counters[quota_id], count) for quota_id, count in granted.draw.quota_counts.items()]
+        self._remembered[wanted] = Remembered(granted, counts)
 
     def take(self, draw: Draw) -> None:
         """Hold what a reservation draws. The caller has checked that it is there."""
