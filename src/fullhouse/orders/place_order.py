@@ -20,7 +20,7 @@ from fullhouse.orders.persons.keep_given import keep_given
 from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given, check_given
 from fullhouse.orders.queries import count_places_of_buyer, find_order_of_reservation
 from fullhouse.orders.rules import Contact, LimitPerBuyer, Order, OrderExists, OrderLine, buyer_of, hash_email
-from fullhouse.orders.writes import NewOrder, insert_contact, insert_order, lock_buyer, replace_lines
+from fullhouse.orders.writes import NewOrder, insert_contact, insert_lines, insert_order, lock_buyer
 from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.queries import load_reservation
 from fullhouse.reservations.rules import (
@@ -128,7 +128,7 @@ async def _write_order(
     email_hash = hash_email(order_key, request.contact.email)
     await insert_contact(conn, organization_id, order_id, request.contact, email_hash)
     await keep_given(conn, order_id, reservation, request.given)
-    await replace_lines(conn, organization_id, order_id, lines)
+    await insert_lines(conn, organization_id, order_id, lines)
     return order
 
 

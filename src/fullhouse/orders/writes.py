@@ -179,6 +179,11 @@ async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID,
     await conn.execute(
         "DELETE FROM order_lines WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
     )
+    await insert_lines(conn, organization_id, order_id, lines)
+
+
+async def insert_lines(conn: Connection, organization_id: UUID, order_id: UUID, lines: Sequence[OrderLine]) -> None:
+    """Write the lines of an order that has none."""
     await conn.execute(
         """
         INSERT INTO order_lines (organization_id, order_id, line_number, kind, ticket_type_id, price_category_id,

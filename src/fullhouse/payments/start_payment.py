@@ -76,8 +76,9 @@ async def open_attempt(conn: Connection, make_id: MakeId, providers: Providers, 
         raise OrderNotFound
     refuse_unless_pending(order)
     attempts = await load_payments(conn, order.organization_id, order.order_id)
-    terms = await load_terms(conn, order.organization_id, order.session_id)
-    refuse_new_attempt(attempts, tries_max(release_on_decline=terms is not None and terms.release_on_decline))
+    if attempts:
+        terms = await load_terms(conn, order.organization_id, order.session_id)
+        refuse_new_attempt(attempts, tries_max(release_on_decline=terms is not None and terms.release_on_decline))
     seconds = max(providers.attempt_seconds, provider.attempt_seconds_min(options))
     deadline_at = await _hold(conn, order, seconds, providers.margin_seconds)
     new = NewPayment(make_id(), len(attempts) + 1, request.provider, options, deadline_at)
@@ -121,7 +122,11 @@ async def send_attempt(
     async with transaction(pool, organization_id) as conn:
         await lock_order_money(conn, organization_id, payment.order_id)
         await record_start(conn, organization_id, payment_id, started.charge.reference, started.next_step)
-        return await settle_payment(conn, make_id, organization_id, payment_id, started.charge)
+        charge = started.charge
+        if charge.status is not ChargeStatus.OPEN or charge.reason or charge.capture_reference:
+            return await settle_payment(conn, make_id, organization_id, payment_id, charge)
+        # What is open and was not declined settles nothing; a notice may have been faster than the answer.
+        return await load_payment(conn, organization_id, payment_id) or payment
 
 
 async def _call(providers: Providers, payment: Payment) -> Started:

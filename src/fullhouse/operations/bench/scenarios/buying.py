@@ -8,7 +8,7 @@ from typing import Final, LiteralString, TypeVar
 
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench, broken_promises, by_status, figure
-from fullhouse.operations.bench.figures import Section
+from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.load import closed_loop
 from fullhouse.operations.bench.stock import PER_ORDER_MAX, OnSale, put_on_sale
 from fullhouse.operations.bench.visits import Placed, codes, give_back, hold, order, pay, visit_again
@@ -108,8 +108,9 @@ async def purchase(bench: Bench) -> Section:
         figure("purchases up to issued", "/s", issued),
         figure("purchases up to mailed", "/s", mailed),
     ]
-    section.notes += [
-        f"To reach: {PURCHASES_A_SECOND:,.0f} a second up to issued, {MAILS_A_SECOND:,.0f} rendered and mailed."
+    section.ratios += [
+        Ratio("purchases a second, up to issued", tuple(issued), PURCHASES_A_SECOND),
+        Ratio("purchases a second, up to rendered and mailed", tuple(mailed), MAILS_A_SECOND),
     ]
     section.broken += await broken_promises(bench.house)
     return section
@@ -141,7 +142,7 @@ async def scan(bench: Bench) -> Section:
         if set(outcomes) != {"accepted"}:
             section.broken.append(f"scans ended otherwise: {dict(outcomes)}")
     section.figures.append(figure("scans", "/s", rates))
-    section.notes.append(f"To reach: {SCANS_A_SECOND:,.0f} a second.")
+    section.ratios.append(Ratio("scans a second", tuple(rates), SCANS_A_SECOND))
     section.broken += await _admitted_once(bench.house.database, on_sale) + await broken_promises(bench.house)
     return section
 
