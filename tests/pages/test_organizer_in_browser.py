@@ -1,4 +1,4 @@
-"""Organizers' pages in Chromium, on a desk and in a hand: a code is made and tickets are given away."""
+"""Organizers' pages in Chromium, in a hand: a code is made and tickets are given away."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,7 @@ async def give(page: Page, inspector: Inspector) -> None:
     await inspector.look("given")
 
 
-@pytest.mark.parametrize(("name", "width", "height"), [("desk", 1280, 800), ("hand", 390, 844)])
+@pytest.mark.parametrize(("name", "width", "height"), [("hand", 390, 844)])
 async def test_a_code_is_made_and_tickets_are_given(
     fresh_pool: Pool, fresh_database: str, valkey: Valkey, tmp_path: Path, name: str, width: int, height: int
 ) -> None:
