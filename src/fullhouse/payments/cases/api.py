@@ -13,6 +13,7 @@ from fullhouse.infra.http import (
     Limit,
     Page,
     ResourcesDep,
+    ShortName,
     decode_cursor,
     page_of,
     problems,
@@ -49,7 +50,7 @@ class ResolveCase(ApiModel):
     """
 
     resolution: Resolution
-    reference: str | None = None
+    reference: ShortName | None = None
 
 
 @router.get(
