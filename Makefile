@@ -12,6 +12,8 @@ NAMES ?=
 SOURCES := src tests
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Else every process that is started, in the tests some hundreds, would compile the sources anew: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test services services-stop localstripe chaos bench-messages check format lock env access-table translations messages chart security clean help
 .DEFAULT_GOAL := help

@@ -26,6 +26,8 @@ WORKER: Final = ".main worker"
 """Words of their command lines; Postgres has workers of its own."""
 _READY = request("GET", "/readyz")
 _POSTMASTER_PID_LINE: Final = 0
+_NOT_PASSED_ON: Final = ("FULLHOUSE_", "PYTHONDONTWRITEBYTECODE")
+"""An installed program is compiled once; without this every start in the house would compile it anew."""
 
 
 @dataclass(slots=True)
@@ -135,7 +137,7 @@ async def running_house(folder: Path, *, processes: int = 1, settings: Mapping[s
     """Run a whole Fullhouse with so many API processes and these settings until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 (nothing else runs yet)
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FULLHOUSE_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
     environment |= {"FULLHOUSE_SECRET_KEY": random_text(48), "FULLHOUSE_LOG_LEVEL": "warning", **settings}
     options = ["--host", HOST, "--port", str(port), "--data-dir", str(folder), "--workers", str(processes)]
     house = House(folder, port, [sys.executable, "-m", "fullhouse.cli.main", "up", *options], environment)
