@@ -21,10 +21,15 @@ import pytest
 from harness.pools import open_owners_pool
 from harness.processes import short_folder_in
 from harness.servers import Databases, Servers, folder_for_servers, running_servers
+from hypothesis import settings
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.migrate import migrate
 from fullhouse.infra.postgres import Pool
+
+# How long an example takes says what else the machine does.
+settings.register_profile("fullhouse", parent=settings(), deadline=None)
+settings.load_profile("fullhouse")
 
 ROOT = Path(__file__).parents[1]
 _numbers = count(1)
