@@ -16,12 +16,15 @@ from harness.processes import clean_environment
 from harness.sale import make_sale
 from harness.shop import Shop, holder, open_app
 from harness.waiting import until
-from harness.web import client_of, running_app
+from harness.web import SECRET_KEY, client_of, running_app
 from harness.worker import drained, resources_on, running_worker
 
-from fullhouse.infra import tracing
+from fullhouse.infra import system, tracing
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
+from fullhouse.infra.postgres import transaction
+from fullhouse.webhooks.create_endpoint import create_endpoint
 from fullhouse.webhooks.enqueue_deliveries import write_body
+from fullhouse.webhooks.rules import EndpointFields
 
 SENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -114,6 +117,11 @@ async def test_hold_is_in_the_trace_of_its_request_and_holds_together_are_linked
     items = [{"ticket_type_id": str(sale.made.types["adult"]), "quantity": 1}]
     body = {"session_id": str(sale.made.session_id), "items": items}
     resources = resources_on(fresh_pool, valkey, fresh_database, tmp_path)
+    organization_id = sale.made.organization_id
+    async with transaction(fresh_pool, organization_id) as conn:
+        # Without an endpoint nobody would hear of holds.
+        fields = EndpointFields("https://hooks.example/", "", ("order.paid",))
+        await create_endpoint(conn, system.make_id, SECRET_KEY, organization_id, fields)
 
     async def place(client: httpx.AsyncClient, number: int) -> httpx.Response:
         return await client.post("/api/v1/reservations", json=body, headers={"traceparent": context_of(number)})

@@ -171,5 +171,10 @@ def processing(queue: str, message: Message) -> AbstractContextManager[object]:
     return tracer.span(f"process {queue}", "consumer", message.traceparent, about)
 
 
+def below_this_span(message: Message) -> Message:
+    """Return a message with the context of this task's span, so that what it causes stands below that."""
+    return message if _State.tracer is None else replace(message, traceparent=_State.tracer.traceparent())
+
+
 def _about(message: Message) -> dict[str, str | int]:
     return {"messaging.message.id": str(message.message_id), "messaging.message.type": message.type}

@@ -18,7 +18,7 @@ from fullhouse.infra.brokers.cloud_events import from_cloud_event
 from fullhouse.infra.inbox import first_time, first_times
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection, Pool, transaction
-from fullhouse.infra.tracing import processing
+from fullhouse.infra.tracing import below_this_span, processing
 
 ConnHandler = Callable[[Connection, Message], Awaitable[object]]
 """Reacts inside the given transaction; never touches the network."""
@@ -77,7 +77,7 @@ async def _react(pool: Pool, subscription: Subscription, message: Message) -> No
             if subscription.in_transaction is not None:
                 await subscription.in_transaction(conn, message)
             elif subscription.in_transaction_together is not None:
-                await subscription.in_transaction_together(conn, [message])
+                await subscription.in_transaction_together(conn, [below_this_span(message)])
 
 
 async def react_together(
@@ -110,9 +110,11 @@ async def _all_at_once(conn: Connection, queue: str, handle: TogetherHandler, me
         # What they cause is of no one request, unless they are one.
         request_id.set(messages[0].request_id if len(messages) == 1 else None)
         with ExitStack() as spans:
+            processed: list[Message] = []
             for message in messages:
                 spans.enter_context(processing(queue, message))
-            await handle(conn, messages)
+                processed.append(below_this_span(message))
+            await handle(conn, processed)
 
 
 def _work_for(message: Message) -> None:
