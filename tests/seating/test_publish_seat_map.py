@@ -1,6 +1,7 @@
 """Published maps: immutable versions in Postgres, parsed once in each process."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from fullhouse.infra.directory import find_organization
 from fullhouse.infra.postgres import Pool, connection, transaction
 from fullhouse.infra.system import make_id
 from fullhouse.operations.generate_seat_map import generate_seat_map
+from fullhouse.seating import queries
 from fullhouse.seating.import_seat_map import seat_map_from
 from fullhouse.seating.publish_seat_map import PublishedSeatMap, publish_seat_map
 from fullhouse.seating.queries import ParsedMaps, load_seat_map
@@ -42,6 +44,35 @@ async def test_a_published_map_is_loaded_as_it_was(pool: Pool, organization_id: 
         )
     assert row is not None
     assert dict(row) == {"seat_count": 20_000, "area_count": 2, "place_count": 25_000, "name": "Harbour Arena"}
+
+
+async def test_those_who_ask_at_the_same_time_parse_it_once(
+    pool: Pool, organization_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large map takes much memory while it is parsed."""
+    published = await publish(pool, organization_id, seat_map_from(fullhouse_document()))
+    read, parsed = asyncio.Barrier(3), list[str]()
+    load, parse = queries.load_stored_seat_map, queries._parse
+
+    async def load_together(*arguments: Any) -> queries.StoredSeatMap:
+        stored = await load(*arguments)
+        await read.wait()
+        return stored
+
+    def count_and_parse(document: str) -> SeatMap:
+        parsed.append(document)
+        return parse(document)
+
+    async def ask() -> SeatMap:
+        async with connection(pool, organization_id) as conn:
+            return await load_seat_map(conn, organization_id, published.seat_map_id)
+
+    monkeypatch.setattr(queries, "load_stored_seat_map", load_together)
+    monkeypatch.setattr(queries, "_parse", count_and_parse)
+    one, two, three = await asyncio.gather(ask(), ask(), ask())
+    assert one is two is three
+    assert len(parsed) == 1
+    assert not queries._parsing
 
 
 async def test_each_change_is_another_version_and_the_old_one_stays(pool: Pool, organization_id: UUID) -> None:

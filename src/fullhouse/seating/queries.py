@@ -60,19 +60,33 @@ class ParsedMaps:
 
 
 _parsed = ParsedMaps()
+_parsing: dict[tuple[UUID, UUID], asyncio.Task[SeatMap]] = {}
 
 
 async def load_seat_map(conn: Connection, organization_id: UUID, seat_map_id: UUID) -> SeatMap:
     """Return a published map, the same object as long as it is kept. Raises ``SeatMapNotFound``.
 
-    A map that is not kept is parsed in a thread: 20,000 seats take some tenths of a second.
+    A map that is not kept is parsed in a thread, once for all who ask meanwhile: 20,000 seats take some tenths of a
+    second, and 200,000 some hundred megabytes.
     """
     key = (organization_id, seat_map_id)
     seat_map = _parsed.find(key)
     if seat_map is not None:
         return seat_map
     stored = await load_stored_seat_map(conn, organization_id, seat_map_id)
-    return _parsed.keep(key, await asyncio.to_thread(_parse, stored.document))
+    # Others may have begun, or ended, while it was read.
+    return _parsed.find(key) or await asyncio.shield(_parsing.get(key) or _begin_parsing(key, stored.document))
+
+
+def _begin_parsing(key: tuple[UUID, UUID], document: str) -> asyncio.Task[SeatMap]:
+    async def parse_and_keep() -> SeatMap:
+        try:
+            return _parsed.keep(key, await asyncio.to_thread(_parse, document))
+        finally:
+            del _parsing[key]
+
+    task = _parsing[key] = asyncio.create_task(parse_and_keep(), name=f"parse seat map {key[1]}")
+    return task
 
 
 def _parse(document: str) -> SeatMap:
