@@ -105,3 +105,11 @@ def test_running_url_is_known_to_others(running: valkey.EmbeddedValkey, short_fo
     running.stop()
     assert valkey.running_url(short_folder / "valkey") is None
     assert valkey.running_url(short_folder / "never") is None
+
+
+def test_a_server_whose_settings_are_being_written_does_not_run_yet(
+    running: valkey.EmbeddedValkey, short_folder: Path
+) -> None:
+    assert running.is_running()
+    (short_folder / "valkey" / valkey._CONFIG).write_text("", encoding="ascii")
+    assert valkey.running_url(short_folder / "valkey") is None

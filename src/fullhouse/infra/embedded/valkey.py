@@ -76,7 +76,11 @@ def running_url(data_dir: Path) -> str | None:
     path = data_dir.absolute()
     if not process.has_server(path):
         return None
-    config = dict(line.split(" ", 1) for line in (path / _CONFIG).read_text(encoding="ascii").splitlines())
+    lines = (path / _CONFIG).read_text(encoding="ascii").splitlines()
+    config = {name: value for name, _, value in (line.partition(" ") for line in lines)}
+    if not config.get("port"):
+        # It is about to start: whoever starts it is writing this.
+        return None
     socket = path / _SOCKET if "unixsocket" in config else None
     port = int(config["port"])
     return _url(socket, port, config.get("requirepass", "")) if _answers(socket, port) else None
