@@ -46,7 +46,7 @@ async def make_events(shop: StripeSale, count: int) -> list[Thing]:
     """Let buyers begin payments and pay, and return so many events about them, each with an id of its own."""
     begun = await asyncio.gather(*(shop.order_and_start(quantity=1) for _ in range(PAYMENTS)))
     for _, payment in begun:
-        shop.pay(payment)
+        await shop.pay(payment)
     known = shop.stripe.books.events
     return [{**known[number % len(known)], "id": f"evt_bench_{number}"} for number in range(count)]
 
