@@ -1,0 +1,105 @@
+"""Deciding in batches: whatever came while the last batch was being committed is the next one.
+
+Nothing waits for company: a lone wish is a batch of one. One batch of an organization is in flight in each process;
+what must hold between processes is left to locks and constraints.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+Wish = TypeVar("Wish")
+Answer = TypeVar("Answer")
+
+BATCH_MAX = 64
+WAITING_MAX = 4_096
+
+Judge = Callable[[UUID, Sequence[Wish]], Awaitable[Sequence[Answer | Exception | None]]]
+"""Decides the wishes of an organization in one transaction of its own, which is committed when it returns.
+
+Returns for each its answer, an exception that is for it alone, or None: it asks again with the next batch.
+"""
+
+
+class _Waiting(NamedTuple, Generic[Wish, Answer]):
+    wish: Wish
+    answer: asyncio.Future[Answer]
+
+
+class Batches(Generic[Wish, Answer]):
+    """The batches of one process, one at a time for each organization that somebody wishes something of."""
+
+    def __init__(
+        self,
+        judge: Judge[Wish, Answer],
+        *,
+        name: str,
+        full: Callable[[], Exception],
+        batch_max: int = BATCH_MAX,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        """Begin with nobody. ``full`` makes what is raised where more than ``waiting_max`` of an organization wait."""
+        self._judge = judge
+        self._name = name
+        self._full = full
+        self._batch_max = batch_max
+        self._waiting_max = waiting_max
+        self._queues: dict[UUID, deque[_Waiting[Wish, Answer]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, organization_id: UUID, wish: Wish) -> Answer:
+        """Wait for the answer to a wish, committed. Raises what the judge has for it, and what ``full`` makes.
+
+        Who stops waiting before a batch begins is left out of it.
+        """
+        waiting = self._queues.get(organization_id)
+        if waiting is None:
+            waiting = self._queues[organization_id] = deque[_Waiting[Wish, Answer]]()
+            task = asyncio.create_task(self._serve(organization_id, waiting), name=f"{self._name} {organization_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if len(waiting) >= self._waiting_max:
+            raise self._full()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        waiting.append(_Waiting(wish, answer))
+        return await answer
+
+    async def close(self) -> None:
+        """Wait until those that wait have their answers."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, organization_id: UUID, waiting: deque[_Waiting[Wish, Answer]]) -> None:
+        # The queue is checked and given up without an await between, else a wake-up could be lost.
+        while waiting:
+            batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
+            if patient := [one for one in batch if not one.answer.done()]:
+                again = await self._decide(organization_id, patient)
+                waiting.extendleft(reversed(again))
+        del self._queues[organization_id]
+
+    async def _decide(
+        self, organization_id: UUID, batch: Sequence[_Waiting[Wish, Answer]]
+    ) -> list[_Waiting[Wish, Answer]]:
+        """Decide a batch; if that fails, each by itself, so that a bad one fails alone. Return who asks again."""
+        try:
+            answers = await self._judge(organization_id, [one.wish for one in batch])
+        except Exception as error:  # noqa: BLE001 (handed to the one who asked)
+            if len(batch) > 1:
+                return [again for one in batch for again in await self._decide(organization_id, [one])]
+            _settle(batch[0].answer, error)
+            return []
+        for one, answer in zip(batch, answers, strict=True):
+            if answer is not None:
+                _settle(one.answer, answer)
+        return [one for one, answer in zip(batch, answers, strict=True) if answer is None]
+
+
+def _settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

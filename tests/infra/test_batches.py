@@ -1,0 +1,116 @@
+"""Batches: who comes while one is decided shares the next; each hears of their own wish, and a bad one fails alone."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID, uuid4
+
+import pytest
+
+from fullhouse.infra.batches import Batches
+
+
+class Full(Exception):
+    """Too many wait."""
+
+
+class Bad(Exception):
+    """A wish that cannot be met."""
+
+
+class Clerk:
+    """Notes the batches, answers with twice the number, and waits until it may where it was told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[UUID, list[int]]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.answer: Callable[[int], int | Exception | None] = lambda wish: 2 * wish
+        self.begun = asyncio.Semaphore(0)
+        self.breaks_at: int | None = None
+
+    async def judge(self, organization_id: UUID, wishes: Sequence[int]) -> list[int | Exception | None]:
+        self.batches.append((organization_id, list(wishes)))
+        self.begun.release()
+        await self.may_go_on.wait()
+        if self.breaks_at in wishes:
+            raise Bad
+        return [self.answer(wish) for wish in wishes]
+
+
+def batches_of(clerk: Clerk, **options: int) -> Batches[int, int]:
+    return Batches(clerk.judge, name="clerk", full=Full, **options)
+
+
+async def test_who_comes_meanwhile_shares_the_next_batch() -> None:
+    clerk, seller = Clerk(), uuid4()
+    batches = batches_of(clerk, batch_max=3)
+    assert await asyncio.gather(*(batches.ask(seller, wish) for wish in range(5))) == [0, 2, 4, 6, 8]
+    assert await batches.ask(seller, 7) == 14
+    assert clerk.batches == [(seller, [0, 1, 2]), (seller, [3, 4]), (seller, [7])]
+
+
+async def test_organizations_do_not_wait_for_each_other() -> None:
+    clerk, one, other = Clerk(), uuid4(), uuid4()
+    clerk.may_go_on.clear()
+    batches = batches_of(clerk)
+    asking = [asyncio.create_task(batches.ask(seller, 1)) for seller in (one, other)]
+    await clerk.begun.acquire()
+    await clerk.begun.acquire()
+    clerk.may_go_on.set()
+    assert await asyncio.gather(*asking) == [2, 2]
+    assert clerk.batches == [(one, [1]), (other, [1])]
+
+
+async def test_a_bad_wish_fails_alone() -> None:
+    clerk, seller = Clerk(), uuid4()
+    clerk.breaks_at = 2
+    clerk.answer = lambda wish: Full() if wish == 3 else wish
+    batches = batches_of(clerk)
+    answers = await asyncio.gather(*(batches.ask(seller, wish) for wish in (1, 2, 3, 4)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [int, Bad, Full, int]
+    assert clerk.batches == [(seller, wishes) for wishes in ([1, 2, 3, 4], [1], [2], [3], [4])]
+
+
+async def test_who_has_no_answer_yet_asks_again_before_those_who_came_later() -> None:
+    clerk, seller, heard = Clerk(), uuid4(), set[int]()
+
+    def answer(wish: int) -> int | None:
+        first = wish not in heard
+        heard.add(wish)
+        return None if first and wish in {1, 2} else wish
+
+    clerk.answer = answer
+    batches = batches_of(clerk, batch_max=3)
+    assert await asyncio.gather(*(batches.ask(seller, wish) for wish in range(4))) == [0, 1, 2, 3]
+    assert [wishes for _, wishes in clerk.batches] == [[0, 1, 2], [1, 2, 3]]
+
+
+async def test_too_many_are_turned_away_and_who_leaves_is_left_out() -> None:
+    clerk, seller = Clerk(), uuid4()
+    clerk.may_go_on.clear()
+    batches = batches_of(clerk, batch_max=1, waiting_max=2)
+    first = asyncio.create_task(batches.ask(seller, 1))
+    await clerk.begun.acquire()
+    second, third = (asyncio.create_task(batches.ask(seller, wish)) for wish in (2, 3))
+    await asyncio.sleep(0)
+    with pytest.raises(Full):
+        await batches.ask(seller, 4)
+    second.cancel()
+    await asyncio.sleep(0)
+    clerk.may_go_on.set()
+    assert await asyncio.gather(first, third) == [2, 6]
+    assert [wishes for _, wishes in clerk.batches] == [[1], [3]]
+
+
+async def test_closing_waits_for_those_who_wait() -> None:
+    clerk, seller = Clerk(), uuid4()
+    clerk.may_go_on.clear()
+    batches = batches_of(clerk)
+    asking = asyncio.create_task(batches.ask(seller, 1))
+    await clerk.begun.acquire()
+    closing = asyncio.create_task(batches.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    clerk.may_go_on.set()
+    await closing
+    assert await asking == 2
