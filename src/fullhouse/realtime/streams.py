@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 from valkey.asyncio import Valkey
@@ -13,6 +14,7 @@ from fullhouse.events.rules import SessionNotFound
 from fullhouse.infra.client_address import network_of
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.shared_work import SharedWork
 from fullhouse.infra.telemetry import gauge, get_log
 from fullhouse.realtime import queries
 from fullhouse.realtime.announce_changes import Announcer
@@ -44,7 +46,7 @@ class Streams:
         self._pool = pool
         self._randomness = randomness
         self._followers: OrderedDict[UUID, Follower] = OrderedDict()
-        self._opening: dict[UUID, asyncio.Task[Follower]] = {}
+        self._opening = SharedWork[UUID, Follower]("open stream")
         self._by_address: Counter[str] = Counter()
         self._count = 0
         self._looking: asyncio.Task[None] | None = None
@@ -84,12 +86,7 @@ class Streams:
         if follower is not None and not follower.channel.ended:
             self._followers.move_to_end(session_id)
             return follower
-        opening = self._opening.get(session_id)
-        if opening is None:
-            opening = asyncio.create_task(self._open(session_id), name=f"open stream {session_id}")
-            self._opening[session_id] = opening
-            opening.add_done_callback(lambda _: self._opening.pop(session_id, None))
-        return await asyncio.shield(opening)
+        return await self._opening.get(session_id, partial(self._open, session_id))
 
     async def close(self) -> None:
         """Send everybody away, who then connect elsewhere, and take nobody any more."""
@@ -97,7 +94,7 @@ class Streams:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        await self._opening.settle()
         await asyncio.gather(*(follower.close() for follower in self._followers.values()))
         self._followers.clear()
         SESSIONS.set(0)

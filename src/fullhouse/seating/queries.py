@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
+from fullhouse.infra.shared_work import SharedWork
 from fullhouse.seating.choosing.room import room_of
 from fullhouse.seating.import_seat_map import import_seat_map
 from fullhouse.seating.rules import SeatMap, SeatMapNotFound
@@ -60,7 +61,7 @@ class ParsedMaps:
 
 
 _parsed = ParsedMaps()
-_parsing: dict[tuple[UUID, UUID], asyncio.Task[SeatMap]] = {}
+_parsing = SharedWork[tuple[UUID, UUID], SeatMap]("parse seat map")
 
 
 async def load_seat_map(conn: Connection, organization_id: UUID, seat_map_id: UUID) -> SeatMap:
@@ -74,19 +75,12 @@ async def load_seat_map(conn: Connection, organization_id: UUID, seat_map_id: UU
     if seat_map is not None:
         return seat_map
     stored = await load_stored_seat_map(conn, organization_id, seat_map_id)
-    # Others may have begun, or ended, while it was read.
-    return _parsed.find(key) or await asyncio.shield(_parsing.get(key) or _begin_parsing(key, stored.document))
 
-
-def _begin_parsing(key: tuple[UUID, UUID], document: str) -> asyncio.Task[SeatMap]:
     async def parse_and_keep() -> SeatMap:
-        try:
-            return _parsed.keep(key, await asyncio.to_thread(_parse, document))
-        finally:
-            del _parsing[key]
+        return _parsed.keep(key, await asyncio.to_thread(_parse, stored.document))
 
-    task = _parsing[key] = asyncio.create_task(parse_and_keep(), name=f"parse seat map {key[1]}")
-    return task
+    # Others may have begun, or ended, while it was read.
+    return _parsed.find(key) or await _parsing.get(key, parse_and_keep)
 
 
 def _parse(document: str) -> SeatMap:
