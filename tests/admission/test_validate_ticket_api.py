@@ -1,6 +1,7 @@
 """The route of the door: who may scan, what is answered, what is refused."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 from harness.web import client_of, make_resources, running_app
 
+from fullhouse.admission.api import ScanResult
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.system import make_id, randomness
 from fullhouse.organizations.issue_api_key import issue_api_key
@@ -105,3 +107,28 @@ async def test_scan_id_of_another_scan_is_a_422_with_its_code(door: Any, client:
     assert (await client.post(URL, json={"code": door.codes[0], "session_id": str(uuid4())}, headers=scanner)).json()[
         "outcome"
     ] == "wrong_session"
+
+
+async def test_every_answer_is_as_the_document_has_it(door: Any, client: Any) -> None:
+    await door.pool.execute(
+        """
+        WITH named AS (UPDATE events SET name = $2 WHERE organization_id = $1)
+        UPDATE units SET area = E'"A"\\\\ \\u007f', seat_label = E'Fila 1\\n' WHERE organization_id = $1
+        """,
+        door.organization_id,
+        'Ação "ao vivo" \\ </script>\t\u2028\U0001f3ab',
+    )
+    await door.set_session("starts_at", datetime(2031, 7, 12, 21, tzinfo=UTC))
+    scanner = await key_of(door, Role.SCANNER)
+    first, second = door.codes
+    asked = [
+        {"code": first, "gate": 'Portão "1"', "device": "\u00e9"},
+        {"code": first},
+        {"code": first, "direction": "out"},
+        {"code": second, "direction": "out"},
+        {"code": "no code"},
+    ]
+    for body in asked:
+        answer = await client.post(URL, json=body, headers=scanner)
+        assert answer.status_code == 200
+        assert ScanResult.model_validate_json(answer.content).model_dump_json() == answer.text

@@ -11,12 +11,12 @@ from starlette.types import Receive, Scope, Send
 from fullhouse.access.http import OpenGrant, find_open_grant, requires_where
 from fullhouse.access.policies.ticket import find_post
 from fullhouse.admission.doors import Doors
-from fullhouse.admission.rules import Admission, Direction, DoorTicket, Outcome, Scan
-from fullhouse.admission.scan_batch import ScanAnswer
+from fullhouse.admission.encode_scan import encode_scan
+from fullhouse.admission.rules import Direction, Outcome, Scan
 from fullhouse.infra.hot import BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
 from fullhouse.infra.http import ApiModel, ShortName
 from fullhouse.tickets.code import MalformedCode, read_code
-from fullhouse.tickets.rules import TicketStatus, reference_of
+from fullhouse.tickets.rules import TicketStatus
 
 router = APIRouter(tags=["door"])
 
@@ -95,6 +95,7 @@ class ScanResult(ApiModel):
     router,
     "POST /tickets/validate",
     takes={"body": ScanBody, "scanner": Annotated[OpenGrant, requires_where("ticket:scan")]},
+    at_once=True,
     response_model=ScanResult,
     summary="Scan a ticket at the door",
 )
@@ -119,7 +120,7 @@ async def validate_ticket(scope: Scope, receive: Receive, send: Send) -> None:
     )
     doors: Doors = app_state(scope).doors
     answer = await doors.scan(scan)
-    await send_answer(send, 200, _result(body, answer).model_dump_json().encode())
+    await send_answer(send, 200, encode_scan(scan.direction, answer))
 
 
 _body = BodyReader(ScanBody)
@@ -131,43 +132,3 @@ def _session_in(code: str) -> UUID | None:
         return read_code(code).unverified.session_id
     except MalformedCode:
         return None
-
-
-def _result(body: ScanBody, answer: ScanAnswer) -> ScanResult:
-    return ScanResult(
-        outcome=answer.verdict.outcome,
-        direction=body.direction,
-        ticket=_ticket(answer.ticket) if answer.ticket else None,
-        admission=_admission(answer.admission) if answer.admission else None,
-        checks=ChecksAnswer(**answer.verdict.checks),
-    )
-
-
-def _ticket(ticket: DoorTicket) -> ScannedTicket:
-    return ScannedTicket(
-        id=ticket.ticket_id,
-        reference=reference_of(ticket.ticket_id),
-        status=ticket.status,
-        generation=ticket.generation,
-        order_id=ticket.order_id,
-        unit_id=ticket.unit_id,
-        event_id=ticket.event_id,
-        event=ticket.event_name,
-        session_id=ticket.session_id,
-        session=ticket.session_name,
-        starts_at=ticket.starts_at,
-        ticket_type=ticket.ticket_type,
-        price_category=ticket.price_category,
-        area=ticket.area,
-        seat=ticket.seat,
-    )
-
-
-def _admission(admission: Admission) -> AdmissionAnswer:
-    return AdmissionAnswer(
-        entry_number=admission.entry_number,
-        is_inside=admission.is_inside,
-        gate=admission.gate,
-        device=admission.device,
-        recorded_at=admission.recorded_at,
-    )

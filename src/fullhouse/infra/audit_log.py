@@ -49,7 +49,9 @@ class Act:
 
 def shortened(user_agent: str) -> str:
     """Return what a program calls itself, as far as it can be printed, in at most ``USER_AGENT_LENGTH_MAX``."""
-    return "".join(character for character in user_agent if character.isprintable())[:USER_AGENT_LENGTH_MAX]
+    if not user_agent.isprintable():
+        user_agent = "".join(character for character in user_agent if character.isprintable())
+    return user_agent[:USER_AGENT_LENGTH_MAX]
 
 
 @contextmanager

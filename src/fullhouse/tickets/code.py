@@ -17,8 +17,9 @@ It has 189 characters, all of the QR alphanumeric set, so a picture has 49 modul
 it may stand in a URL. There is exactly one text for a code: another spelling of the same bytes is malformed.
 """
 
+import re
 import struct
-from base64 import b32decode, b32encode
+from base64 import b32encode
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -34,8 +35,11 @@ from fullhouse.tickets.rules import Ticket
 _PREFIX = "FH1"
 _CLAIMS = struct.Struct(">HH16s16s16s")
 _SIGNATURE_BYTES = 64
-_PADDING = "======"
 CODE_LENGTH = 189
+_BASE32 = re.compile("[A-Z2-7]+")
+_TO_DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
+_SPARE_BITS = 0b11
+"""The last letter has five bits, of which the bytes use three; the others are zero, so that there is one spelling."""
 
 
 class MalformedCode(Malformed):
@@ -104,12 +108,13 @@ def read_code(text: str) -> CodeClaims:
     if len(text) != CODE_LENGTH or not text.startswith(_PREFIX):
         raise MalformedCode
     body = text[len(_PREFIX) :]
-    try:
-        packed = b32decode(body + _PADDING)
-    except ValueError as unreadable:
-        raise MalformedCode from unreadable
-    if b32encode(packed).decode().rstrip("=") != body:
+    if not _BASE32.fullmatch(body):
         raise MalformedCode
+    # As one number to the base of 32, which takes a tenth of the time of the library's own decoder.
+    number = int(body.translate(_TO_DIGITS), 32)
+    if number & _SPARE_BITS:
+        raise MalformedCode
+    packed = (number >> _SPARE_BITS.bit_length()).to_bytes(_CLAIMS.size + _SIGNATURE_BYTES, "big")
     key_id, generation, event, session, ticket = _CLAIMS.unpack_from(packed)
     claims = TicketClaims(key_id, generation, UUID(bytes=event), UUID(bytes=session), UUID(bytes=ticket))
     return CodeClaims(claims, packed[_CLAIMS.size :])
@@ -119,10 +124,15 @@ def verify_code(claims: CodeClaims, public_key: bytes) -> TicketClaims:
     """Return the claims once the signature by the organization's key is found valid. Raises ``ForgedCode``."""
     signed = _PREFIX.encode() + _pack(claims.unverified)
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(claims.signature, signed)
+        _read_key(public_key).verify(claims.signature, signed)
     except InvalidSignature as forged:
         raise ForgedCode from forged
     return claims.unverified
+
+
+@lru_cache(maxsize=1024)
+def _read_key(public_key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public_key)
 
 
 def _pack(claims: TicketClaims) -> bytes:

@@ -46,8 +46,8 @@ from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
-HOLDS = f"{API_PREFIX}/reservations"
-"""The route that only takes stock of one session, which tells the boards itself, and of which nobody waits to hear."""
+QUIET = frozenset({f"{API_PREFIX}/reservations", f"{API_PREFIX}/tickets/validate"})
+"""Routes of which nobody waits to hear. Holds tell the boards themselves, and scans change nothing that these show."""
 
 OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS, *organizer.ROUTERS)
 
@@ -148,7 +148,7 @@ def _note_writes(api: FastAPI) -> Callable[[str], None]:
     notifier: Notifier = state.notifier
 
     def wrote(route: str) -> None:
-        if route == HOLDS:
+        if route in QUIET:
             notifier.wake_soon()
         else:
             notifier.wake()
