@@ -12,7 +12,7 @@ from valkey.asyncio import Valkey
 from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, transaction
 from fullhouse.orders.place_order import OrderRequest, PlacedOrder, place_order
-from fullhouse.orders.queries import count_places_of_buyer
+from fullhouse.orders.queries import count_places_of_buyers
 from fullhouse.orders.rules import Contact, LimitPerBuyer, OrderExists, buyer_of
 
 ANA = "ana.souza@example.com"
@@ -36,7 +36,8 @@ async def order(sale: Sale, quantity: int, email: str = ANA) -> PlacedOrder:
 async def places(sale: Sale, email: str = ANA) -> int:
     made = sale.made
     async with transaction(sale.pool, EVERY_ORGANIZATION) as conn:
-        return await count_places_of_buyer(conn, made.organization_id, made.event_id, buyer_of(email))
+        asked = (made.event_id, buyer_of(email))
+        return (await count_places_of_buyers(conn, made.organization_id, [asked]))[asked]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ Nobody shown: 401. A member without the permission: 403. A wrong secret, or what
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Request
 from starlette.types import Scope
@@ -184,6 +184,14 @@ async def find_viewer(scope: Scope) -> Actor:
     if find_header(scope, b"authorization") is None:
         return ANONYMOUS
     return await _viewer(Request(scope))
+
+
+_ANYONE = {scheme: HolderAccess(scheme, optional=True) for scheme in get_args(HolderScheme)}
+
+
+async def find_secret(scope: Scope, scheme: HolderScheme) -> str | None:
+    """Return the secret that was sent, or None, for a hot route that declares ``anyone_with(scheme)``."""
+    return await _ANYONE[scheme](Request(scope))
 
 
 async def find_open_grant(scope: Scope, permission: Permission) -> OpenGrant:

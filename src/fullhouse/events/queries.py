@@ -18,66 +18,46 @@ from fullhouse.events.wall_clock import to_wall_clock
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.pricing.rules import Charges, charges_from_json
 
+_SESSIONS = """
+    SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
+           e.per_buyer_max, c.charges_id, c.currency AS charges_currency, c.declaration
+    FROM sessions s JOIN events e USING (organization_id, event_id)
+    LEFT JOIN LATERAL (
+        SELECT charges_id, currency, declaration FROM charges
+        WHERE organization_id = s.organization_id AND ended_at IS NULL
+          AND declared_for IN (s.session_id, s.event_id, s.organization_id)
+        ORDER BY array_position(ARRAY['session', 'event', 'organization'], level) LIMIT 1
+    ) c ON true
+    WHERE s.organization_id = $1
+    """
+
 
 async def load_terms(conn: Connection, organization_id: UUID, session_id: UUID) -> SessionTerms | None:
     """Load a session's terms in three statements, or None where the organization has no such session."""
-    session = await conn.fetchrow(
-        """
-        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
-               e.per_buyer_max, c.charges_id, c.currency AS charges_currency, c.declaration
-        FROM sessions s JOIN events e USING (organization_id, event_id)
-        LEFT JOIN LATERAL (
-            SELECT charges_id, currency, declaration FROM charges
-            WHERE organization_id = s.organization_id AND ended_at IS NULL
-              AND declared_for IN (s.session_id, s.event_id, s.organization_id)
-            ORDER BY array_position(ARRAY['session', 'event', 'organization'], level) LIMIT 1
-        ) c ON true
-        WHERE s.organization_id = $1 AND s.session_id = $2
-        """,
-        organization_id,
-        session_id,
-    )
+    session = await conn.fetchrow(_SESSIONS + "AND s.session_id = $2", organization_id, session_id)
     if session is None:
         return None
-    categories = await conn.fetch(
-        """
-        SELECT price_category_id, key, name, quota_id FROM price_categories
-        WHERE organization_id = $1 AND session_id = $2 ORDER BY position
-        """,
-        organization_id,
-        session_id,
-    )
-    types = await conn.fetch(
-        """
-        SELECT t.ticket_type_id, t.name, t.description, t.per_order_max, t.on_sale, t.quota_ids, t.hidden,
-               p.price_category_id, p.price_minor
-        FROM ticket_types t LEFT JOIN prices p USING (organization_id, session_id, ticket_type_id)
-        WHERE t.organization_id = $1 AND t.session_id = $2 ORDER BY t.position
-        """,
-        organization_id,
-        session_id,
-    )
-    return _terms(session, categories, types)
+    (terms,) = await _terms_of(conn, organization_id, [session])
+    return terms
+
+
+async def load_terms_of_sessions(
+    conn: Connection, organization_id: UUID, session_ids: Collection[UUID]
+) -> dict[UUID, SessionTerms]:
+    """Load the terms of sessions by their ids, in three statements whatever their number."""
+    sessions = await conn.fetch(_SESSIONS + "AND s.session_id = ANY ($2::uuid[])", organization_id, session_ids)
+    return {terms.session_id: terms for terms in await _terms_of(conn, organization_id, sessions)}
 
 
 async def load_terms_of_event(conn: Connection, organization_id: UUID, event_id: UUID) -> list[SessionTerms]:
     """Load the terms of all sessions of an event, by start, in three statements whatever their number."""
     sessions = await conn.fetch(
-        """
-        SELECT s.*, e.name AS event_name, e.status AS event_status, e.location, e.currency,
-               e.per_buyer_max, c.charges_id, c.currency AS charges_currency, c.declaration
-        FROM sessions s JOIN events e USING (organization_id, event_id)
-        LEFT JOIN LATERAL (
-            SELECT charges_id, currency, declaration FROM charges
-            WHERE organization_id = s.organization_id AND ended_at IS NULL
-              AND declared_for IN (s.session_id, s.event_id, s.organization_id)
-            ORDER BY array_position(ARRAY['session', 'event', 'organization'], level) LIMIT 1
-        ) c ON true
-        WHERE s.organization_id = $1 AND s.event_id = $2 ORDER BY s.starts_at, s.session_id
-        """,
-        organization_id,
-        event_id,
+        _SESSIONS + "AND s.event_id = $2 ORDER BY s.starts_at, s.session_id", organization_id, event_id
     )
+    return await _terms_of(conn, organization_id, sessions)
+
+
+async def _terms_of(conn: Connection, organization_id: UUID, sessions: list[Record]) -> list[SessionTerms]:
     ids = [session["session_id"] for session in sessions]
     categories = await conn.fetch(
         """

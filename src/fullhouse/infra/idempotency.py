@@ -84,6 +84,48 @@ async def begin(conn: Connection, claim: Claim) -> Kept | None:
     return Kept(row["status"], row["answer"], row["fingerprint"])
 
 
+async def begin_many(
+    conn: Connection, claims: Sequence[Claim]
+) -> list[Kept | IdempotencyInFlight | IdempotencyKeyReused | None]:
+    """Take several keys for this transaction; return for each what ``begin`` returns or raises.
+
+    Equal keys of one transaction do not wait for each other: the caller knows what it does for the first.
+    """
+    if not claims:
+        return []
+    texts = [f"{claim.organization_id}\x1f{claim.scope}\x1f{claim.key}" for claim in claims]
+    # In a statement of its own: what the other transaction kept is seen by those that begin after the lock.
+    taken = await conn.fetch(
+        """
+        SELECT pg_try_advisory_xact_lock(hashtextextended(asked.claim, 0)) AS taken
+        FROM unnest($1::text[]) WITH ORDINALITY AS asked(claim, ordinal) ORDER BY asked.ordinal
+        """,
+        texts,
+    )
+    rows = await conn.fetch(
+        """
+        SELECT asked.ordinal, k.fingerprint, k.status, k.answer
+        FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS asked(organization_id, scope, key, ordinal)
+        CROSS JOIN LATERAL (
+            SELECT fingerprint, status, answer FROM idempotency_keys
+            WHERE organization_id = asked.organization_id AND scope = asked.scope AND key = asked.key
+        ) k
+        """,
+        [claim.organization_id for claim in claims],
+        [claim.scope for claim in claims],
+        [claim.key for claim in claims],
+    )
+    kept = {row["ordinal"]: Kept(row["status"], row["answer"], row["fingerprint"]) for row in rows}
+    return [
+        _begun(claim, kept.get(ordinal)) if one["taken"] else IdempotencyInFlight()
+        for ordinal, (claim, one) in enumerate(zip(claims, taken, strict=True), start=1)
+    ]
+
+
+def _begun(claim: Claim, kept: Kept | None) -> Kept | IdempotencyKeyReused | None:
+    return IdempotencyKeyReused() if kept is not None and kept.fingerprint != claim.fingerprint else kept
+
+
 async def keep(conn: Connection, claim: Claim, status: int, answer: Json) -> None:
     """Keep the answer, in the transaction of its effect."""
     await conn.execute(

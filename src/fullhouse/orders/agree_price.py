@@ -7,11 +7,11 @@ from fullhouse.core.errors import invalid_field
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import count_uses_of_buyer
-from fullhouse.pricing.codes import CodeNotValid, OpenedCode
+from fullhouse.pricing.codes import Code, CodeNotValid, OpenedCode
 from fullhouse.pricing.parts import Places
 from fullhouse.pricing.queries import load_charges
 from fullhouse.pricing.quote import waive
-from fullhouse.pricing.use_code import count_use, lock_code
+from fullhouse.pricing.use_code import lock_code
 from fullhouse.reservations.place_reservation import open_code_at
 from fullhouse.reservations.quote_items import quote_items
 from fullhouse.reservations.rules import HeldItem, Reservation
@@ -52,8 +52,8 @@ def give_away(items: tuple[HeldItem, ...], reason: str) -> tuple[HeldItem, ...]:
     return tuple(replace(item, quote=quote) for item, quote in zip(items, quotes, strict=True))
 
 
-async def use_code(conn: Connection, organization_id: UUID, order_id: UUID, code_id: UUID, buyer: str) -> None:
-    """Count the use of a code by an order that was written. Locks the code. Raises ``CodeNotValid`` where none is left.
+async def take_code(conn: Connection, organization_id: UUID, code_id: UUID, buyer: str) -> Code:
+    """Lock a code that an order may use; it is counted when that is written. Raises ``CodeNotValid`` if none is left.
 
     ``buyer`` is as ``buyer_of`` writes it.
     """
@@ -61,4 +61,4 @@ async def use_code(conn: Connection, organization_id: UUID, order_id: UUID, code
     limit = code.terms.per_buyer_max
     if limit is not None and await count_uses_of_buyer(conn, organization_id, code_id, buyer) >= limit:
         raise CodeNotValid
-    await count_use(conn, code, order_id)
+    return code

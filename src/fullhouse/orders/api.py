@@ -1,17 +1,28 @@
 """The route that places orders. Showing one stands with its tickets, cancelling one with its payments."""
 
-from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header
 from pydantic import Field, field_validator, model_validator
+from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import anyone_with
+from fullhouse.access.http import anyone_with, find_secret
 from fullhouse.access.rules import CredentialMissing
 from fullhouse.core.errors import DomainError
-from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.events.form.rules import ANSWER_LENGTH_MAX, QUESTIONS_MAX
+from fullhouse.infra.hot import (
+    JSON_TYPE,
+    REPLAYED,
+    BodyReader,
+    app_state,
+    header_reader,
+    hot_route,
+    must_be_valid,
+    read_header,
+    read_raw,
+    send_answer,
+)
 from fullhouse.infra.http import (
     ApiModel,
     Email,
@@ -19,26 +30,26 @@ from fullhouse.infra.http import (
     KeptRefusal,
     Line,
     Quantity,
-    ResourcesDep,
     claim_for,
-    idempotent,
     is_final,
     problems,
     refusal,
 )
 from fullhouse.infra.http_guesses import CodeText, count_guess
-from fullhouse.infra.idempotency import Claim, IdempotencyInFlight, Kept, begin
+from fullhouse.infra.idempotency import Claim, Kept, begin
 from fullhouse.infra.languages import language_or_default, negotiate
-from fullhouse.infra.postgres import Connection, transaction
+from fullhouse.infra.postgres import transaction
 from fullhouse.infra.resources import Resources
-from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer, order_answer
+from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer
+from fullhouse.orders.asked import OrderRequest
+from fullhouse.orders.order_desk import OrderDesk, Ordered, answered_before
 from fullhouse.orders.persons.rules import Given, Holder
-from fullhouse.orders.place_order import OrderRequest, place_order
 from fullhouse.orders.reserve_for_order import ShortWish, find_seller, reserve_for_order
-from fullhouse.orders.rules import Consent, OrderExists, check_contact
-from fullhouse.reservations.api import BoxOfficeDep
-from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
+from fullhouse.orders.rules import Consent, Contact, OrderExists, check_contact
+from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal
 from fullhouse.reservations.release_reservation import release_reservation
+
+AcceptLanguage = Annotated[str | None, Header(max_length=1000)]
 
 router = APIRouter(tags=["orders"])
 
@@ -130,84 +141,93 @@ class PlaceOrder(GivenBody):
         return self.reservation_ids[0] if self.reservation_ids else self.reservation_id
 
 
-@router.post("/orders", status_code=201, responses=problems(401, 404, 409))
-async def post_order(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by name)
-    body: PlaceOrder,
-    request: Request,
-    response: Response,
-    token: Annotated[str | None, anyone_with("Reservation")],
-    resources: ResourcesDep,
-    office: BoxOfficeDep,
-    key: IdempotencyKey = None,
-    accept_language: Annotated[str | None, Header(max_length=1000)] = None,
-) -> PlacedOrderAnswer:
+@hot_route(
+    router,
+    "POST /orders",
+    takes={
+        "body": PlaceOrder,
+        "token": Annotated[str | None, anyone_with("Reservation")],
+        "key": IdempotencyKey,
+        "accept_language": AcceptLanguage,
+    },
+    response_model=PlacedOrderAnswer,
+    status_code=201,
+    responses=problems(401, 404, 409),
+)
+async def post_order(scope: Scope, receive: Receive, send: Send) -> None:
     """Place an order. Its places are held for the session's time from now; a free one is paid at once."""
-    check_contact(body.email, body.name)
+    body = must_be_valid(_body.read(scope, await read_raw(receive)))
+    token = await find_secret(scope, "Reservation")
+    key = read_header(_key, scope)
+    accepted = read_header(_accept_language, scope)
+    contact = check_contact(body.email, body.name)
     if body.code is not None:
-        await count_guess(request.scope)
-    language = language_or_default(body.language) if body.language else negotiate(accept_language)
-    counter = _Counter(resources, office, response, body, language)
+        await count_guess(scope)
+    language = language_or_default(body.language) if body.language else negotiate(accepted)
+    counter = _Counter(app_state(scope), body, contact, language)
     if body.reservation is None:
-        return await _order_at_once(counter, key)
-    if token is None:
+        ordered = await _order_at_once(counter, key)
+    elif token is None:
         raise CredentialMissing(schemes=["Reservation"])
-    reservation = await office.open_reservation(body.reservation, token)
-    claim = claim_for(reservation.organization_id, f"orders:{body.reservation}", key, body)
-    return await _order(counter, reservation.organization_id, claim, Placed(reservation, token, replayed=False))
+    else:
+        organization_id = await counter.office.organization_of_token(token)
+        claim = claim_for(organization_id, f"orders:{body.reservation}", key, body)
+        ordered = await counter.order(organization_id, body.reservation, token, claim)
+    answer = counter.shown(ordered.answer)
+    await send_answer(send, 201, answer, (JSON_TYPE, REPLAYED) if ordered.replayed else (JSON_TYPE,))
 
 
-@dataclass(frozen=True, slots=True)
+_body = BodyReader(PlaceOrder)
+_key = header_reader("Idempotency-Key", IdempotencyKey)
+_accept_language = header_reader("Accept-Language", AcceptLanguage)
+
+
 class _Counter:
     """What placing the order of one request needs."""
 
-    resources: Resources
-    office: BoxOffice
-    response: Response
-    body: PlaceOrder
-    language: str
+    def __init__(self, state: Any, body: PlaceOrder, contact: Contact, language: str) -> None:  # noqa: ANN401 (as the framework has it)
+        """Take the parts of this process, and what the request says."""
+        self.resources: Resources = state.resources
+        self.office: BoxOffice = state.box_office
+        self.desk: OrderDesk = state.order_desk
+        self.body = body
+        self.contact = contact
+        self._language = language
+
+    async def order(self, organization_id: UUID, reservation_id: UUID, token: str, claim: Claim | None) -> Ordered:
+        """Order what is reserved."""
+        body = self.body
+        request = OrderRequest(
+            organization_id, reservation_id, token, self.contact, self._language, body.given, body.code
+        )
+        return await self.desk.place(request, claim)
+
+    def shown(self, answer: OrderAnswer) -> bytes:
+        """Write the answer with who bought, and with the secret; what is kept of it has neither."""
+        named = answer.model_copy(update={"email": self.contact.email, "name": self.contact.name})
+        return PlacedOrderAnswer(secret=self.desk.secret_of(answer.id), **dict(named)).model_dump_json().encode()
 
 
-async def _order_at_once(counter: _Counter, key: str | None) -> PlacedOrderAnswer:
+async def _order_at_once(counter: _Counter, key: str | None) -> Ordered:
     """Reserve, then order. A repeat takes up where the first ended, since one key follows from the other."""
-    body, pool = counter.body, counter.resources.pool
+    body, resources = counter.body, counter.resources
     wish = ShortWish(body.session_id, body.event_id, body.ticket_type_id, body.quantity or 0, body.given, body.code)
-    organization_id = await find_seller(pool, wish)
+    organization_id = await find_seller(resources.pool, wish)
     claim = claim_for(organization_id, f"orders:{body.session_id or body.event_id}", key, body)
-    async with transaction(pool, organization_id) as conn:
-        is_kept = claim is not None and await begin(conn, claim) is not None
-    if is_kept:
-        return await _order(counter, organization_id, claim, None)
+    if claim is not None:
+        async with transaction(resources.pool, organization_id) as conn:
+            kept = await begin(conn, claim)
+        if kept is not None:
+            return answered_before(kept)
     try:
-        placed = await reserve_for_order(pool, counter.office, organization_id, wish, claim)
+        placed = await reserve_for_order(resources.pool, counter.office, organization_id, wish, claim)
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
     try:
-        return await _order(counter, organization_id, claim, placed)
+        return await counter.order(organization_id, placed.reservation.reservation_id, placed.token, claim)
     except DomainError as error:
         if is_final(error) and not isinstance(error, OrderExists):
-            async with transaction(pool, organization_id) as conn:
+            async with transaction(resources.pool, organization_id) as conn:
                 ids = (organization_id, placed.reservation.reservation_id)
-                await release_reservation(conn, counter.resources.make_id, *ids)
+                await release_reservation(conn, resources.make_id, *ids)
         raise
-
-
-async def _order(
-    counter: _Counter, organization_id: UUID, claim: Claim | None, placed: Placed | None
-) -> PlacedOrderAnswer:
-    """Order what was placed; None where the first answer is known to be kept. What is kept names no person."""
-    body, resources = counter.body, counter.resources
-    order_key = derive_key(resources.secret_key, "order")
-    contact = check_contact(body.email, body.name)
-
-    async def effect(conn: Connection) -> OrderAnswer:
-        if placed is None:
-            raise IdempotencyInFlight
-        reservation = placed.reservation
-        ids = (reservation.organization_id, reservation.reservation_id)
-        request = OrderRequest(*ids, placed.token, contact, counter.language, body.given, body.code)
-        done = await place_order(conn, resources.make_id, order_key, request)
-        return order_answer(done.order, done.lines, None, done.expires_at)
-
-    answer = await idempotent(resources.pool, organization_id, counter.response, claim, effect, model=OrderAnswer)
-    named = answer.model_copy(update={"email": contact.email, "name": contact.name})
-    return PlacedOrderAnswer(secret=derive_secret(order_key, answer.id), **dict(named))

@@ -27,14 +27,19 @@ async def load_orders(conn: Connection, organization_id: UUID, order_ids: Sequen
     return {row["order_id"]: order_of(row) for row in rows}
 
 
-async def find_order_of_reservation(conn: Connection, organization_id: UUID, reservation_id: UUID) -> UUID | None:
-    """Return the order that was placed from a reservation, if there is one."""
-    order_id: UUID | None = await conn.fetchval(
-        "SELECT order_id FROM orders WHERE organization_id = $1 AND reservation_id = $2",
+async def find_orders_of_reservations(
+    conn: Connection, organization_id: UUID, reservation_ids: Sequence[UUID]
+) -> dict[UUID, UUID]:
+    """Return the orders that were placed from reservations, by reservation."""
+    rows = await conn.fetch(
+        """
+        SELECT reservation_id, order_id FROM orders
+        WHERE organization_id = $1 AND reservation_id = ANY ($2::uuid[])
+        """,
         organization_id,
-        reservation_id,
+        reservation_ids,
     )
-    return order_id
+    return {row["reservation_id"]: row["order_id"] for row in rows}
 
 
 async def find_orders_of_email(
@@ -138,30 +143,37 @@ def order_of(row: Record) -> Order:
     )
 
 
-async def count_places_of_buyer(conn: Connection, organization_id: UUID, event_id: UUID, buyer: str) -> int:
-    """Count the places of an event that a buyer has: sold to them, or held by an order that may still be paid.
+async def count_places_of_buyers(
+    conn: Connection, organization_id: UUID, asked: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], int]:
+    """Count the places that buyers have of events: sold to them, or held by an order that may still be paid.
 
-    ``buyer`` is as ``buyer_of`` writes it; the index on contacts has the same expression.
+    ``asked`` names event and buyer, who is as ``buyer_of`` writes it; the index on contacts has the same expression.
     """
-    count: int = await conn.fetchval(
+    rows = await conn.fetch(
         """
-        SELECT coalesce(sum(CASE o.status
-            WHEN 'paid' THEN (SELECT count(*) FROM units u
-                WHERE u.organization_id = $1 AND u.order_id = o.order_id AND u.status = 'live')
-            ELSE (SELECT coalesce(sum(l.quantity), 0) FROM order_lines l
-                WHERE l.organization_id = $1 AND l.order_id = o.order_id AND l.kind = 'ticket') END), 0)::bigint
-        FROM order_contacts c JOIN orders o USING (organization_id, order_id)
-        WHERE c.organization_id = $1 AND o.event_id = $2
-            AND lower(regexp_replace(c.email, '[+][^@]*@', '@')) = $3
-            AND (o.status IN ('paid', 'paid_unseated') OR o.status = 'pending' AND EXISTS (
-                SELECT FROM reservations r WHERE r.organization_id = $1 AND r.reservation_id = o.reservation_id
-                    AND r.status = 'held' AND r.expires_at > clock_timestamp()))
+        SELECT asked.event_id, asked.buyer, had.count
+        FROM unnest($2::uuid[], $3::text[]) AS asked(event_id, buyer)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(CASE o.status
+                WHEN 'paid' THEN (SELECT count(*) FROM units u
+                    WHERE u.organization_id = $1 AND u.order_id = o.order_id AND u.status = 'live')
+                ELSE (SELECT coalesce(sum(l.quantity), 0) FROM order_lines l
+                    WHERE l.organization_id = $1 AND l.order_id = o.order_id AND l.kind = 'ticket') END), 0)::bigint
+                AS count
+            FROM order_contacts c JOIN orders o USING (organization_id, order_id)
+            WHERE c.organization_id = $1 AND o.event_id = asked.event_id
+                AND lower(regexp_replace(c.email, '[+][^@]*@', '@')) = asked.buyer
+                AND (o.status IN ('paid', 'paid_unseated') OR o.status = 'pending' AND EXISTS (
+                    SELECT FROM reservations r WHERE r.organization_id = $1 AND r.reservation_id = o.reservation_id
+                        AND r.status = 'held' AND r.expires_at > clock_timestamp()))
+        ) had
         """,
         organization_id,
-        event_id,
-        buyer,
+        [event_id for event_id, _ in asked],
+        [buyer for _, buyer in asked],
     )
-    return count
+    return {(row["event_id"], row["buyer"]): row["count"] for row in rows}
 
 
 async def count_uses_of_buyer(conn: Connection, organization_id: UUID, code_id: UUID, buyer: str) -> int:

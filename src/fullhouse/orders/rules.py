@@ -199,6 +199,14 @@ class LimitPerBuyer(Conflict):
     title = "That is more than one buyer may have of this event."
 
 
+def check_limit(limit: int, count: int) -> int:
+    """Return how many places of an event a buyer then has. Raises ``LimitPerBuyer`` where it is too many."""
+    if count > limit:
+        # How many it is already is not said: anybody can write down the address of somebody else.
+        raise LimitPerBuyer(f"One buyer may have at most {limit} places of this event.", limit=limit)
+    return count
+
+
 class OrderAlreadyPaid(Conflict):
     """The order is paid, so it can be neither paid nor cancelled; a paid order is refunded."""
 

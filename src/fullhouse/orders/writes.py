@@ -1,18 +1,21 @@
 """Writing orders. Every change of state names the states that it may come from, so a late one changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
+from fullhouse.core.json import Json
 from fullhouse.infra.postgres import Connection
-from fullhouse.orders.lines import NewUnit
+from fullhouse.orders.lines import NewUnit, total_of
 from fullhouse.orders.queries import order_of, unit_of
 from fullhouse.orders.rules import Consent, Contact, Order, OrderLine, OrderStatus, Unit, before
 
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """The row of an order to place."""
+    """An order to place: its row but for the instant, its lines, and who buys with the hash that finds it again."""
 
     organization_id: UUID
     order_id: UUID
@@ -20,56 +23,96 @@ class NewOrder:
     session_id: UUID
     reservation_id: UUID
     secret_hash: bytes
-    total_minor: int
     currency: str
     language: str
+    lines: tuple[OrderLine, ...]
+    contact: Contact
+    email_hash: bytes
     reason: str | None = None
 
 
-async def insert_order(conn: Connection, new: NewOrder) -> Order:
-    """Write a pending order. The constraint ``orders_one_per_reservation`` refuses a second one."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, secret_hash,
-                            total_minor, currency, language, reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *
-        """,
-        new.organization_id,
-        new.order_id,
-        new.event_id,
-        new.session_id,
-        new.reservation_id,
-        new.secret_hash,
-        new.total_minor,
-        new.currency,
-        new.language,
-        new.reason,
+_INSERT_LINES = """
+    INSERT INTO order_lines (organization_id, order_id, line_number, kind, ticket_type_id, price_category_id,
+                             description, area, seats, seat_keys, seat_labels, quantity, price_minor, quote)
+    SELECT $1, l.* FROM jsonb_to_recordset($2) AS l(order_id uuid,
+        line_number smallint, kind text, ticket_type_id uuid, price_category_id uuid, description text, area text,
+        seats integer[], seat_keys text[], seat_labels text[], quantity integer, price_minor bigint, quote jsonb)
+    """
+
+_INSERT_ORDERS = (
+    "WITH lined AS ("
+    + _INSERT_LINES
+    + """
+    ), named AS (
+        INSERT INTO order_contacts (organization_id, order_id, email, name)
+        SELECT $1, c.* FROM unnest($3::uuid[], $4::text[], $5::text[]) AS c(order_id, email, name)
+    ), findable AS (
+        INSERT INTO order_emails (organization_id, order_id, email_hash)
+        SELECT $1, e.* FROM unnest($3::uuid[], $6::bytea[]) AS e(order_id, email_hash)
     )
-    assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
-    return order_of(row)
+    INSERT INTO orders (organization_id, order_id, event_id, session_id, reservation_id, secret_hash,
+                        total_minor, currency, language, reason)
+    SELECT $1, o.* FROM unnest($3::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::bytea[], $11::bigint[], $12::text[],
+                               $13::text[], $14::text[])
+        AS o(order_id, event_id, session_id, reservation_id, secret_hash, total_minor, currency, language, reason)
+    RETURNING order_id, placed_at
+    """
+)
 
 
-async def lock_buyer(conn: Connection, event_id: UUID, buyer: str) -> None:
-    """Let no other transaction place an order of this event for this buyer until this one has ended."""
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"buyer {event_id} {buyer}")
+async def insert_orders(conn: Connection, organization_id: UUID, new: Sequence[NewOrder]) -> list[Order]:
+    """Write pending orders with their lines and contacts, and return them in the same order.
 
-
-async def insert_contact(
-    conn: Connection, organization_id: UUID, order_id: UUID, contact: Contact, email_hash: bytes
-) -> None:
-    """Write who bought, and the hash by which they find their order again."""
-    await conn.execute(
-        """
-        WITH findable AS (
-            INSERT INTO order_emails (organization_id, order_id, email_hash) VALUES ($1, $2, $5)
-        )
-        INSERT INTO order_contacts (organization_id, order_id, email, name) VALUES ($1, $2, $3, $4)
-        """,
+    The constraint ``orders_one_per_reservation`` refuses a second one of a reservation.
+    """
+    rows = await conn.fetch(
+        _INSERT_ORDERS,
         organization_id,
-        order_id,
-        contact.email,
-        contact.name,
-        email_hash,
+        [_line_json(one.order_id, line) for one in new for line in one.lines],
+        [one.order_id for one in new],
+        [one.contact.email for one in new],
+        [one.contact.name for one in new],
+        [one.email_hash for one in new],
+        [one.event_id for one in new],
+        [one.session_id for one in new],
+        [one.reservation_id for one in new],
+        [one.secret_hash for one in new],
+        [total_of(one.lines) for one in new],
+        [one.currency for one in new],
+        [one.language for one in new],
+        [one.reason for one in new],
+    )
+    placed_at = {row["order_id"]: row["placed_at"] for row in rows}
+    return [_pending(one, placed_at[one.order_id]) for one in new]
+
+
+def _pending(new: NewOrder, placed_at: datetime) -> Order:
+    return Order(
+        organization_id=new.organization_id,
+        order_id=new.order_id,
+        event_id=new.event_id,
+        session_id=new.session_id,
+        reservation_id=new.reservation_id,
+        status=OrderStatus.PENDING,
+        secret_hash=new.secret_hash,
+        total_minor=total_of(new.lines),
+        currency=new.currency,
+        language=new.language,
+        placed_at=placed_at,
+        paid_at=None,
+        ended_at=None,
+        reason=new.reason,
+    )
+
+
+async def lock_buyers(conn: Connection, buyers: Collection[tuple[UUID, str]]) -> None:
+    """Let no other transaction place an order of these events for these buyers until this one has ended.
+
+    They are locked in one order, so that of two transactions that meet one waits.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(b.buyer, 0)) FROM unnest($1::text[]) AS b(buyer)",
+        sorted(f"buyer {event_id} {buyer}" for event_id, buyer in buyers),
     )
 
 
@@ -125,53 +168,51 @@ async def delete_persons(conn: Connection, organization_id: UUID, order_ids: Seq
     )
 
 
-async def insert_consents(conn: Connection, organization_id: UUID, order_id: UUID, given: Sequence[Consent]) -> None:
-    """Write what the buyer agreed to."""
-    await conn.execute(
-        """
-        INSERT INTO order_consents (organization_id, order_id, purpose, text_version)
-        SELECT $1, $2, * FROM unnest($3::text[], $4::text[])
-        """,
-        organization_id,
-        order_id,
-        [consent.purpose for consent in given],
-        [consent.text_version for consent in given],
-    )
+class Said(NamedTuple):
+    """What was given of people with one order, as it is kept."""
+
+    order_id: UUID
+    holders: Sequence[tuple[int, int, str]] = ()
+    """Line, number and name of each."""
+    answers: Sequence[tuple[int, int, str, str]] = ()
+    """Line, number, question and answer."""
+    consents: Sequence[Consent] = ()
 
 
-async def insert_holders(
-    conn: Connection, organization_id: UUID, order_id: UUID, named: Sequence[tuple[int, int, str]]
-) -> None:
-    """Write who tickets are for: line, number and name of each."""
-    await conn.execute(
-        """
-        INSERT INTO order_holders (organization_id, order_id, line_number, number, name)
-        SELECT $1, $2, * FROM unnest($3::smallint[], $4::smallint[], $5::text[])
-        """,
-        organization_id,
-        order_id,
-        [line_number for line_number, _, _ in named],
-        [number for _, number, _ in named],
-        [name for _, _, name in named],
-    )
-
-
-async def insert_answers(
-    conn: Connection, organization_id: UUID, order_id: UUID, answers: Sequence[tuple[int, int, str, str]]
-) -> None:
-    """Write what was answered: line, number, question and answer."""
-    await conn.execute(
-        """
-        INSERT INTO order_answers (organization_id, order_id, line_number, number, question, answer)
-        SELECT $1, $2, * FROM unnest($3::smallint[], $4::smallint[], $5::text[], $6::text[])
-        """,
-        organization_id,
-        order_id,
-        [line_number for line_number, _, _, _ in answers],
-        [number for _, number, _, _ in answers],
-        [question for _, _, question, _ in answers],
-        [answer for _, _, _, answer in answers],
-    )
+async def insert_said(conn: Connection, organization_id: UUID, said: Sequence[Said]) -> None:
+    """Write who tickets are for, what was answered, and what buyers agreed to, of several orders."""
+    consents = [(one.order_id, consent) for one in said for consent in one.consents]
+    if consents:
+        await conn.execute(
+            """
+            INSERT INTO order_consents (organization_id, order_id, purpose, text_version)
+            SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[])
+            """,
+            organization_id,
+            [order_id for order_id, _ in consents],
+            [consent.purpose for _, consent in consents],
+            [consent.text_version for _, consent in consents],
+        )
+    holders = [(one.order_id, *holder) for one in said for holder in one.holders]
+    if holders:
+        await conn.execute(
+            """
+            INSERT INTO order_holders (organization_id, order_id, line_number, number, name)
+            SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::smallint[], $5::text[])
+            """,
+            organization_id,
+            *zip(*holders, strict=True),
+        )
+    answers = [(one.order_id, *answer) for one in said for answer in one.answers]
+    if answers:
+        await conn.execute(
+            """
+            INSERT INTO order_answers (organization_id, order_id, line_number, number, question, answer)
+            SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::smallint[], $5::text[], $6::text[])
+            """,
+            organization_id,
+            *zip(*answers, strict=True),
+        )
 
 
 async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID, lines: Sequence[OrderLine]) -> None:
@@ -179,39 +220,25 @@ async def replace_lines(conn: Connection, organization_id: UUID, order_id: UUID,
     await conn.execute(
         "DELETE FROM order_lines WHERE organization_id = $1 AND order_id = $2", organization_id, order_id
     )
-    await insert_lines(conn, organization_id, order_id, lines)
+    await conn.execute(_INSERT_LINES, organization_id, [_line_json(order_id, line) for line in lines])
 
 
-async def insert_lines(conn: Connection, organization_id: UUID, order_id: UUID, lines: Sequence[OrderLine]) -> None:
-    """Write the lines of an order that has none."""
-    await conn.execute(
-        """
-        INSERT INTO order_lines (organization_id, order_id, line_number, kind, ticket_type_id, price_category_id,
-                                 description, area, seats, seat_keys, seat_labels, quantity, price_minor, quote)
-        SELECT $1, $2, l.* FROM jsonb_to_recordset($3) AS l(
-            line_number smallint, kind text, ticket_type_id uuid, price_category_id uuid, description text, area text,
-            seats integer[], seat_keys text[], seat_labels text[], quantity integer, price_minor bigint, quote jsonb)
-        """,
-        organization_id,
-        order_id,
-        [
-            {
-                "line_number": line.line_number,
-                "kind": line.kind,
-                "ticket_type_id": str(line.ticket_type_id) if line.ticket_type_id else None,
-                "price_category_id": str(line.price_category_id) if line.price_category_id else None,
-                "description": line.description,
-                "area": line.area,
-                "seats": [seat.index for seat in line.seats],
-                "seat_keys": [seat.key for seat in line.seats],
-                "seat_labels": [seat.label for seat in line.seats],
-                "quantity": line.quantity,
-                "price_minor": line.price_minor,
-                "quote": line.quote.to_json() if line.quote else None,
-            }
-            for line in lines
-        ],
-    )
+def _line_json(order_id: UUID, line: OrderLine) -> dict[str, Json]:
+    return {
+        "order_id": str(order_id),
+        "line_number": line.line_number,
+        "kind": line.kind,
+        "ticket_type_id": str(line.ticket_type_id) if line.ticket_type_id else None,
+        "price_category_id": str(line.price_category_id) if line.price_category_id else None,
+        "description": line.description,
+        "area": line.area,
+        "seats": [seat.index for seat in line.seats],
+        "seat_keys": [seat.key for seat in line.seats],
+        "seat_labels": [seat.label for seat in line.seats],
+        "quantity": line.quantity,
+        "price_minor": line.price_minor,
+        "quote": line.quote.to_json() if line.quote else None,
+    }
 
 
 async def lock_order(conn: Connection, organization_id: UUID, order_id: UUID) -> Order | None:

@@ -118,16 +118,21 @@ class BoxOffice:
 
     async def open_reservation(self, reservation_id: UUID, token: str) -> Reservation:
         """Return the reservation that a token opens. Raises ``ReservationNotFound`` for every other token."""
-        session_id, secret = read_token(token)
-        try:
-            organization_id = await self.organization_of(session_id)
-        except SessionNotFound as error:
-            raise ReservationNotFound from error
+        organization_id = await self.organization_of_token(token)
+        _, secret = read_token(token)
         async with connection(self._pool, organization_id) as conn:
             reservation = await queries.load_reservation(conn, organization_id, reservation_id)
         if reservation is None or not opens(secret, reservation.token_hash):
             raise ReservationNotFound
         return reservation
+
+    async def organization_of_token(self, token: str) -> UUID:
+        """Find whose session a token is of, nothing verified. Raises ``ReservationNotFound``."""
+        session_id, _ = read_token(token)
+        try:
+            return await self.organization_of(session_id)
+        except SessionNotFound as error:
+            raise ReservationNotFound from error
 
     async def hold_seconds(self, reservation: Reservation) -> int:
         """Return how long the reservation's session holds, in seconds."""

@@ -1,6 +1,6 @@
 """Reading stock and reservations, without locks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -99,6 +99,18 @@ async def load_reservation(conn: Connection, organization_id: UUID, reservation_
     if row is None:
         return None
     return reservation_of(row, status=ReservationStatus.EXPIRED if row["lapsed"] else None)
+
+
+async def load_reservations(
+    conn: Connection, organization_id: UUID, reservation_ids: Collection[UUID]
+) -> dict[UUID, Reservation]:
+    """Load reservations by their ids, with the status that their rows have: ``held`` too where the time has run out."""
+    rows = await conn.fetch(
+        "SELECT * FROM reservations WHERE organization_id = $1 AND reservation_id = ANY ($2::uuid[])",
+        organization_id,
+        reservation_ids,
+    )
+    return {row["reservation_id"]: reservation_of(row) for row in rows}
 
 
 def reservation_of(row: Record, status: ReservationStatus | None = None) -> Reservation:

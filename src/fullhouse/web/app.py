@@ -18,6 +18,7 @@ from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
+from fullhouse.orders.order_desk import OrderDesk
 from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.realtime.rules import StreamLimits
@@ -113,6 +114,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
         events.note_held(stock, terms, held)
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
+    api.state.order_desk = OrderDesk(resources.pool, resources.make_id, resources.secret_key)
     api.state.doors = Doors(resources.pool, resources.make_id)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
     api.state.keyring = Keyring(resources.pool, resources.clock, resources.secret_key)
@@ -166,6 +168,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     yield
     watching.cancel()
     await api.state.box_office.close()
+    await api.state.order_desk.close()
     await api.state.doors.close()
     await api.state.streams.close()
     api.state.accounts.means.close()

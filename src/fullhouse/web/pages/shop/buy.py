@@ -9,9 +9,10 @@ from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.idempotency import fingerprint
 from fullhouse.infra.postgres import connection, transaction
 from fullhouse.infra.resources import Resources
+from fullhouse.orders.asked import OrderRequest
+from fullhouse.orders.order_desk import OrderDesk
 from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given
-from fullhouse.orders.place_order import OrderRequest, place_order
-from fullhouse.orders.queries import find_order_of_reservation
+from fullhouse.orders.queries import find_orders_of_reservations
 from fullhouse.orders.rules import Contact, OrderExists
 from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
 from fullhouse.reservations.release_reservation import release_reservation
@@ -43,10 +44,10 @@ def order_path(resources: Resources, order_id: UUID) -> str:
     return f"/orders/{order_id}/{derive_secret(derive_key(resources.secret_key, 'order'), order_id)}"
 
 
-async def place_purchase(resources: Resources, office: BoxOffice, purchase: Purchase) -> str:
+async def place_purchase(resources: Resources, office: BoxOffice, desk: OrderDesk, purchase: Purchase) -> str:
     """Reserve, place the order, and return the address of its page.
 
-    Raises the refusals of ``BoxOffice.place_reservation`` and of ``place_order``. If the order is refused for good,
+    Raises the refusals of ``BoxOffice.place_reservation`` and of ``OrderDesk.place``. If the order is refused for good,
     what was reserved goes back.
     """
     try:
@@ -55,26 +56,22 @@ async def place_purchase(resources: Resources, office: BoxOffice, purchase: Purc
         )
     except RepeatedRefusal as repeated:
         raise repeated.error from repeated
-    return order_path(resources, await _place_order(resources, purchase, placed))
+    return order_path(resources, await _place_order(resources, desk, purchase, placed))
 
 
-async def _place_order(resources: Resources, purchase: Purchase, placed: Placed) -> UUID:
+async def _place_order(resources: Resources, desk: OrderDesk, purchase: Purchase, placed: Placed) -> UUID:
     reservation = placed.reservation
     ids = (reservation.organization_id, reservation.reservation_id)
     request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language, purchase.given)
-    order_key = derive_key(resources.secret_key, "order")
     try:
-        async with transaction(resources.pool, ids[0]) as conn:
-            order = (await place_order(conn, resources.make_id, order_key, request)).order
+        return (await desk.place(request)).answer.id
     except OrderExists:
         # The same form came before, or at this moment.
         async with connection(resources.pool, ids[0]) as conn:
-            order_id = await find_order_of_reservation(conn, *ids)
-        assert order_id is not None  # noqa: S101 (orders are never deleted)
-        return order_id
+            ordered = await find_orders_of_reservations(conn, ids[0], [ids[1]])
+        return ordered[ids[1]]
     except DomainError as refused:
         if refused.kind is not Kind.UNAVAILABLE:
             async with transaction(resources.pool, ids[0]) as conn:
                 await release_reservation(conn, resources.make_id, *ids)
         raise
-    return order.order_id

@@ -122,7 +122,7 @@ async def post_session_page(
     code = code_in(fields)
     purchase = Purchase(session_id, asked.items, asked.contact, speak.language, nonce, asked.given, code)
     try:
-        path = await place_purchase(resources, office, purchase)
+        path = await place_purchase(resources, office, request.app.state.order_desk, purchase)
     except DomainError as refused:
         boards.events.forget_session(session_id)
         shown = await _load(resources, boards, session_id, None if isinstance(refused, CodeNotValid) else code)
