@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-import pytest
 from harness.sale import ANA, ORDER_KEY, Sale, make_sale
 from harness.stock import SERVER_KEY
 
@@ -199,11 +198,10 @@ async def test_one_that_costs_nothing_is_placed_alone_and_paid(pool: Pool) -> No
     assert await sale.stock() == (10, 0, 2, 0)
 
 
-@pytest.mark.parametrize("rounds", [6])
-async def test_orders_and_the_sweeper_race_and_one_of_them_wins(pool: Pool, rounds: int) -> None:
+async def test_orders_and_the_sweeper_race_and_one_of_them_wins(pool: Pool) -> None:
     sale = await make_sale(pool, capacity=60)
     async with open_desk(pool) as desk:
-        for _ in range(rounds):
+        for _ in range(6):
             held = [await sale.hold(1) for _ in range(4)]
             ids = [one.reservation.reservation_id for one in held]
             await pool.execute(
