@@ -16,11 +16,11 @@ from fullhouse.infra.http import KeptRefusal
 from fullhouse.infra.idempotency import Claim, IdempotencyKeyReused
 from fullhouse.infra.outbox import in_the_name_of
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.orders.asked import Asked, OrderRequest, PlacedOrder
-from fullhouse.orders.order_desk import OrderDesk, Ordered
 from fullhouse.orders.persons.queries import load_holders
 from fullhouse.orders.persons.rules import Given, Holder
-from fullhouse.orders.place_orders import place_orders
+from fullhouse.orders.placing.asked import Asked, OrderRequest, PlacedOrder
+from fullhouse.orders.placing.order_desk import OrderDesk, Ordered
+from fullhouse.orders.placing.place_orders import place_orders
 from fullhouse.orders.queries import load_contact, load_lines
 from fullhouse.orders.rules import Contact, LimitPerBuyer, OrderExists, OrderStatus
 from fullhouse.reservations.expire_reservations import expire_reservations

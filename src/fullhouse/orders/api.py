@@ -41,9 +41,9 @@ from fullhouse.infra.languages import language_or_default, negotiate
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer
-from fullhouse.orders.asked import OrderRequest
-from fullhouse.orders.order_desk import OrderDesk, Ordered, answered_before
 from fullhouse.orders.persons.rules import Given, Holder
+from fullhouse.orders.placing.asked import OrderRequest
+from fullhouse.orders.placing.order_desk import OrderDesk, Ordered, answered_before
 from fullhouse.orders.reserve_for_order import ShortWish, find_seller, reserve_for_order
 from fullhouse.orders.rules import Consent, Contact, OrderExists, check_contact
 from fullhouse.reservations.place_reservation import BoxOffice, RepeatedRefusal

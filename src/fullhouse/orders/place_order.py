@@ -5,8 +5,8 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection
 from fullhouse.infra.tracing import traceparent
-from fullhouse.orders.asked import Asked, OrderRequest, PlacedOrder
-from fullhouse.orders.place_orders import place_orders
+from fullhouse.orders.placing.asked import Asked, OrderRequest, PlacedOrder
+from fullhouse.orders.placing.place_orders import place_orders
 
 __all__ = ["OrderRequest", "PlacedOrder", "place_order"]
 

@@ -18,7 +18,7 @@ from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import Notifier
-from fullhouse.orders.order_desk import OrderDesk
+from fullhouse.orders.placing.order_desk import OrderDesk
 from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.realtime.rules import StreamLimits

@@ -9,9 +9,9 @@ from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.idempotency import fingerprint
 from fullhouse.infra.postgres import connection, transaction
 from fullhouse.infra.resources import Resources
-from fullhouse.orders.asked import OrderRequest
-from fullhouse.orders.order_desk import OrderDesk
 from fullhouse.orders.persons.rules import NOTHING_GIVEN, Given
+from fullhouse.orders.placing.asked import OrderRequest
+from fullhouse.orders.placing.order_desk import OrderDesk
 from fullhouse.orders.queries import find_orders_of_reservations
 from fullhouse.orders.rules import Contact, OrderExists
 from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal

@@ -17,8 +17,8 @@ from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.infra.tracing import batch_span, traceparent
 from fullhouse.orders.answers import OrderAnswer, order_answer
-from fullhouse.orders.asked import Asked, OrderRequest
-from fullhouse.orders.place_orders import place_orders
+from fullhouse.orders.placing.asked import Asked, OrderRequest
+from fullhouse.orders.placing.place_orders import place_orders
 from fullhouse.reservations.rules import DeskFull
 
 CREATED_STATUS: Final = 201

@@ -11,13 +11,13 @@ from fullhouse.events.queries import load_terms_of_sessions
 from fullhouse.events.rules import SessionStatus, SessionTerms
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.agree_price import agree_price, find_code, give_away, take_code
-from fullhouse.orders.asked import OrderRequest
 from fullhouse.orders.persons.rules import check_given
+from fullhouse.orders.placing.asked import OrderRequest
 from fullhouse.orders.queries import count_places_of_buyers, find_orders_of_reservations
 from fullhouse.orders.rules import OrderExists, buyer_of, check_limit
 from fullhouse.orders.writes import lock_buyers
 from fullhouse.pricing.codes import Code
-from fullhouse.reservations.extend_reservation import HeldNow, lock_held
+from fullhouse.reservations.deadlines.extend_held import HeldNow, lock_held
 from fullhouse.reservations.queries import load_reservations
 from fullhouse.reservations.rules import HeldItem, NotOnSale, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token

@@ -8,16 +8,16 @@ from fullhouse.core.secrets import derive_secret, hash_secret
 from fullhouse.infra.directory import register
 from fullhouse.infra.outbox import Told, append_many, in_the_name_of
 from fullhouse.infra.postgres import Connection, constraint_errors
-from fullhouse.orders.agree_orders import Agreed, agree_orders
-from fullhouse.orders.asked import Asked, PlacedOrder
 from fullhouse.orders.lines import lines_of
 from fullhouse.orders.mark_order_paid import mark_order_paid
 from fullhouse.orders.messages import OrderPlaced
 from fullhouse.orders.persons.keep_given import keep_given
+from fullhouse.orders.placing.agree_orders import Agreed, agree_orders
+from fullhouse.orders.placing.asked import Asked, PlacedOrder
 from fullhouse.orders.rules import OrderExists, hash_email
 from fullhouse.orders.writes import NewOrder, insert_orders
 from fullhouse.pricing.use_code import count_use
-from fullhouse.reservations.extend_reservation import extend_held
+from fullhouse.reservations.deadlines.extend_held import extend_held
 from fullhouse.reservations.sell_reservation import sell_reservation
 
 Outcome = PlacedOrder | DomainError

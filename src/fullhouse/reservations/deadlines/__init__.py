@@ -1,0 +1,1 @@
+"""Until when reservations are held, of many at once."""
