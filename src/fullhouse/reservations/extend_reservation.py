@@ -9,8 +9,9 @@ from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
 from fullhouse.reservations import queries, writes
+from fullhouse.reservations.deadlines.rules import extended, refuse_unless_held
 from fullhouse.reservations.queries import reservation_of
-from fullhouse.reservations.rules import Reservation, ReservationNotFound, extended, refuse_unless_held
+from fullhouse.reservations.rules import Reservation, ReservationNotFound
 
 
 async def extend_reservation(

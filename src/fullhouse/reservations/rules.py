@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
@@ -277,18 +277,6 @@ class AllocationNotFound(NotFound):
 
     code = "allocation_not_found"
     title = "There is no such allocation."
-
-
-def refuse_unless_held(status: str, expires_at: datetime, now: datetime) -> None:
-    """Raise ``ReservationExpired`` where a reservation is no longer held, or its time has run out."""
-    if status != ReservationStatus.HELD or expires_at <= now:
-        ended = status if status != ReservationStatus.HELD else ReservationStatus.EXPIRED
-        raise ReservationExpired(reservation_status=str(ended))
-
-
-def extended(held: Reservation, now: datetime, seconds: int) -> datetime:
-    """Return until when a reservation is held for so many seconds from now: never past its longest, nor shorter."""
-    return max(held.expires_at, min(now + timedelta(seconds=seconds), held.expires_at_max))
 
 
 class DeskFull(Unavailable):

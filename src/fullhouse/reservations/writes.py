@@ -9,6 +9,7 @@ from fullhouse.core.json import Json
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Record
+from fullhouse.reservations.deadlines.writes import lock_stocks
 from fullhouse.reservations.queries import find_session
 from fullhouse.reservations.rules import (
     Draw,
@@ -208,15 +209,6 @@ async def lock_reservation(conn: Connection, organization_id: UUID, reservation_
         "SELECT * FROM reservations WHERE organization_id = $1 AND reservation_id = $2 FOR UPDATE",
         organization_id,
         reservation_id,
-    )
-
-
-async def lock_stocks(conn: Connection, organization_id: UUID, session_ids: Collection[UUID]) -> None:
-    """Lock the stock of several sessions, in order of their ids."""
-    await conn.execute(
-        "SELECT FROM stock WHERE organization_id = $1 AND session_id = ANY ($2) ORDER BY session_id FOR UPDATE",
-        organization_id,
-        session_ids,
     )
 
 

@@ -6,15 +6,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
-from fullhouse.reservations.deadlines.writes import lock_deadlines, set_expiries
-from fullhouse.reservations.rules import (
-    Reservation,
-    ReservationExpired,
-    ReservationStatus,
-    extended,
-    refuse_unless_held,
-)
-from fullhouse.reservations.writes import lock_stocks
+from fullhouse.reservations.deadlines.rules import extended, refuse_unless_held
+from fullhouse.reservations.deadlines.writes import lock_deadlines, lock_stocks, set_expiries
+from fullhouse.reservations.rules import Reservation, ReservationExpired, ReservationStatus
 
 
 class HeldNow(NamedTuple):

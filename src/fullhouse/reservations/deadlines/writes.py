@@ -1,10 +1,19 @@
 """Locking and moving deadlines. Lock order: stock, seats by index, reservations by id."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, Record
+
+
+async def lock_stocks(conn: Connection, organization_id: UUID, session_ids: Collection[UUID]) -> None:
+    """Lock the stock of several sessions, in order of their ids."""
+    await conn.execute(
+        "SELECT FROM stock WHERE organization_id = $1 AND session_id = ANY ($2) ORDER BY session_id FOR UPDATE",
+        organization_id,
+        session_ids,
+    )
 
 
 async def lock_deadlines(
