@@ -24,11 +24,23 @@ async def serving(app: ASGIApp, **limits: Any) -> AsyncGenerator[tuple[uvicorn.S
     traffic = Traffic()
     chosen: dict[str, Any] = {"connections_max": 100, "body_bytes_max": 2_000, "is_https": True, **limits}
     traffic.gate = chosen.setdefault("gate", traffic.gate)
-    wire_limits = WireLimits(**chosen)
     api: Any = None
     edge = Edge(RequestLimits(app, 1_000, {}), api, system.make_id, traffic, https=True)
+    async with on_the_wire(edge, WireLimits(**chosen)) as served:
+        yield served
+
+
+def limits_of(app: Edge) -> WireLimits:
+    """Return the limits of the whole product, and what it serves at once and at a glance."""
+    state = app.api.state
+    return WireLimits(100, 100_000, is_https=False, gate=app.traffic.gate, at_once=state.at_once, express=state.express)
+
+
+@asynccontextmanager
+async def on_the_wire(app: ASGIApp, wire_limits: WireLimits) -> AsyncGenerator[tuple[uvicorn.Server, int]]:
+    """Serve a whole app on loopback."""
     config = uvicorn.Config(
-        edge, port=0, http=protocol_with(wire_limits), ws="none", lifespan="off", log_config=None, server_header=False
+        app, port=0, http=protocol_with(wire_limits), ws="none", lifespan="off", log_config=None, server_header=False
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]

@@ -20,7 +20,7 @@ SERVER_OWN = {"date", "x-request-id"}
 def test_a_whole_request_is_read_at_a_glance() -> None:
     request = read_plain(HOLD, KNOWN)
     assert request is not None
-    assert request.target == ("POST", HOLDS, HOLDS.encode())
+    assert request.target[:3] == ("POST", HOLDS, HOLDS.encode())
     assert request.headers == [(b"host", b"x"), (b"content-length", b"2"), (b"x-thing", b"a: b")]
     assert request.fields == dict(request.headers)
     assert request.body == b"{}"

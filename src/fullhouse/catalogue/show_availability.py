@@ -99,6 +99,14 @@ class AvailabilityBoard:
             kept.is_asked_for = True
         return await self._fresh.get(session_id)
 
+    def find_shown(self, session_id: UUID) -> Shown | None:
+        """Return what ``show_availability`` would, where that is known without waiting."""
+        kept = self._kept.get(session_id)
+        if kept is None:
+            return None
+        kept.is_asked_for = True
+        return self._fresh.peek(session_id)
+
     async def _look(self, session_id: UUID) -> Shown:
         kept = await self._keep(session_id)
         async with connection(self._pool, kept.organization_id) as conn:

@@ -97,6 +97,7 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
             is_https=resources.public_url.startswith("https://"),
             gate=app.traffic.gate,
             at_once=app.api.state.at_once,
+            express=app.api.state.express,
         )
         server = _Server(
             uvicorn.Config(

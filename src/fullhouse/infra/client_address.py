@@ -4,13 +4,13 @@ Every proxy adds to the right of what it was sent, and what is left of the last 
 anybody. So the list is read from the right, and only as long as the hop that wrote an entry is trusted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 HOPS_MAX = 32
 PEERS_MAX = 10_000

@@ -55,6 +55,13 @@ class Fresh(Generic[Key, Value]):
         if kept is not None:
             kept.is_changed = True
 
+    def peek(self, key: Key) -> Value | None:
+        """Return a value that was read and is still fresh; None where ``get`` has to read it."""
+        kept = self._kept.get(key)
+        if kept is None or not kept.value.done() or self._is_old(kept, asyncio.get_running_loop().time()):
+            return None
+        return None if kept.value.cancelled() or kept.value.exception() is not None else kept.value.result()
+
     async def get(self, key: Key) -> Value:
         """Return a value as it was at most a second ago. Raises what reading it raises, and remembers no failure."""
         now = asyncio.get_running_loop().time()

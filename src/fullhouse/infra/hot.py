@@ -33,6 +33,8 @@ from fullhouse.core.errors import Malformed
 from fullhouse.infra.http_idempotency import REPLAYED_HEADER
 
 Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
+Glance = Callable[..., bool]
+"""Answers what is plain, as ``infra.glance`` says."""
 Model = TypeVar("Model")
 
 JSON_TYPE = (b"content-type", b"application/json")
@@ -67,10 +69,18 @@ def pipe_of(scope: Scope) -> Pipe | None:
 class HotOperation:
     """What the framework is given in place of an endpoint: it describes, and ``serve`` answers."""
 
-    def __init__(self, serve: Serve, takes: Mapping[str, Any], *, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        takes: Mapping[str, Any],
+        *,
+        at_once: bool = False,
+        glance: Glance | None = None,
+    ) -> None:
         """Take name and description from the callable; a parameter that may be None is one that may be missing."""
         self.serve = serve
         self.at_once = at_once
+        self.glance = glance
         self.__name__ = getattr(serve, "__name__", type(serve).__name__)
         self.__doc__ = serve.__doc__
         self.__signature__ = inspect.Signature(
@@ -96,18 +106,22 @@ def hot_route(
     *,
     takes: Mapping[str, Any],
     at_once: bool = False,
+    glance: Glance | None = None,
     **described: Any,  # noqa: ANN401 (what the framework takes for any route)
 ) -> Callable[[Serve], Serve]:
     """Serve ``operation``, such as ``POST /things``, by the decorated callable.
 
     ``takes`` names parameters as an endpoint would declare them; ``described`` goes to ``add_api_route``. ``at_once``
     is for those that mostly answer from memory or wait for one future: they begin before there is a task for them.
+    ``glance`` is for what of that is plain: see ``infra.glance``; the rest goes to the callable.
     """
     method, _, path = operation.partition(" ")
 
     def register(serve: Serve) -> Serve:
         described.setdefault("response_model", None)
-        router.add_api_route(path, HotOperation(serve, takes, at_once=at_once), methods=[method], **described)
+        router.add_api_route(
+            path, HotOperation(serve, takes, at_once=at_once, glance=glance), methods=[method], **described
+        )
         return serve
 
     return register
@@ -139,15 +153,24 @@ def header_reader(name: str, annotation: Any) -> HeaderReader:  # noqa: ANN401 (
 
 def find_header(scope: Scope, name: bytes) -> bytes | None:
     """Return the first value of a header, or None."""
-    fields: dict[bytes, bytes] | None = scope.get(FIELDS)
+    return fields_of(scope).get(name)
+
+
+def fields_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """Return the first values of the header fields by name."""
+    fields: Mapping[bytes, bytes] | None = scope.get(FIELDS)
     if fields is None:
         fields = scope[FIELDS] = dict(reversed(scope["headers"]))
-    return fields.get(name)
+    return fields
 
 
 def read_header(reader: HeaderReader, scope: Scope) -> Any:  # noqa: ANN401 (the type that the reader was made for)
     """Return the value of a header, or None where there is none. Raises ``RequestValidationError``."""
-    value = find_header(scope, reader.name)
+    return read_field(reader, find_header(scope, reader.name))
+
+
+def read_field(reader: HeaderReader, value: bytes | None) -> Any:  # noqa: ANN401 (the type that the reader was made for)
+    """Return the value of a header that was found, or None where there is none. Raises ``RequestValidationError``."""
     if value is None:
         return None
     try:

@@ -104,9 +104,14 @@ async def load_batch(conn: Connection, partitions: Sequence[int], count_max: int
         ORDER BY b.position
         """,
         partitions,
-        max(_SHARE_MIN, count_max // max(1, len(partitions))),
+        share_of(partitions, count_max),
     )
     return [_message(row) for row in rows]
+
+
+def share_of(partitions: Sequence[int], count_max: int) -> int:
+    """Return how many messages of each partition a batch has at most."""
+    return max(_SHARE_MIN, count_max // max(1, len(partitions)))
 
 
 async def mark_sent(conn: Connection, messages: Sequence[Message]) -> None:

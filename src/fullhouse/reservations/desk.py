@@ -15,7 +15,7 @@ from fullhouse.infra.postgres import Pool
 from fullhouse.infra.tracing import traceparent
 from fullhouse.reservations.rules import DeskFull, ItemRequest
 from fullhouse.reservations.session_desk import SessionDesk
-from fullhouse.reservations.waiting import OnHeld, Parts, Waiting, loop_seconds
+from fullhouse.reservations.waiting import Hearing, OnHeld, Parts, Waiting, loop_seconds
 from fullhouse.reservations.wish import Outcome, Wish
 
 __all__ = ["Desks", "OnHeld"]
@@ -67,6 +67,14 @@ class Desks:
         Raises ``DeskFull`` at once where too many wait, ``SessionNotFound``, and ``DatabaseUnavailable`` where
         Postgres does not answer. A caller that is cancelled before its batch begins takes nothing.
         """
+        hearing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        return self.ask(organization_id, session_id, wish, hearing) or await hearing
+
+    def ask(self, organization_id: UUID, session_id: UUID, wish: Wish, hearing: Hearing) -> Outcome | None:
+        """Return the refusal of a wish that memory can refuse; of any other the decision is told to who hears it.
+
+        Raises ``DeskFull`` where too many wait.
+        """
         desk = self._open(organization_id, session_id)
         desk.asked_at = loop_seconds()
         refusal = desk.refusals.find(wish.request.items, desk.asked_at, self._parts.writes)
@@ -74,12 +82,12 @@ class Desks:
             return Outcome(refusal)
         if self._closing or desk.waiting_count >= WAITING_MAX:
             raise DeskFull(retry_after_seconds=1)
-        waiting = Waiting(wish, asyncio.get_running_loop().create_future(), traceparent())
+        waiting = Waiting(wish, hearing, traceparent())
         if refusal is not None:
             desk.losers.take(waiting, refusal)
         else:
             desk.take(waiting)
-        return await waiting.answer
+        return None
 
     async def close(self) -> None:
         """Take no more wishes and wait until those that wait have their answers."""

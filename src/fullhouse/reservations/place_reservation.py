@@ -1,6 +1,6 @@
 """Placing a reservation: the one way to claim stock for the public, through the session's desk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from fullhouse.reservations.desk import Desks, OnHeld
 from fullhouse.reservations.kept_answers import find_answers
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret, write_token
-from fullhouse.reservations.wish import Memory, Wish, idempotency_scope
+from fullhouse.reservations.wish import Memory, Outcome, Wish, idempotency_scope
 
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
 
@@ -32,6 +32,10 @@ class Placed(NamedTuple):
     reservation: Reservation
     token: str
     replayed: bool
+
+
+OnPlaced = Callable[[Placed | Exception], None]
+"""Told what became of a request. Never raises."""
 
 
 class RepeatedRefusal(Exception):
@@ -53,6 +57,36 @@ async def open_code_at(conn: Connection, terms: SessionTerms, text: str, *, agai
         raise CodeNotValid
     code, now = found
     return open_code(code, Where(terms.event_id, terms.session_id, terms.currency), now, again=again)
+
+
+class _Telling:
+    """Tells who asked, in place of a future and a task that waits for it."""
+
+    __slots__ = ("_heard", "_is_told", "_office", "_secret", "_session_id", "_wish")
+
+    def __init__(self, office: "BoxOffice", wish: Wish, secret: str, session_id: UUID, heard: OnPlaced) -> None:
+        self._office = office
+        self._wish = wish
+        self._secret = secret
+        self._session_id = session_id
+        self._heard = heard
+        self._is_told = False
+
+    def done(self) -> bool:
+        return self._is_told
+
+    def set_result(self, outcome: Outcome) -> None:
+        self._is_told = True
+        try:
+            placed = self._office.placed(self._wish, self._secret, self._session_id, outcome)
+        except (DomainError, RepeatedRefusal) as refused:
+            self._heard(refused)
+        else:
+            self._heard(placed)
+
+    def set_exception(self, error: Exception) -> None:
+        self._is_told = True
+        self._heard(error)
 
 
 class BoxOffice:
@@ -88,18 +122,50 @@ class BoxOffice:
             raise refusal
         organization_id = await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
+        opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
+        wish, secret = self._wish(items, claim, opened)
+        outcome = await self.desks.decide(organization_id, session_id, wish)
+        return self.placed(wish, secret, session_id, outcome)
+
+    def ask(
+        self, session_id: UUID, items: tuple[ItemRequest, ...], key: str | None, fingerprint: bytes, heard: OnPlaced
+    ) -> bool:
+        """Place a reservation as ``place_reservation`` does, and tell ``heard`` what it returns or raises.
+
+        Returns False, with nothing done, where it is not known whose session it is. May raise what is known at once.
+        """
+        organization_id = self._organizations.get(session_id)
+        if organization_id is None:
+            return False
+        if key is None:
+            refusal = self.desks.refuse_again(session_id, items)
+            if refusal is not None:
+                raise refusal
+        claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
+        wish, secret = self._wish(items, claim, None)
+
+        telling = _Telling(self, wish, secret, session_id, heard)
+        outcome = self.desks.ask(organization_id, session_id, wish, telling)
+        if outcome is not None:
+            telling.set_result(outcome)
+        return True
+
+    def _wish(self, items: tuple[ItemRequest, ...], claim: Claim | None, opened: OpenedCode | None) -> tuple[Wish, str]:
+        """Return the wish for a new reservation, and the secret that will open it."""
         reservation_id = self._make_id()
         secret = reservation_secret(self._token_key, reservation_id)
-        opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
-        wish = Wish(Request(reservation_id, items, hash_secret(secret), opened), claim)
-        outcome = await self.desks.decide(organization_id, session_id, wish)
-        if isinstance(outcome.result, DomainError):
+        return Wish(Request(reservation_id, items, hash_secret(secret), opened), claim), secret
+
+    def placed(self, wish: Wish, secret: str, session_id: UUID, outcome: Outcome) -> Placed:
+        """Return the reservation with its token, or raise what became of the wish instead."""
+        result = outcome.result
+        if isinstance(result, DomainError):
             if outcome.replayed:
-                raise RepeatedRefusal(outcome.result)
-            raise outcome.result
-        if outcome.result.reservation_id != reservation_id:
-            secret = reservation_secret(self._token_key, outcome.result.reservation_id)
-        return Placed(outcome.result, write_token(session_id, secret), outcome.replayed)
+                raise RepeatedRefusal(result)
+            raise result
+        if result.reservation_id != wish.request.reservation_id:
+            secret = reservation_secret(self._token_key, result.reservation_id)
+        return Placed(result, write_token(session_id, secret), outcome.replayed)
 
     async def _open_code(
         self, organization_id: UUID, session_id: UUID, code: str, claim: Claim | None

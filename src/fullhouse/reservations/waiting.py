@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from fullhouse.core.ids import MakeId
 from fullhouse.events.rules import SessionTerms
@@ -27,12 +28,28 @@ class Parts:
     """How often this process wrote other things that may have given stock back."""
 
 
+class Hearing(Protocol):
+    """Where the answer to a wish goes: a future for which somebody waits, or who has more to do than to wait."""
+
+    def done(self) -> bool:
+        """Say whether it has been answered, or nobody waits any more."""
+        ...
+
+    def set_result(self, outcome: Outcome, /) -> None:
+        """Tell what became of the wish. Never raises."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Tell that it went wrong. Never raises."""
+        ...
+
+
 @dataclass(slots=True)
 class Waiting:
     """A wish, where its answer goes, and the trace of who asked, where traces are kept."""
 
     wish: Wish
-    answer: asyncio.Future[Outcome]
+    answer: Hearing
     traceparent: str | None = None
 
 

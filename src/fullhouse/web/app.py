@@ -17,6 +17,7 @@ from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.client_address import Proxies
 from fullhouse.infra.resources import Resources
+from fullhouse.infra.system import make_id_text
 from fullhouse.infra.wake import Notifier
 from fullhouse.orders.placing.order_desk import OrderDesk
 from fullhouse.payments.providers.keyring import Keyring
@@ -32,10 +33,10 @@ from fullhouse.settings import Settings
 from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.web import docs, health
 from fullhouse.web.accounts import open_accounts
-from fullhouse.web.at_once import first_lines
 from fullhouse.web.docs import Library
 from fullhouse.web.edge import Edge, Traffic
 from fullhouse.web.errors import add_error_handlers
+from fullhouse.web.express import Express
 from fullhouse.web.gauges import Gauges
 from fullhouse.web.hot_routes import HotRoutes
 from fullhouse.web.openapi import DESCRIPTION, build_openapi
@@ -82,11 +83,13 @@ def create_app(resources: Resources, settings: Settings) -> Edge:
     _set_state(api, resources, settings, traffic)
     api.state.library = Library(lambda: build_openapi(api, operations))
     hot = HotRoutes(api)
-    api.state.at_once = first_lines(hot.at_once)
     checked = RequestLimits(hot, settings.body_bytes_max, {"/seat-maps": settings.seat_map_bytes_max})
     limited = RateLimits(checked, api.state.limits, Proxies(settings.trusted_proxies, settings.forwarded_header))
     https = resources.public_url.startswith("https://")
-    return Edge(limited, api, resources.make_id, traffic, https=https, wrote=_note_writes(api))
+    edge = Edge(limited, api, resources.make_id, traffic, https=https, wrote=_note_writes(api))
+    api.state.at_once = hot.targets
+    api.state.express = Express(edge, limited, make_id_text, body_bytes_max=settings.body_bytes_max)
+    return edge
 
 
 def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: Traffic) -> None:

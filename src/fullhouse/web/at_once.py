@@ -11,20 +11,24 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextvars import Context, copy_context
 from types import coroutine
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from uvicorn.server import ServerState
 
+from fullhouse.infra.glance import AtAGlance
 from fullhouse.infra.telemetry import get_log
 from fullhouse.web.answering import Answering
 
 PLAIN_BYTES_MAX: Final = 16_384
 
-_FIELDS: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+")
-_FIELD: Final = re.compile(rb"([^:]+):([^\r]*)\r\n")
-_NOT_PLAIN: Final = frozenset({b"connection", b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
+_NOT_PLAIN: Final = frozenset({b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+_OF_ONE_REQUEST: Final = frozenset({b"authorization", b"cookie", b"idempotency-key", b"traceparent", b"x-request-id"})
+"""Fields that are not remembered: others have other values, or they are secret."""
 _LENGTH_DIGITS_MAX: Final = 5
 _FIELDS_MAX: Final = 64
+_REMEMBERED_MAX: Final = 4_096
+_REMEMBERED_BYTES_MAX: Final = 256
 
 _log = get_log("web")
 
@@ -35,6 +39,12 @@ class Target(NamedTuple):
     method: str
     path: str
     raw_path: bytes
+    route: str = ""
+    """The template of the path."""
+    path_params: Mapping[str, str] = {}
+    glance: AtAGlance | None = None
+    is_at_once: bool = True
+    """Whether what a glance does not answer is served without a task."""
 
 
 class Plain(NamedTuple):
@@ -46,39 +56,114 @@ class Plain(NamedTuple):
     body: bytes
 
 
+class Targets(Protocol):
+    """Knows the first lines of requests that are read at a glance."""
+
+    def get(self, line: bytes, /) -> Target | None:
+        """Return what a first line asks for; None where the parser has to read it."""
+        ...
+
+
+class KnownTargets:
+    """The first lines of hot routes, and the latest of those whose paths name things."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._fixed: dict[bytes, Target] = {}
+        self._named: dict[bytes, Target] = {}
+        self._patterns: list[tuple[re.Pattern[bytes], Target]] = []
+
+    def add(self, target: Target) -> None:
+        """Take a target, whose path is the template of its route."""
+        line = f"{target.method} {target.route} HTTP/1.1"
+        if "{" not in target.route:
+            self._fixed[line.encode()] = target
+            return
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9A-Za-z_-]+)", re.escape(line))
+        self._patterns.append((re.compile(pattern.encode()), target))
+
+    def get(self, line: bytes) -> Target | None:
+        """Return what a first line asks for."""
+        return self._fixed.get(line) or self._named.get(line) or self._find(line)
+
+    def _find(self, line: bytes) -> Target | None:
+        for pattern, target in self._patterns:
+            found = pattern.fullmatch(line)
+            if found is not None:
+                raw_path = line.split(b" ")[1]
+                params = {name: value.decode() for name, value in found.groupdict().items()}
+                if len(self._named) >= _REMEMBERED_MAX:
+                    self._named.clear()
+                made = target._replace(path=raw_path.decode(), raw_path=raw_path, path_params=params)
+                self._named[line] = made
+                return made
+        return None
+
+
 def first_lines(operations: Iterable[tuple[str, str]]) -> Mapping[bytes, Target]:
     """Return the first line of a request for each operation, given as method and path."""
     return {f"{method} {path} HTTP/1.1".encode(): Target(method, path, path.encode()) for method, path in operations}
 
 
-def read_plain(data: bytes, known: Mapping[bytes, Target]) -> Plain | None:
+def read_plain(data: bytes, known: Targets) -> Plain | None:
     """Read a request with one of the known first lines, if that is all that these bytes are; else None."""
     line_end = data.find(b"\r\n")
     target = known.get(data[:line_end])
     if target is None or len(data) > PLAIN_BYTES_MAX:
         return None
-    end = data.find(b"\r\n\r\n", line_end) + 2
-    head = data[line_end + 2 : end]
-    if not _FIELDS.fullmatch(head):
-        return None
-    headers = [(name.lower(), value.strip(b" \t")) for name, value in _FIELD.findall(head)]
+    end = data.find(b"\r\n\r\n", line_end)
+    headers: list[tuple[bytes, bytes]] = []
+    for line in data[line_end + 2 : end].split(b"\r\n"):
+        field = _remembered.get(line) or _read_field(line)
+        if field is None:
+            return None
+        headers.append(field)
     fields = dict(headers)
-    if len(fields) != len(headers) or len(fields) > _FIELDS_MAX or not _NOT_PLAIN.isdisjoint(fields):
+    if len(fields) != len(headers) or len(fields) > _FIELDS_MAX:
         return None
-    body, length = data[end + 2 :], fields.get(b"content-length", b"")
+    body, length = data[end + 4 :], fields.get(b"content-length")
+    if length is None:
+        return Plain(target, headers, fields, body) if target.method == "GET" and not body else None
     if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX or int(length) != len(body):
         return None
     return Plain(target, headers, fields, body)
 
 
-class _Unheard:
+_remembered: dict[bytes, tuple[bytes, bytes]] = {}
+"""Lines of heads that were read before, as most are sent again and again."""
+
+
+def _read_field(line: bytes) -> tuple[bytes, bytes] | None:
+    """Read a field; None where it is not plain."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        return None
+    name, value = found[1].lower(), found[2].strip(b" \t")
+    if name in _NOT_PLAIN or (name == b"connection" and value.lower() != b"keep-alive"):
+        return None
+    if len(line) <= _REMEMBERED_BYTES_MAX and name not in _OF_ONE_REQUEST:
+        if len(_remembered) >= _REMEMBERED_MAX:
+            _remembered.clear()
+        _remembered[line] = name, value
+    return name, value
+
+
+class InHand(Protocol):
+    """A request that was read whole and is being answered, as the protocol needs it."""
+
+    disconnected: bool
+    keep_alive: bool
+    message_event: Any
+
+
+class Unheard:
     """In place of an event for which nobody waits yet, and mostly never does."""
 
     def set(self) -> None:
         """Do nothing."""
 
 
-_UNHEARD: Final = _Unheard()
+UNHEARD: Final = Unheard()
 
 
 class AtOnce(Answering):
@@ -103,7 +188,7 @@ class AtOnce(Answering):
         self.flow = protocol.flow
         self.default_headers = protocol.server_state.default_headers
         self.on_response = on_response
-        self.message_event = _UNHEARD
+        self.message_event = UNHEARD
         self.body = bytearray()
         self.whole = body
         self._is_read = False
@@ -113,7 +198,7 @@ class AtOnce(Answering):
         if not self._is_read:
             self._is_read = True
             return {"type": "http.request", "body": self.whole, "more_body": False}
-        if self.message_event is _UNHEARD:
+        if self.message_event is UNHEARD:
             self.message_event = asyncio.Event()
         return await super().receive()
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.actor import ANONYMOUS
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Asking, asking
-from fullhouse.infra.hot import find_header
+from fullhouse.infra.hot import fields_of
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import RequestLog, gauge, get_log
 from fullhouse.infra.tracing import describe, request_span
@@ -28,16 +28,16 @@ ROUTE_KEY = "fullhouse.route"
 """Where a handler in front of the framework leaves the template of its route, such as ``/api/v1/reservations``."""
 
 UNKNOWN_ROUTE = "(unknown)"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = 400
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
-IN_FLIGHT = gauge("http_requests_in_flight", "Requests that are being answered.")
+IN_FLIGHT = gauge("httpREQUESTS_in_flight", "Requests that are being answered.")
 
-_NOBODY = Asking(ANONYMOUS)
+NOBODY = Asking(ANONYMOUS)
 _log = get_log("web.access")
-_requests = RequestLog("web.access")
+REQUESTS = RequestLog("web.access")
 
 
 class Traffic:
@@ -70,7 +70,6 @@ class Edge:
         """
         self._app = app
         self._make_id = make_id
-        self._wrote = wrote
         self.api = api
         self.traffic = traffic
         IN_FLIGHT.set_function(lambda: traffic.in_flight)
@@ -82,7 +81,8 @@ class Edge:
             names = {name.lower() for name in given}
             return written([(name, value) for name, value in headers if name not in names])
 
-        self._fixed = fixed
+        self.fixed = fixed
+        self.wrote = wrote
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -98,10 +98,10 @@ class Edge:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found_id = _sent_id(scope) or str(self._make_id())
+        found_id = sent_id(fields_of(scope)) or str(self._make_id())
         token = request_id.set(found_id)
-        asked = asking.set(_NOBODY)
-        answer = _Answer(send, found_id.encode(), scope, self._fixed)
+        asked = asking.set(NOBODY)
+        answer = _Answer(send, found_id.encode(), scope, self.fixed)
         started = time.perf_counter()
         gate = self.traffic.gate
         rank = rank_of(scope["path"])
@@ -118,8 +118,8 @@ class Edge:
                 await problem_response(Unexpected(), scope)(scope, receive, answer.send)
         finally:
             self._count(-1, rank)
-            if scope["method"] not in _SAFE_METHODS and answer.status < _REFUSED:
-                self._wrote(route_of(scope))
+            if scope["method"] not in SAFE_METHODS and answer.status < _REFUSED:
+                self.wrote(route_of(scope))
             seconds = time.perf_counter() - started
             if refused is None and rank is not Rank.ALWAYS:
                 gate.note_answered(seconds)
@@ -193,8 +193,9 @@ def route_of(scope: Scope) -> str:
     return API_PREFIX + template if scope["path"].startswith(API_PREFIX + "/") else template
 
 
-def _sent_id(scope: Scope) -> str | None:
-    value = find_header(scope, b"x-request-id")
+def sent_id(fields: Mapping[bytes, bytes]) -> str | None:
+    """Return the id that a request brought, if it may be one."""
+    value = fields.get(b"x-request-id")
     return value.decode() if value is not None and _REQUEST_ID.fullmatch(value) else None
 
 
@@ -205,9 +206,9 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     if is_tracing():
         describe(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
     METERS.of(method, route, status).note(seconds)
-    if _requests.is_on:
+    if REQUESTS.is_on:
         facts = _who_and_what(scope)
-        _requests.write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **facts)
+        REQUESTS.write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2), **facts)
 
 
 def _who_and_what(scope: Scope) -> dict[str, Any]:

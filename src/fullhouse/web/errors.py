@@ -38,7 +38,7 @@ TYPE_PREFIX = "urn:fullhouse:problem:"
 ERRORS_LISTED_MAX = 20
 _NAME_LENGTH_MAX = 100
 _RESERVED = frozenset({"type", "title", "status", "detail", "code", "request_id", "instance"})
-_PROBLEM_TYPE = (b"content-type", PROBLEM_TYPE.encode())
+_OF_PROBLEMS = ((b"content-type", PROBLEM_TYPE.encode()),)
 _ID_MARK = "\0id"
 _encode = json.JSONEncoder(default=str).encode
 _log = get_log("web")
@@ -142,19 +142,26 @@ def problem_response(error: DomainError, scope: Scope, headers: Mapping[str, str
 
 async def send_problem(send: Send, error: DomainError, scope: Scope) -> None:
     """Answer with a problem, at less cost: most people in an on-sale lose."""
+    await send_answer(send, *write_problem(error, scope["path"], request_id.get()))
+
+
+def write_problem(
+    error: DomainError, path: str, asked: str | None
+) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    """Write a problem as it is answered to a request with an id: its status, body and headers."""
     _note_unavailable(error)
     status = status_of(error)
-    own = _headers_of(error, status)
-    headers = [_PROBLEM_TYPE, *((name.lower().encode(), value.encode()) for name, value in own.items())]
+    told = _Told(error.code, error.title, error.detail, status)
     try:
-        before, after = _around_id(
-            _Told(error.code, error.title, error.detail, status), scope["path"], tuple(error.fields.items())
-        )
+        before, after = _around_id(told, path, tuple(error.fields.items()))
     except TypeError:  # A field is a list.
-        body = _encode(problem_of(error, scope))
+        body = _encode(_problem(told, path, error.fields, asked))
     else:
-        body = f"{before}{_encode(request_id.get())}{after}"
-    await send_answer(send, status, body.encode(), headers)
+        body = f"{before}{_encode(asked)}{after}"
+    own = _headers_of(error, status)
+    if not own:
+        return status, body.encode(), _OF_PROBLEMS
+    return status, body.encode(), (*_OF_PROBLEMS, *((name.lower().encode(), own[name].encode()) for name in own))
 
 
 @lru_cache(maxsize=1_024)

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.hot import HotOperation, Serve
+from fullhouse.web.at_once import KnownTargets, Target
 from fullhouse.web.edge import ROUTE_KEY
 from fullhouse.web.errors import send_problem, validation_problem
 
@@ -21,14 +22,14 @@ class HotRoutes:
         self._api = api
         self._fixed: dict[tuple[str, str], tuple[Serve, str]] = {}
         self._patterns: list[tuple[str, re.Pattern[str], Serve, str]] = []
-        self.at_once: set[tuple[str, str]] = set()
-        """Methods and paths of what the server may serve without a task."""
+        self.targets = KnownTargets()
+        """What the server may serve without parser and task."""
         for context in iter_route_contexts(api.routes):
             if isinstance(context.endpoint, HotOperation) and context.path_format is not None:
                 methods = context.methods or set()
                 self._add(context.endpoint.serve, context.path_format, context.path_regex, methods)
-                if context.endpoint.at_once:
-                    self.at_once |= {(method, context.path_format) for method in methods}
+                if context.endpoint.at_once or context.endpoint.glance:
+                    self._add_target(context.endpoint, context.path_format, methods)
 
     def _add(self, serve: Serve, path: str, pattern: re.Pattern[str], methods: set[str]) -> None:
         for method in methods:
@@ -36,6 +37,11 @@ class HotRoutes:
                 self._patterns.append((method, pattern, serve, path))
             else:
                 self._fixed[method, path] = serve, path
+
+    def _add_target(self, operation: HotOperation, path: str, methods: set[str]) -> None:
+        for method in methods:
+            target = Target(method, path, path.encode(), path, {}, operation.glance, operation.at_once)
+            self.targets.add(target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

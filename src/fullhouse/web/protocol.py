@@ -5,7 +5,6 @@ follows a body that was refused; and a process keeps so many connections and no 
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -14,8 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.hot import FIELDS
 from fullhouse.web.answering import Answering
-from fullhouse.web.at_once import AtOnce, Target, read_plain
+from fullhouse.web.at_once import AtOnce, InHand, Target, Targets, read_plain
 from fullhouse.web.errors import HeadersTooLarge
+from fullhouse.web.express import Express
 from fullhouse.web.overload import Gate, rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 from fullhouse.web.wire import WIRE
@@ -57,8 +57,10 @@ class WireLimits:
     answer_seconds_max: float = 60.0
     gate: Gate = field(default_factory=Gate)
     """Who is refused before anything reads what they ask for."""
-    at_once: Mapping[bytes, Target] = field(default_factory=dict[bytes, Target])
+    at_once: Targets = field(default_factory=dict[bytes, Target])
     """The first lines of requests that are served at once."""
+    express: Express | None = None
+    """What answers some of them at a glance."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -76,7 +78,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
         # The request that is served at once, until it is answered; what came meanwhile; when one was answered last.
-        self._at_once: AtOnce | None = None
+        self._at_once: InHand | None = None
         self._came = b""
         self._answered_at = 0.0
 
@@ -124,10 +126,16 @@ class LimitedProtocol(HttpToolsProtocol):
         request = read_plain(data, self.limits.at_once)
         if request is None:
             return False
-        _cancel(self._head_timer)
-        self._head_timer = None
-        method, path, raw_path = request.target
-        cycle = self._at_once = AtOnce(self, request.body, self._note_answered)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        taken: dict[str, Any] = {}
+        express, target = self.limits.express, request.target
+        if express is not None and express.serve(self, request, taken):
+            return True
+        if not target.is_at_once:
+            return False
+        cycle = self._at_once = AtOnce(self, request.body, self.note_answered)
         cycle.scope = scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
@@ -138,17 +146,22 @@ class LimitedProtocol(HttpToolsProtocol):
             "root_path": "",
             "headers": request.headers,
             "state": self.app_state.copy(),
-            "method": method,
-            "path": path,
-            "raw_path": raw_path,
+            "method": target.method,
+            "path": target.path,
+            "raw_path": target.raw_path,
             "query_string": b"",
             "extensions": {WIRE: cycle},
             FIELDS: request.fields,
+            **taken,
         }
         cycle.begin(cast("Any", self.app)(scope, cycle.receive, cycle.send), self.loop, self.server_state)
         return True
 
-    def _note_answered(self) -> None:
+    def begin(self, in_hand: InHand | None) -> None:
+        """Take note of the request that is answered next, or that it was left to others after all."""
+        self._at_once = in_hand
+
+    def note_answered(self) -> None:
         """Go on after a request that was served at once. The time of silence begins, without a timer for each."""
         self.server_state.total_requests += 1
         self._at_once = None

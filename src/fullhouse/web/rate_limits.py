@@ -15,13 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.core.secrets import derive_key
-from fullhouse.infra.client_address import Proxies, network_of
+from fullhouse.infra.client_address import Headers, Proxies, network_of
 from fullhouse.infra.rate_budgets import Decision
 from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, used_up
 from fullhouse.infra.resources import Resources
 from fullhouse.settings import Settings
 from fullhouse.web.errors import problem_response
 from fullhouse.web.paths import API_PREFIX
+
+TAKEN = "fullhouse.taken"
+"""Where a scope has what its budgets have allowed before it came here."""
 
 CREDENTIALS_MAX = 20_000
 """Of so many good credentials a process remembers the budget."""
@@ -83,7 +86,7 @@ class RateLimits:
         self._app = app
         self._limits = limits
         self._proxies = proxies
-        self._is_on = not isinstance(limits, NoLimits)
+        self.is_on = not isinstance(limits, NoLimits)
         self._known: OrderedDict[bytes, _Identity] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,13 +95,13 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         client = self._find_client(scope)
-        purpose = purpose_of(scope["method"], scope["path"]) if self._is_on else None
+        purpose = purpose_of(scope["method"], scope["path"]) if self.is_on else None
         if purpose is None:
             await self._app(scope, receive, send)
             return
-        credential = _credential_of(scope)
-        decisions: list[Decision] = []
-        for budget, subject in self._counted(purpose, client, credential):
+        credential = _credential_of(scope["headers"])
+        decisions: list[Decision] = scope.pop(TAKEN, [])
+        for budget, subject in self._counted(purpose, client, credential)[len(decisions) :]:
             decision = self._limits.take_now(budget, subject) or await self._limits.take(budget, subject)
             if not decision.allowed:
                 await problem_response(used_up(decision), scope, _told([decision]))(scope, receive, send)
@@ -106,17 +109,34 @@ class RateLimits:
             decisions.append(decision)
         await self._app(scope, receive, self._telling(scope, decisions, credential, send))
 
+    def take_now(self, purpose: str, peer: tuple[str, int] | None, headers: Headers) -> tuple[list[Decision], bool]:
+        """Take from the budgets of a request what this process can decide by itself.
+
+        Returns what was allowed, and whether that is all; if not, it goes on in ``scope[TAKEN]``.
+        """
+        client = "unknown" if peer is None else self._client_of(peer[0], headers)[0]
+        decisions: list[Decision] = []
+        for budget, subject in self._counted(purpose, client, _credential_of(headers)):
+            decision = self._limits.take_now(budget, subject)
+            if decision is None or not decision.allowed:
+                return decisions, False
+            decisions.append(decision)
+        return decisions, True
+
     def _find_client(self, scope: Scope) -> str:
         peer = scope.get("client")
         if peer is None:
             return "unknown"
-        client, is_proxy = self._proxies.read_peer(peer[0])
+        client, is_proxy = self._client_of(peer[0], scope["headers"])
         if is_proxy:
-            client = self._proxies.find_client(peer[0], scope["headers"])
             scope["scheme"] = self._proxies.find_scheme(peer[0], scope["scheme"], scope["headers"])
         if client != peer[0]:
             scope["client"] = (client, 0)
         return client
+
+    def _client_of(self, peer: str, headers: Headers) -> tuple[str, bool]:
+        client, is_proxy = self._proxies.read_peer(peer)
+        return (self._proxies.find_client(peer, headers), True) if is_proxy else (client, False)
 
     def _counted(self, purpose: str, client: str, credential: bytes | None) -> list[tuple[str, str]]:
         """Return the budgets against which a request counts, each with its subject."""
@@ -133,7 +153,7 @@ class RateLimits:
     def _telling(self, scope: Scope, decisions: list[Decision], credential: bytes | None, send: Send) -> Send:
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_fields(decisions)]
+                message["headers"] = [*message.get("headers", ()), *limit_fields(decisions)]
                 if credential is not None:
                     self._learn(scope, credential, message["status"])
             await send(message)
@@ -178,14 +198,14 @@ def _identity_of(actor: Actor, credential: bytes) -> _Identity:
     return _Identity(subject, _NOTHING_ALONE if actor.organization_id is None else _MEMBERS_ALONE)
 
 
-def _credential_of(scope: Scope) -> bytes | None:
-    for name, value in scope["headers"]:
+def _credential_of(headers: Headers) -> bytes | None:
+    for name, value in headers:
         if name == b"authorization":
             return blake2b(value, digest_size=16).digest()
     return None
 
 
-def _fields(decisions: list[Decision]) -> list[tuple[bytes, bytes]]:
+def limit_fields(decisions: list[Decision]) -> list[tuple[bytes, bytes]]:
     """Write the fields of draft-ietf-httpapi-ratelimit-headers-11: lists of structured fields, a policy for each."""
     if len(decisions) == 1:
         return [(b"ratelimit-policy", _policy(*decisions[0][:3])), (b"ratelimit", _left(decisions[0]))]
@@ -196,7 +216,7 @@ def _fields(decisions: list[Decision]) -> list[tuple[bytes, bytes]]:
 
 
 def _told(decisions: list[Decision]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in _fields(decisions)}
+    return {name.decode(): value.decode() for name, value in limit_fields(decisions)}
 
 
 @lru_cache

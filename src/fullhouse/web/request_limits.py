@@ -62,7 +62,7 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         small = small_body(scope)
-        if small is not None and len(small) <= self._bytes_max and _bracket_count(small) <= JSON_DEPTH_MAX:
+        if small is not None and len(small) <= self._bytes_max and bracket_count(small) <= JSON_DEPTH_MAX:
             await self._app(scope, receive, send)
             return
         bytes_max = self._limit(scope["path"])
@@ -134,7 +134,7 @@ async def _read(receive: Receive, bytes_max: int) -> Message:
 
 def _check_depth(body: bytes) -> None:
     """Refuse deep nesting, without recursion: the brackets are kept, and pairs of them go layer by layer."""
-    if _bracket_count(body) <= JSON_DEPTH_MAX:
+    if bracket_count(body) <= JSON_DEPTH_MAX:
         return
     brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _ALL_BUT_BRACKETS)
     for _ in range(JSON_DEPTH_MAX):
@@ -144,7 +144,8 @@ def _check_depth(body: bytes) -> None:
         raise JsonTooDeep(depth_max=JSON_DEPTH_MAX)
 
 
-def _bracket_count(body: bytes) -> int:
+def bracket_count(body: bytes) -> int:
+    """Count what may open a layer of a body."""
     return body.count(b"[") + body.count(b"{")
 
 

@@ -21,6 +21,7 @@ from fullhouse.infra.outbox_leases import (
     refusal_count,
     renew_leases,
     return_leases,
+    share_of,
     take_leases,
 )
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
@@ -74,6 +75,7 @@ class Relay:
         self._broker = broker
         self._make_id = make_id
         self._randomness = randomness
+        self._heard_count = 0
 
     async def run_until(self, stop: asyncio.Event, listener: Listener) -> None:
         """Send what there is, wait for a wake-up, and again, until ``stop`` is set. The batch in hand is finished."""
@@ -81,12 +83,17 @@ class Relay:
             await prepare_leases(conn)
         while not stop.is_set():
             await listener.arm()
-            sent = await self.send_due()
-            if not sent and not stop.is_set():
+            heard_before = self._heard_count
+            await self.send_due()
+            if self._heard_count == heard_before and not stop.is_set():
                 await listener.wait(POLL_SECONDS)
 
     async def send_due(self) -> int:
-        """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent."""
+        """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent.
+
+        It leaves off earlier where nobody reacts to what there is, such as the holds of an on-sale: what comes
+        meanwhile can wait until the next look, and a relay that looks again at once would do nothing else.
+        """
         token, since = self._make_id(), asyncio.get_running_loop().time()
         async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             partitions = await take_leases(conn, token, count_max=LEASED_COUNT_MAX, lease_seconds=LEASE_SECONDS)
@@ -110,11 +117,15 @@ class Relay:
             batch = [message for message in batch if partition_of(message.key) in held]
             if not batch:
                 break
+            heard_before = self._heard_count
             sent += await self._send(batch)
+            if self._heard_count == heard_before and len(batch) < share_of(partitions, BATCH_COUNT_MAX):
+                break
         return sent
 
     async def _send(self, batch: Sequence[Message]) -> int:
         heard = await self._leave_out_unheard(batch)
+        self._heard_count += len(heard)
         return len(batch) - len(heard) + (await self._publish(heard) if heard else 0)
 
     async def _leave_out_unheard(self, batch: Sequence[Message]) -> Sequence[Message]:

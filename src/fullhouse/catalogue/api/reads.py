@@ -1,6 +1,7 @@
 """What anyone may read: published events, their sessions, and what is left."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,12 +24,15 @@ from fullhouse.catalogue.api.fields import DayOrInstant
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
 from fullhouse.catalogue.event_board import EventsShown, ListWanted
 from fullhouse.catalogue.show_availability import AvailabilityBoard
+from fullhouse.catalogue.shown_availability import Shown
 from fullhouse.events.rules import EventNotFound, SessionNotFound
+from fullhouse.infra.glance import Asked
 from fullhouse.infra.hot import (
     JSON_TYPE,
     app_state,
     header_reader,
     hot_route,
+    read_field,
     read_header,
     read_path_id,
     send_answer,
@@ -126,10 +130,37 @@ def _answer(encoded: tuple[bytes, str], if_none_match: str | None, *, public: bo
     return Response(body, media_type="application/json", headers=headers)
 
 
+def show_availability_at_a_glance(asked: Asked) -> bool:
+    """Show what is in memory to somebody who shows no credential."""
+    if b"authorization" in asked.fields:
+        return False
+    session_id = _read_session_id(asked.path_params["session_id"])
+    board: AvailabilityBoard = asked.state.availability_board
+    shown = None if session_id is None else board.find_shown(session_id)
+    if shown is None or not shown.public:
+        return False
+    if_none_match: str | None = read_field(_if_none_match, asked.fields.get(b"if-none-match"))
+    headers = _headers_of(shown)
+    if if_none_match is not None and _matches(if_none_match, shown.etag):
+        asked.answer(304, b"", headers)
+    else:
+        asked.answer(200, shown.body, (JSON_TYPE, *headers))
+    return True
+
+
+@lru_cache(maxsize=4_096)
+def _read_session_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 @hot_route(
     router,
     "GET /sessions/{session_id}/availability",
     takes={"session_id": UUID, "if_none_match": IfNoneMatch, "viewer": Viewer},
+    glance=show_availability_at_a_glance,
     responses=_detail(AvailabilityAnswer),
 )
 async def get_availability(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (it has no body)
@@ -141,12 +172,15 @@ async def get_availability(scope: Scope, receive: Receive, send: Send) -> None: 
     shown = await board.show_availability(session_id)
     if not shown.public and not may_look(viewer, shown.organization_id):
         raise SessionNotFound
-    caching = (b"cache-control", b"no-cache" if shown.public else b"private, no-cache")
-    headers = ((b"etag", shown.etag.encode()), caching)
+    headers = _headers_of(shown)
     if if_none_match is not None and _matches(if_none_match, shown.etag):
         await send_not_modified(send, headers)
     else:
         await send_answer(send, 200, shown.body, (JSON_TYPE, *headers))
+
+
+def _headers_of(shown: Shown) -> tuple[tuple[bytes, bytes], ...]:
+    return (b"etag", shown.etag.encode()), (b"cache-control", b"no-cache" if shown.public else b"private, no-cache")
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
