@@ -17,7 +17,7 @@ from fullhouse.catalogue.api.offers import AvailabilityAnswer
 from fullhouse.infra.hot import BodyReader, HotOperation, hot_route, must_be_valid, read_raw, send_answer
 from fullhouse.infra.http import ApiModel
 from fullhouse.infra.postgres import Pool
-from fullhouse.reservations.api import PlacedReservation
+from fullhouse.reservations.answers import PlacedReservation
 from fullhouse.web.edge import Edge
 from fullhouse.web.errors import add_error_handlers
 from fullhouse.web.hot_routes import HotRoutes

@@ -1,11 +1,9 @@
 """Placing a reservation: the one way to claim stock for the public, through the session's desk."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.access.policies.reservation import opens
-from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.core.secrets import hash_secret
 from fullhouse.events.queries import load_terms
@@ -19,32 +17,14 @@ from fullhouse.reservations import queries
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
 from fullhouse.reservations.kept_answers import find_answers
+from fullhouse.reservations.placed import OnPlaced, Placed, RepeatedRefusal, Telling, placed_of
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
-from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret, write_token
-from fullhouse.reservations.wish import Memory, Outcome, Wish, idempotency_scope
+from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret
+from fullhouse.reservations.wish import Memory, Wish, idempotency_scope
+
+__all__ = ["BoxOffice", "Placed", "RepeatedRefusal", "open_code_at"]
 
 ORGANIZATIONS_REMEMBERED_MAX = 50_000
-
-
-class Placed(NamedTuple):
-    """A reservation and the token that opens it."""
-
-    reservation: Reservation
-    token: str
-    replayed: bool
-
-
-OnPlaced = Callable[[Placed | Exception], None]
-"""Told what became of a request. Never raises."""
-
-
-class RepeatedRefusal(Exception):
-    """The request repeats one that was refused, and hears the same again; ``error`` is the refusal."""
-
-    def __init__(self, error: DomainError) -> None:
-        """Keep the refusal."""
-        super().__init__(str(error))
-        self.error = error
 
 
 async def open_code_at(conn: Connection, terms: SessionTerms, text: str, *, again: bool = False) -> OpenedCode:
@@ -57,36 +37,6 @@ async def open_code_at(conn: Connection, terms: SessionTerms, text: str, *, agai
         raise CodeNotValid
     code, now = found
     return open_code(code, Where(terms.event_id, terms.session_id, terms.currency), now, again=again)
-
-
-class _Telling:
-    """Tells who asked, in place of a future and a task that waits for it."""
-
-    __slots__ = ("_heard", "_is_told", "_office", "_secret", "_session_id", "_wish")
-
-    def __init__(self, office: "BoxOffice", wish: Wish, secret: str, session_id: UUID, heard: OnPlaced) -> None:
-        self._office = office
-        self._wish = wish
-        self._secret = secret
-        self._session_id = session_id
-        self._heard = heard
-        self._is_told = False
-
-    def done(self) -> bool:
-        return self._is_told
-
-    def set_result(self, outcome: Outcome) -> None:
-        self._is_told = True
-        try:
-            placed = self._office.placed(self._wish, self._secret, self._session_id, outcome)
-        except (DomainError, RepeatedRefusal) as refused:
-            self._heard(refused)
-        else:
-            self._heard(placed)
-
-    def set_exception(self, error: Exception) -> None:
-        self._is_told = True
-        self._heard(error)
 
 
 class BoxOffice:
@@ -125,7 +75,7 @@ class BoxOffice:
         opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
         wish, secret = self._wish(items, claim, opened)
         outcome = await self.desks.decide(organization_id, session_id, wish)
-        return self.placed(wish, secret, session_id, outcome)
+        return placed_of(self._token_key, wish, secret, outcome)
 
     def ask(
         self, session_id: UUID, items: tuple[ItemRequest, ...], key: str | None, fingerprint: bytes, heard: OnPlaced
@@ -144,7 +94,7 @@ class BoxOffice:
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         wish, secret = self._wish(items, claim, None)
 
-        telling = _Telling(self, wish, secret, session_id, heard)
+        telling = Telling(self._token_key, wish, secret, heard)
         outcome = self.desks.ask(organization_id, session_id, wish, telling)
         if outcome is not None:
             telling.set_result(outcome)
@@ -155,17 +105,6 @@ class BoxOffice:
         reservation_id = self._make_id()
         secret = reservation_secret(self._token_key, reservation_id)
         return Wish(Request(reservation_id, items, hash_secret(secret), opened), claim), secret
-
-    def placed(self, wish: Wish, secret: str, session_id: UUID, outcome: Outcome) -> Placed:
-        """Return the reservation with its token, or raise what became of the wish instead."""
-        result = outcome.result
-        if isinstance(result, DomainError):
-            if outcome.replayed:
-                raise RepeatedRefusal(result)
-            raise result
-        if result.reservation_id != wish.request.reservation_id:
-            secret = reservation_secret(self._token_key, result.reservation_id)
-        return Placed(result, write_token(session_id, secret), outcome.replayed)
 
     async def _open_code(
         self, organization_id: UUID, session_id: UUID, code: str, claim: Claim | None

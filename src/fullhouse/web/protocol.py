@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fullhouse.core.errors import DomainError, Malformed, Unavailable
+from fullhouse.core.errors import DomainError, Malformed
 from fullhouse.infra.hot import FIELDS
 from fullhouse.web.answering import Answering
 from fullhouse.web.at_once import AtOnce, InHand, Target, Targets, read_plain
@@ -19,27 +19,13 @@ from fullhouse.web.express import Express
 from fullhouse.web.overload import Gate, rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 from fullhouse.web.wire import WIRE
-from fullhouse.web.wire_refusals import write_overloaded, write_refusal
+from fullhouse.web.wire_refusals import HeadIncomplete, TooManyConnections, write_overloaded, write_refusal
 
 HEAD_BYTES_MAX = 65_536
 """Of a head that has not ended; one that has is measured more closely where it can be answered well."""
 
 BODY_BYTES_BESIDE = 1_048_576
 """What may come of a body beyond the largest: chunk sizes and trailers."""
-
-
-class TooManyConnections(Unavailable):
-    """The process has as many connections as it may."""
-
-    code = "too_many_connections"
-    title = "There are too many connections at this moment."
-
-
-class HeadIncomplete(Malformed):
-    """The head of the request did not come in time."""
-
-    code = "head_incomplete"
-    title = "The head of the request did not come in time."
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,26 @@ import json
 from functools import lru_cache
 from typing import cast
 
-from fullhouse.core.errors import DomainError
+from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.http import PROBLEM_TYPE
 from fullhouse.infra.system import make_id
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import problem_of, status_of
 from fullhouse.web.overload import Overloaded
+
+
+class TooManyConnections(Unavailable):
+    """The process has as many connections as it may."""
+
+    code = "too_many_connections"
+    title = "There are too many connections at this moment."
+
+
+class HeadIncomplete(Malformed):
+    """The head of the request did not come in time."""
+
+    code = "head_incomplete"
+    title = "The head of the request did not come in time."
 
 
 def write_refusal(error: DomainError, *, is_https: bool, request_id: str = "", ends: bool = True) -> bytes:

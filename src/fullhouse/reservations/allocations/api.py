@@ -13,13 +13,8 @@ from fullhouse.infra.http import ApiModel, IdempotencyKey, ResourcesDep, claim_f
 from fullhouse.infra.http_guesses import CodeText, count_guess
 from fullhouse.infra.postgres import Connection, connection
 from fullhouse.reservations.allocations.reserve_from_allocation import Source, check_seller, reserve_from_allocation
-from fullhouse.reservations.api import (
-    BoxOfficeDep,
-    ItemWish,
-    PlacedReservation,
-    ReservationAnswer,
-    reservation_answer,
-)
+from fullhouse.reservations.answers import PlacedReservation, ReservationAnswer, reservation_answer
+from fullhouse.reservations.api import BoxOfficeDep, ItemWish
 from fullhouse.reservations.rules import ITEMS_MAX
 from fullhouse.reservations.tokens import reservation_key, reservation_secret, write_token
 
