@@ -16,7 +16,7 @@ from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool
 from fullhouse.payments.providers.port import Attempt, Provider, ProviderKeys, SentNotice, Started
 from fullhouse.payments.providers.simulated import SimulatedProvider
-from fullhouse.payments.providers.simulated_books import due_charges
+from fullhouse.payments.providers.simulated_books import due_charges_of
 from fullhouse.payments.providers.stripe import StripeProvider
 from harness.processes import Program, wait_until
 from harness.sale import NOTICE_KEY
@@ -63,7 +63,7 @@ class SimulatedBench:
 
     async def pay(self, attempt: Attempt, started: Started) -> None:  # noqa: ARG002
         async with self.pool.acquire() as conn:
-            self.rows = await due_charges(conn, attempt.payment_id, 10)  # pyright: ignore[reportArgumentType]
+            self.rows = await due_charges_of(conn, attempt.organization_id, [attempt.provider_key])  # pyright: ignore[reportArgumentType]
 
     async def notices(self, attempt: Attempt) -> Sequence[SentNotice]:  # noqa: ARG002
         return [SentNotice(*self.provider.write_notice(row)) for row in self.rows]

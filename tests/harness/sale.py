@@ -25,7 +25,8 @@ from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
 from fullhouse.payments.queries import load_payment, load_payments, load_refunds
 from fullhouse.payments.rules import Payment, Refund
 from fullhouse.payments.send_refunds import send_refunds
-from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.payments.starting.open_attempts import PaymentRequest
+from fullhouse.payments.starting.start_payment import start_payment
 from fullhouse.reservations.place_reservation import BoxOffice, Placed
 from harness.stock import SERVER_KEY, MadeSession, TypePlan, box_office, counters, make_session, wants
 

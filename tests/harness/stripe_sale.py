@@ -17,7 +17,8 @@ from fullhouse.payments.receive_webhook import receive_webhook
 from fullhouse.payments.rules import Payment
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.payments.set_provider_keys import KeyMeans, KeysChange, set_provider_keys
-from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.payments.starting.open_attempts import PaymentRequest
+from fullhouse.payments.starting.start_payment import start_payment
 from harness.sale import Sale, make_sale
 from harness.stock import SERVER_KEY
 from harness.stripe_account import CalledAccount, SimulatedAccount, StripeAccount, StripeItself

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullhouse.infra import system
+from fullhouse.infra.outbox import this_cause
 from fullhouse.infra.postgres import Pool
-from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.deliver_simulated_notices import deliver_notices_of
 from fullhouse.payments.providers.port import SentNotice
 from fullhouse.payments.providers.signature import SIGNATURE_HEADER, check_signature, sign
 from fullhouse.payments.providers.simulated import SIMULATED
@@ -133,8 +134,8 @@ async def test_the_notices_of_the_simulated_provider_are_delivered_once_when_due
     payment = await sale.pay((await sale.order()).order.order_id, "late")
 
     async def deliver() -> int:
-        ids = {"organization_id": payment.organization_id, "payment_id": payment.payment_id}
-        return await deliver_simulated_notices(pool, system.make_id, sale.providers, **ids)
+        started = {payment.provider_key: this_cause()}
+        return await deliver_notices_of(pool, system.make_id, sale.providers, payment.organization_id, started)
 
     assert await deliver() == 0
     await sale.make_due(payment)

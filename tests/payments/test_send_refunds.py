@@ -23,7 +23,7 @@ from fullhouse.payments.rules import (
 )
 from fullhouse.payments.send_refunds import retry_refund, send_refunds
 from fullhouse.payments.settle_payment import settle_payment
-from fullhouse.payments.start_payment import attempt_of as key_of
+from fullhouse.payments.starting.send_attempts import attempt_of as key_of
 
 
 async def paid(pool: Pool) -> tuple[Sale, FaultyProvider, Order]:

@@ -17,7 +17,8 @@ from fullhouse.payments.providers.offered import PaymentTerms, open_providers
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.providers.simulated import SimulatedProvider
 from fullhouse.payments.rules import Payment, PaymentOpen, PaymentStatus, ProviderRefused, ProviderUnknown
-from fullhouse.payments.start_payment import PaymentRequest, open_attempt, send_attempt
+from fullhouse.payments.starting.open_attempts import PaymentRequest
+from fullhouse.payments.starting.start_payment import open_attempt, send_attempt
 from fullhouse.reservations.rules import ReservationExpired
 
 

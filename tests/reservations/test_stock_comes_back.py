@@ -10,8 +10,9 @@ from fullhouse.events.queries import load_terms
 from fullhouse.infra import system
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.reservations.block_stock import block_stock, release_allocation, release_due_allocations
+from fullhouse.reservations.deadlines.hold_for import hold_for
 from fullhouse.reservations.expire_reservations import expire_reservations
-from fullhouse.reservations.extend_reservation import extend_reservation, hold_until
+from fullhouse.reservations.extend_reservation import extend_reservation
 from fullhouse.reservations.open_stock import close_stock
 from fullhouse.reservations.place_reservation import Placed
 from fullhouse.reservations.queries import load_changes, load_stock
@@ -115,10 +116,13 @@ async def test_more_time_never_passes_the_longest_hold_but_an_open_payment_may(p
     async with transaction(pool, ids[0]) as conn:
         same = await extend_reservation(conn, *ids, seconds=60)
     assert same.expires_at == longer.expires_at
-    until = datetime.now(UTC) + timedelta(hours=5)
     async with transaction(pool, ids[0]) as conn:
-        paying = await hold_until(conn, *ids, until)
-    assert paying.expires_at == until
+        paying = (await hold_for(conn, ids[0], {ids[1]: 5 * 3600.0}))[ids[1]]
+        shorter = (await hold_for(conn, ids[0], {ids[1]: 60.0}))[ids[1]]
+    assert isinstance(paying, datetime)
+    assert isinstance(shorter, datetime)
+    found = await pool.fetchval("SELECT expires_at FROM reservations WHERE reservation_id = $1", ids[1])
+    assert found == paying + timedelta(hours=5)
 
 
 async def test_what_has_ended_cannot_be_extended(pool: Pool) -> None:

@@ -37,7 +37,7 @@ RELAY = [
     "before fullhouse.workers.relay_outbox:return_leases",
 ]
 SETTLE = [
-    "after fullhouse.payments.deliver_simulated_notices:receive_webhook",
+    "after fullhouse.payments.deliver_simulated_notices:receive_webhooks",
     "before fullhouse.workers.react:first_time@payments.settle",
     "after fullhouse.workers.react:first_time@payments.settle",
     f"after {REACT}:apply_notices",

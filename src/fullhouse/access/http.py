@@ -20,7 +20,7 @@ Nobody shown: 401. A member without the permission: 403. A wrong secret, or what
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from fastapi import Depends, Request
 from starlette.types import Scope
@@ -192,6 +192,14 @@ _ANYONE = {scheme: HolderAccess(scheme, optional=True) for scheme in get_args(Ho
 async def find_secret(scope: Scope, scheme: HolderScheme) -> str | None:
     """Return the secret that was sent, or None, for a hot route that declares ``anyone_with(scheme)``."""
     return await _ANYONE[scheme](Request(scope))
+
+
+_HOLDERS = {scheme: HolderAccess(scheme, optional=False) for scheme in get_args(HolderScheme)}
+
+
+async def find_holder(scope: Scope, scheme: HolderScheme) -> str:
+    """Return the secret that was sent, for a hot route that declares ``holder_of(scheme)``."""
+    return cast("str", await _HOLDERS[scheme](Request(scope)))
 
 
 async def find_open_grant(scope: Scope, permission: Permission) -> OpenGrant:

@@ -1,6 +1,6 @@
 """The directory: finds the organization of what is asked for by its id alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -26,18 +26,29 @@ async def find_organization(pool: Pool, kind: Kind, thing_id: UUID) -> UUID | No
 
     That never changes, so each process remembers it; what was deleted meanwhile is not found at its owner's either.
     """
-    known = pool.organizations.get((kind, thing_id))
-    if known is not None:
+    return (await find_organizations(pool, kind, [thing_id])).get(thing_id)
+
+
+async def find_organizations(pool: Pool, kind: Kind, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the same of several things, by their ids; what is not found is left out."""
+    known = {one: owner for one in ids if (owner := pool.organizations.get((kind, one))) is not None}
+    asked = [one for one in ids if one not in known]
+    if not asked:
         return known
     async with connection(pool, NO_ORGANIZATION) as conn:
-        found: UUID | None = await conn.fetchval(
-            "SELECT organization_id FROM directory WHERE id = $1 AND kind = $2", thing_id, kind
+        rows = await conn.fetch(
+            "SELECT id, organization_id FROM directory WHERE id = ANY ($1::uuid[]) AND kind = $2", asked, kind
         )
-    if found is not None:
-        if len(pool.organizations) >= REMEMBERED_MAX:
-            pool.organizations.clear()
-        pool.organizations[kind, thing_id] = found
-    return found
+    for row in rows:
+        remember(pool, kind, row["organization_id"], [row["id"]])
+    return known | {row["id"]: row["organization_id"] for row in rows}
+
+
+def remember(pool: Pool, kind: Kind, organization_id: UUID, ids: Iterable[UUID]) -> None:
+    """Remember whose things are, after the commit that made them: who asks next need not look."""
+    if len(pool.organizations) >= REMEMBERED_MAX:
+        pool.organizations.clear()
+    pool.organizations.update({(kind, one): organization_id for one in ids})
 
 
 async def forget(conn: Connection, kind: Kind, organization_id: UUID, ids: Sequence[UUID]) -> None:

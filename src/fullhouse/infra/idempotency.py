@@ -144,22 +144,30 @@ async def keep(conn: Connection, claim: Claim, status: int, answer: Json) -> Non
 
 async def find_many(conn: Connection, organization_id: UUID, scope: str, keys: Sequence[str]) -> dict[str, Kept]:
     """Find the first answers to several keys of one scope, for a batch that holds a lock of its own on the scope."""
+    found = await find_each(conn, organization_id, [(scope, key) for key in keys])
+    return {key: kept for (_, key), kept in found.items()}
+
+
+async def find_each(
+    conn: Connection, organization_id: UUID, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Kept]:
+    """Find the same to keys of several scopes, each given with its scope."""
     if not keys:
         return {}
     rows = await conn.fetch(
         """
-        SELECT k.key, k.fingerprint, k.status, k.answer
-        FROM unnest($3::text[]) AS asked(key)
+        SELECT k.scope, k.key, k.fingerprint, k.status, k.answer
+        FROM unnest($2::text[], $3::text[]) AS asked(scope, key)
         CROSS JOIN LATERAL (
-            SELECT key, fingerprint, status, answer FROM idempotency_keys
-            WHERE organization_id = $1 AND scope = $2 AND key = asked.key
+            SELECT scope, key, fingerprint, status, answer FROM idempotency_keys
+            WHERE organization_id = $1 AND scope = asked.scope AND key = asked.key
         ) k
         """,
         organization_id,
-        scope,
-        keys,
+        [scope for scope, _ in keys],
+        [key for _, key in keys],
     )
-    return {row["key"]: Kept(row["status"], row["answer"], row["fingerprint"]) for row in rows}
+    return {(row["scope"], row["key"]): Kept(row["status"], row["answer"], row["fingerprint"]) for row in rows}
 
 
 async def keep_many(conn: Connection, answers: Sequence[tuple[Claim, int, Json]]) -> None:

@@ -28,6 +28,18 @@ def in_the_name_of(request: str | None) -> Generator[None]:
         request_id.reset(before)
 
 
+class Cause(NamedTuple):
+    """For whom something is done: the request, or the message, and the context of its span."""
+
+    request_id: str | None
+    traceparent: str | None
+
+
+def this_cause() -> Cause:
+    """Return for whom this task works, to be named by whoever does it together with the wishes of others."""
+    return Cause(request_id.get(), traceparent())
+
+
 _APPEND = """
 INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id, traceparent)
 SELECT f.organization_id, f.message_id, f.partition, f.key, f.type, f.version, f.data, $8, $9
@@ -36,9 +48,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::
 """
 APPEND = _APPEND + "ORDER BY f.ordinal"
 """The statement that writes facts, given ``append_arguments``; the audit log puts its own before it."""
-
-APPEND_IF_NEW = _APPEND + "WHERE EXISTS (SELECT FROM new) ORDER BY f.ordinal"
-"""The same behind ``WITH new AS (…)``: nothing is written where that has no row."""
 
 
 async def append(conn: Connection, make_id: MakeId, facts: Sequence[Fact]) -> None:
@@ -58,9 +67,7 @@ class Told(NamedTuple):
 async def append_many(conn: Connection, make_id: MakeId, told: Sequence[Told]) -> None:
     """Write facts of several requests in the caller's transaction, in this order."""
     if told:
-        arguments = append_arguments([make_id() for _ in told], [one.fact for one in told])[:7]
-        request_ids, traceparents = [one.request_id for one in told], [one.traceparent for one in told]
-        await conn.execute(_APPEND_EACH, *arguments, request_ids, traceparents)
+        await conn.execute(_APPEND_EACH + "ORDER BY f.ordinal", *append_each_arguments([make_id() for _ in told], told))
 
 
 _APPEND_EACH = """
@@ -70,8 +77,18 @@ FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::
             $8::text[], $9::text[])
     WITH ORDINALITY AS f(organization_id, message_id, partition, key, type, version, data, request_id, traceparent,
                          ordinal)
-ORDER BY f.ordinal
 """
+APPEND_IF_NEW = _APPEND_EACH + "WHERE f.message_id IN (SELECT message_id FROM new) ORDER BY f.ordinal"
+"""The statement that writes facts of several requests behind ``WITH … new AS (…)``: those whose ids are in that."""
+
+
+def append_each_arguments(message_ids: Sequence[UUID], told: Sequence[Told]) -> Sequence[object]:
+    """Return the nine arguments of ``APPEND_IF_NEW``."""
+    return (
+        *append_arguments(message_ids, [one.fact for one in told])[:7],
+        [one.request_id for one in told],
+        [one.traceparent for one in told],
+    )
 
 
 def append_arguments(message_ids: Sequence[UUID], facts: Sequence[Fact]) -> Sequence[object]:

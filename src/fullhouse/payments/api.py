@@ -1,37 +1,50 @@
 """Routes of payments: start one, look at them, cancel an order that is not paid, and what providers send."""
 
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Literal, NamedTuple, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
-from pydantic import Field
+from fastapi import APIRouter
+from pydantic import Field, ValidationError
+from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import holder_of, holder_or_member, requires
+from fullhouse.access.http import find_holder, holder_of, holder_or_member, requires
 from fullhouse.access.policies.order import opens
 from fullhouse.access.rules import Asker, Grant
-from fullhouse.core.secrets import same_hash
-from fullhouse.infra.http import (
-    ApiModel,
-    IdempotencyKey,
-    Instant,
-    ResourcesDep,
-    claim_for,
-    idempotent,
-    problems,
+from fullhouse.core.json import Json
+from fullhouse.infra.hot import (
+    JSON_TYPE,
+    REPLAYED,
+    BodyReader,
+    app_state,
+    header_reader,
+    hot_route,
+    is_json,
+    must_be_valid,
+    read_header,
+    read_path_id,
+    read_raw,
+    send_answer,
 )
-from fullhouse.infra.postgres import Connection, Pool, connection, transaction
+from fullhouse.infra.http import ApiModel, IdempotencyKey, ResourcesDep, problems
+from fullhouse.infra.idempotency import fingerprint
+from fullhouse.infra.postgres import connection, transaction
 from fullhouse.orders.answers import OrderAnswer, order_answer
 from fullhouse.orders.find_order import find_order
 from fullhouse.orders.queries import load_contact, load_lines
-from fullhouse.orders.rules import Order, OrderNotFound
+from fullhouse.orders.rules import OrderNotFound
+from fullhouse.payments.answers import PaymentAnswer, PaymentsAnswer, RefundAnswer, payment_answer, refund_answer
 from fullhouse.payments.cancel_payment import abandon_order
-from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
 from fullhouse.payments.provider_api import ProvidersDep
-from fullhouse.payments.providers.simulated import SIMULATED
 from fullhouse.payments.queries import load_payments, load_refunds
-from fullhouse.payments.rules import Payment, PaymentStatus, Refund, RefundStatus
 from fullhouse.payments.send_refunds import retry_refund
-from fullhouse.payments.start_payment import PaymentRequest, check_offered, open_attempt, send_attempt
+from fullhouse.payments.starting.payment_desk import PaymentDesk
+from fullhouse.payments.starting.payment_wish import PaymentWish
+
+REMEMBERED_BYTES_MAX = 200
+"""Bodies up to this size are remembered with what they ask for: most are equal."""
 
 router = APIRouter(tags=["payments"])
 
@@ -52,109 +65,57 @@ class StartPayment(ApiModel):
     outcome: Literal["succeed", "decline", "late", "lost_answer"] | None = None
 
 
-class PaymentAnswer(ApiModel):
-    """One attempt to pay. ``next_step`` says what the buyer does.
-
-    ``{"type": "wait"}`` means that news will come; ``{"type": "redirect", "url": …}`` leads to the provider's page.
-    ``reason`` says why the last card was declined; while the attempt is open, another one can be tried.
-    """
-
-    id: UUID
-    order_id: UUID
-    attempt: int
-    provider: str
-    status: PaymentStatus
-    amount_minor: int
-    currency: str
-    next_step: dict[str, Any] | None
-    reason: str | None
-    started_at: Instant
-    deadline_at: Instant
-
-
-class RefundAnswer(ApiModel):
-    """Money on its way back."""
-
-    id: UUID
-    order_id: UUID
-    payment_id: UUID
-    status: RefundStatus
-    amount_minor: int
-    currency: str
-    reason: str
-
-
-class PaymentsAnswer(ApiModel):
-    """The payments of an order by attempt, and its refunds."""
-
-    items: list[PaymentAnswer]
-    refunds: list[RefundAnswer]
-
-
-def payment_answer(payment: Payment, *, to_holder: bool = True) -> PaymentAnswer:
-    """Show one payment. Until the provider answered, the next step is to wait.
-
-    The next step may hold a secret with which to pay: members see of which kind it is, and no more.
-    """
-    step = dict(payment.next_step or {"type": "wait"})
-    shown = step if to_holder else {"type": step["type"]}
-    return PaymentAnswer(
-        id=payment.payment_id,
-        order_id=payment.order_id,
-        attempt=payment.attempt,
-        provider=payment.provider,
-        status=payment.status,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        next_step=shown if payment.status is PaymentStatus.STARTED else None,
-        reason=payment.reason,
-        started_at=payment.started_at,
-        deadline_at=payment.deadline_at,
-    )
-
-
-def refund_answer(refund: Refund) -> RefundAnswer:
-    """Show one refund."""
-    return RefundAnswer(
-        id=refund.refund_id,
-        order_id=refund.order_id,
-        payment_id=refund.payment_id,
-        status=refund.status,
-        amount_minor=refund.amount_minor,
-        currency=refund.currency,
-        reason=refund.reason,
-    )
-
-
-@router.post("/orders/{order_id}/payments", status_code=201, responses=problems(404, 409))
-async def post_payment(  # noqa: PLR0913, PLR0917 (FastAPI fills the parameters by name)
-    order_id: UUID,
-    body: StartPayment,
-    response: Response,
-    secret: Annotated[str, holder_of("Order")],
-    resources: ResourcesDep,
-    providers: ProvidersDep,
-    key: IdempotencyKey = None,
-) -> PaymentAnswer:
+@hot_route(
+    router,
+    "POST /orders/{order_id}/payments",
+    takes={
+        "order_id": UUID,
+        "body": StartPayment,
+        "secret": Annotated[str, holder_of("Order")],
+        "key": IdempotencyKey,
+    },
+    response_model=PaymentAnswer,
+    status_code=201,
+    responses=problems(404, 409),
+)
+async def post_payment(scope: Scope, receive: Receive, send: Send) -> None:
     """Start to pay an order. How it ends is told by the order: look at it again."""
-    pool, make_id = resources.pool, resources.make_id
-    order = await _open(pool, order_id, secret)
+    raw = await read_raw(receive)
+    wanted = _read_again(raw) if is_json(scope) and len(raw) <= REMEMBERED_BYTES_MAX else None
+    read = None if wanted else _body.read(scope, raw)
+    secret = await find_holder(scope, "Order")
+    order_id = read_path_id(scope, "order_id")
+    key = read_header(_key, scope)
+    provider, options, print_ = wanted or _wanted(must_be_valid(cast("StartPayment", read)))
+    desk: PaymentDesk = app_state(scope).payment_desk
+    started = await desk.start(PaymentWish(order_id, secret, provider, options, key, print_))
+    headers = (JSON_TYPE, REPLAYED) if started.replayed else (JSON_TYPE,)
+    await send_answer(send, 201, _encoder.encode(started.answer).encode(), headers)
+
+
+_body = BodyReader(StartPayment)
+_key = header_reader("Idempotency-Key", IdempotencyKey)
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+class _Wanted(NamedTuple):
+    provider: str
+    options: Mapping[str, Json]
+    fingerprint: bytes
+
+
+def _wanted(body: StartPayment) -> _Wanted:
     options = body.model_dump(mode="json", exclude={"provider"}, exclude_none=True)
-    request = PaymentRequest(order.organization_id, order_id, body.provider, options)
+    return _Wanted(body.provider, options, fingerprint(body.model_dump(mode="json")))
 
-    await check_offered(providers, request)
 
-    async def effect(conn: Connection) -> PaymentAnswer:
-        return payment_answer(await open_attempt(conn, make_id, providers, request))
-
-    claim = claim_for(order.organization_id, f"payments:{order_id}", key, body)
-    answer = await idempotent(pool, order.organization_id, response, claim, effect, model=PaymentAnswer)
-    payment = await send_attempt(pool, make_id, providers, order.organization_id, answer.id)
-    if payment.provider == SIMULATED:
-        await deliver_simulated_notices(
-            pool, make_id, providers, organization_id=order.organization_id, payment_id=answer.id
-        )
-    return answer.model_copy(update={"next_step": payment.next_step or answer.next_step})
+@lru_cache(maxsize=500)
+def _read_again(raw: bytes) -> _Wanted | None:
+    """Read a body that many send, once; None where it is not valid, or was not read by the fast parser."""
+    try:
+        return _wanted(_body.adapter.validate_json(raw))
+    except ValidationError:
+        return None
 
 
 @router.get("/orders/{order_id}/payments", responses=problems(404))
@@ -195,10 +156,3 @@ async def post_retry(
     """Send a refund again that its provider had refused, when what stood in its way is put right."""
     async with transaction(resources.pool, grant.organization_id) as conn:
         return refund_answer(await retry_refund(conn, resources.make_id, grant.organization_id, refund_id))
-
-
-async def _open(pool: Pool, order_id: UUID, secret: str) -> Order:
-    order = await find_order(pool, order_id)
-    if not same_hash(secret, order.secret_hash):
-        raise OrderNotFound
-    return order

@@ -11,7 +11,7 @@ from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.queries import load_payment, load_payments
 from fullhouse.payments.rules import Payment, PaymentNotFound, PaymentOpen, PaymentStatus, open_payment
 from fullhouse.payments.settle_payment import settle_payment
-from fullhouse.payments.start_payment import attempt_of
+from fullhouse.payments.starting.send_attempts import attempt_of
 from fullhouse.payments.writes import lock_order_money, mark_cancel_requested
 
 ROUNDS_MAX = 3

@@ -1,7 +1,6 @@
 """Ending attempts that nobody ended: those past their deadline, and those whose notice got lost."""
 
-from datetime import datetime, timedelta
-
+from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
 from fullhouse.infra.telemetry import get_log
@@ -10,10 +9,9 @@ from fullhouse.payments.cancel_payment import cancel_payment
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.rules import Payment, PaymentStatus, ProviderRefused, ProviderUnavailable, ProviderUnknown
 from fullhouse.payments.settle_payment import settle_payment
-from fullhouse.payments.start_payment import attempt_of
+from fullhouse.payments.starting.send_attempts import attempt_of
 from fullhouse.payments.writes import claim_unended
-from fullhouse.reservations.extend_reservation import hold_until
-from fullhouse.reservations.rules import ReservationExpired
+from fullhouse.reservations.deadlines.hold_for import hold_for
 
 ASK_AFTER_SECONDS = 120.0
 """How long we wait for a notice before we ask, and how often we ask again."""
@@ -66,10 +64,8 @@ async def _ask(pool: Pool, make_id: MakeId, providers: Providers, payment: Payme
 async def _hold_on(pool: Pool, payment: Payment, seconds: float) -> None:
     async with transaction(pool, payment.organization_id) as conn:
         order = await load_order(conn, payment.organization_id, payment.order_id)
-        now: datetime = await conn.fetchval("SELECT clock_timestamp()")
         if order is None:
             return
-        try:
-            await hold_until(conn, payment.organization_id, order.reservation_id, now + timedelta(seconds=seconds))
-        except ReservationExpired:
+        held = await hold_for(conn, payment.organization_id, {order.reservation_id: seconds})
+        if isinstance(held[order.reservation_id], DomainError):
             _log.warning("hold_lapsed_before_payment", payment_id=str(payment.payment_id))

@@ -1,10 +1,11 @@
 """The statements of notices: stored as received, once; adopted when it is known whose money they name; applied."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.outbox import APPEND_IF_NEW, append_arguments
+from fullhouse.infra.outbox import APPEND_IF_NEW, Cause, Told, append_each_arguments
 from fullhouse.infra.postgres import Connection
 from fullhouse.payments.messages import NoticeReceived
 from fullhouse.payments.providers.port import Notice
@@ -12,36 +13,52 @@ from fullhouse.payments.rules import Payment
 
 INSERT_AND_TELL = (
     """
-    WITH new AS (
+    WITH stored AS (
         INSERT INTO payment_notices (organization_id, notice_id, provider, provider_notice_id, payment_id,
                                      capture_reference, body)
-        VALUES ($10, $11, $12, $13, $14, $15, $16) ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING
-        RETURNING notice_id
+        SELECT $10, n.notice_id, $11, n.provider_notice_id, n.payment_id, n.capture_reference, n.body
+        FROM unnest($12::uuid[], $13::text[], $14::uuid[], $15::text[], $16::jsonb[])
+            AS n(notice_id, provider_notice_id, payment_id, capture_reference, body)
+        ORDER BY n.provider_notice_id
+        ON CONFLICT ON CONSTRAINT payment_notices_once DO NOTHING RETURNING notice_id
+    ), new AS (
+        SELECT told.message_id FROM unnest($12::uuid[], $2::uuid[]) AS told(notice_id, message_id)
+        JOIN stored USING (notice_id)
     )
     """
     + APPEND_IF_NEW
+    + " RETURNING (data ->> 'notice_id')::uuid AS notice_id"
 )
 
 
-async def insert_notice_and_tell(
-    conn: Connection, make_id: MakeId, provider: str, notice: Notice, about: NoticeReceived
-) -> bool:
-    """Store a notice about a payment as received, and the message that has it applied, both or neither.
+class Received(NamedTuple):
+    """A notice about a payment, what is to be told of it, and in whose name."""
 
-    One statement, since providers are answered only after it. False means that it was stored before.
+    notice: Notice
+    about: NoticeReceived
+    cause: Cause
+
+
+async def insert_notices_and_tell(
+    conn: Connection, make_id: MakeId, organization_id: UUID, provider: str, received: Sequence[Received]
+) -> set[UUID]:
+    """Store notices about payments as received, each with the message that has it applied, both or neither.
+
+    One statement, since providers are answered only after it. Returns the ids of those that were not stored before.
     """
-    tag = await conn.execute(
+    told = [Told(one.about, *one.cause) for one in received]
+    rows = await conn.fetch(
         INSERT_AND_TELL,
-        *append_arguments([make_id()], [about]),
-        about.organization_id,
-        about.notice_id,
+        *append_each_arguments([make_id() for _ in received], told),
+        organization_id,
         provider,
-        notice.provider_notice_id,
-        notice.payment_id,
-        notice.capture_reference,
-        notice.body,
+        [one.about.notice_id for one in received],
+        [one.notice.provider_notice_id for one in received],
+        [one.notice.payment_id for one in received],
+        [one.notice.capture_reference for one in received],
+        [one.notice.body for one in received],
     )
-    return tag == "INSERT 0 1"
+    return {row["notice_id"] for row in rows}
 
 
 async def insert_notice(

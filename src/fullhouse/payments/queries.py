@@ -1,7 +1,9 @@
 """Reading payments, refunds, notices and the ledger, without locks."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -39,12 +41,20 @@ async def load_named_payments(
 
 async def load_payments(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Payment, ...]:
     """Load the payments of an order by attempt."""
+    return (await load_payments_of_orders(conn, organization_id, [order_id]))[order_id]
+
+
+async def load_payments_of_orders(
+    conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]
+) -> defaultdict[UUID, tuple[Payment, ...]]:
+    """Load the same of several orders; of one that has none it is empty."""
     rows = await conn.fetch(
-        "SELECT * FROM payments WHERE organization_id = $1 AND order_id = $2 ORDER BY attempt",
+        "SELECT * FROM payments WHERE organization_id = $1 AND order_id = ANY ($2::uuid[]) ORDER BY order_id, attempt",
         organization_id,
-        order_id,
+        order_ids,
     )
-    return tuple(payment_of(row) for row in rows)
+    found = groupby(payments_of(rows), key=lambda payment: payment.order_id)
+    return defaultdict(tuple, {order_id: tuple(some) for order_id, some in found})
 
 
 async def load_refunds(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Refund, ...]:

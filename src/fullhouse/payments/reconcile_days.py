@@ -27,7 +27,7 @@ from fullhouse.payments.rules import (
 )
 from fullhouse.payments.settle_payment import settle_payment
 from fullhouse.payments.settle_refund import settle_refund
-from fullhouse.payments.start_payment import attempt_of
+from fullhouse.payments.starting.send_attempts import attempt_of
 
 DAYS_PER_RUN_MAX = 10
 _log = get_log("payments")

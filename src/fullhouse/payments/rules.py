@@ -229,6 +229,13 @@ class PaymentDeclined(Conflict):
     title = "The payments of this order were declined."
 
 
+class PaymentsBusy(Unavailable):
+    """Too many wait to start a payment in this process."""
+
+    code = "payments_busy"
+    title = "Too many are paying at this moment; try again."
+
+
 class RefundTooLarge(Conflict):
     """More than is left of what was paid; ``refundable_minor`` says how much that is."""
 

@@ -25,7 +25,7 @@ from fullhouse.payments.rules import (
     retry_seconds,
 )
 from fullhouse.payments.settle_refund import fail_case, settle_refund
-from fullhouse.payments.start_payment import attempt_of
+from fullhouse.payments.starting.send_attempts import attempt_of
 from fullhouse.payments.writes import (
     claim_refunds,
     lock_order_money,

@@ -46,45 +46,33 @@ class NewPayment:
 
 async def insert_payment(conn: Connection, order: Order, new: NewPayment) -> Payment:
     """Write an attempt, with the key that the provider will be called with."""
-    row = await conn.fetchrow(
+    return (await insert_payments(conn, order.organization_id, [(order, new)]))[new.payment_id]
+
+
+async def insert_payments(
+    conn: Connection, organization_id: UUID, attempts: Sequence[tuple[Order, NewPayment]]
+) -> dict[UUID, Payment]:
+    """Write attempts of several orders of an organization. Returns them by their ids."""
+    rows = await conn.fetch(
         """
         INSERT INTO payments (organization_id, payment_id, order_id, attempt, provider, amount_minor, currency,
                               provider_key, request, deadline_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *
-        """,
-        order.organization_id,
-        new.payment_id,
-        order.order_id,
-        new.attempt,
-        new.provider,
-        order.total_minor,
-        order.currency,
-        new.provider_key or f"{order.order_id}:{new.attempt}:payment",
-        new.request,
-        new.deadline_at,
-    )
-    assert row is not None  # noqa: S101 (an INSERT that returns gives a row or raises)
-    return payment_of(row)
-
-
-async def record_start(
-    conn: Connection, organization_id: UUID, payment_id: UUID, reference: str, next_step: Mapping[str, Json]
-) -> None:
-    """Write down what the provider answered to the call, unless an earlier answer was written down.
-
-    What the buyer does next may hold a secret of the provider's; it is kept while the attempt is open, and no longer.
-    """
-    await conn.execute(
-        """
-        UPDATE payments SET provider_reference = coalesce(provider_reference, $3),
-            next_step = CASE WHEN status = 'started' THEN $4::jsonb END
-        WHERE organization_id = $1 AND payment_id = $2 AND next_step IS NULL
+        SELECT $1, p.* FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::bigint[], $7::text[],
+                                   $8::text[], $9::jsonb[], $10::timestamptz[]) AS p
+        RETURNING *
         """,
         organization_id,
-        payment_id,
-        reference,
-        next_step,
+        [new.payment_id for _, new in attempts],
+        [order.order_id for order, _ in attempts],
+        [new.attempt for _, new in attempts],
+        [new.provider for _, new in attempts],
+        [order.total_minor for order, _ in attempts],
+        [order.currency for order, _ in attempts],
+        [new.provider_key or f"{order.order_id}:{new.attempt}:payment" for order, new in attempts],
+        [new.request for _, new in attempts],
+        [new.deadline_at for _, new in attempts],
     )
+    return {row["payment_id"]: payment_of(row) for row in rows}
 
 
 class Settled(NamedTuple):

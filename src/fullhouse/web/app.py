@@ -22,6 +22,7 @@ from fullhouse.infra.wake import Notifier
 from fullhouse.orders.placing.order_desk import OrderDesk
 from fullhouse.payments.providers.keyring import Keyring
 from fullhouse.payments.providers.offered import PaymentTerms, open_providers
+from fullhouse.payments.starting.payment_desk import PaymentDesk
 from fullhouse.realtime.rules import StreamLimits
 from fullhouse.realtime.streams import Streams
 from fullhouse.reports.export_csv import Exporter
@@ -137,6 +138,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
         ),
         api.state.keyring,
     )
+    api.state.payment_desk = PaymentDesk(resources.pool, resources.make_id, api.state.providers)
 
 
 def _stream_limits(settings: Settings) -> StreamLimits:
@@ -173,6 +175,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None]:
     await api.state.box_office.close()
     await api.state.order_desk.close()
     await api.state.doors.close()
+    await api.state.payment_desk.close()
     await api.state.streams.close()
     api.state.accounts.means.close()
     await api.state.availability_board.close()

@@ -19,13 +19,14 @@ in ``providers.offered``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from fullhouse.core.errors import Conflict, NotFound
 from fullhouse.core.json import Json
+from fullhouse.infra.outbox import Cause
 from fullhouse.payments.news import News, RefundNews, Told
-from fullhouse.payments.rules import Charge, ProviderUnknown
+from fullhouse.payments.rules import Charge, ProviderRefused, ProviderUnavailable, ProviderUnknown
 
 DECLINED_BECAUSE = (
     "card_declined",
@@ -90,6 +91,8 @@ class SentNotice:
     headers: Mapping[str, str]
     organization_id: UUID | None = None
     """Whose address it was sent to, where each organization has its own."""
+    cause: Cause | None = None
+    """For whom it is received, where that is not the task that receives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,17 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of what is open to the provider."""
+        ...
+
+
+@runtime_checkable
+class StartsTogether(Protocol):
+    """What a provider has besides that takes many attempts in one call."""
+
+    async def start_together(
+        self, attempts: Sequence[Attempt]
+    ) -> Sequence[Started | ProviderUnavailable | ProviderRefused]:
+        """Do as ``start`` does for each of these attempts of one organization; return what it would return or raise."""
         ...
 
 

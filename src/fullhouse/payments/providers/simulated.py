@@ -76,8 +76,28 @@ class SimulatedProvider:
 
     async def start(self, attempt: Attempt) -> Started:
         """Enter the charge, and tell how it ended by a notice."""
+        (outcome,) = await self.start_together([attempt])
+        if isinstance(outcome, Started):
+            return outcome
+        raise outcome
+
+    async def start_together(
+        self, attempts: Sequence[Attempt]
+    ) -> Sequence[Started | ProviderUnavailable | ProviderRefused]:
+        """Do the same for many."""
+        organization_id = attempts[0].organization_id
+        async with connection(self.pool, organization_id) as conn:
+            entered = await books.enter_charges(conn, organization_id, list(map(self._charge_for, attempts)))
+        return [
+            ProviderUnavailable("The answer was lost.", retry_after_seconds=1)
+            if attempt.options["outcome"] == "lost_answer"
+            else Started(Charge(entered[attempt.provider_key]["reference"], ChargeStatus.OPEN), {"type": "wait"})
+            for attempt in attempts
+        ]
+
+    def _charge_for(self, attempt: Attempt) -> books.NewCharge:
         outcome = str(attempt.options["outcome"])
-        new = books.NewCharge(
+        return books.NewCharge(
             organization_id=attempt.organization_id,
             payment_id=attempt.payment_id,
             provider_key=attempt.provider_key,
@@ -88,11 +108,6 @@ class SimulatedProvider:
             status=_AT_ONCE[outcome].value,
             notify_seconds=self.late_seconds if outcome == "late" else 0.0,
         )
-        async with connection(self.pool, new.organization_id) as conn:
-            row = await books.enter_charge(conn, new)
-        if outcome == "lost_answer":
-            raise ProviderUnavailable("The answer was lost.", retry_after_seconds=1)
-        return Started(Charge(row["reference"], ChargeStatus.OPEN), {"type": "wait"})
 
     async def fetch(self, attempt: Attempt) -> Charge | None:
         """Look the charge up."""

@@ -1,5 +1,6 @@
 """The books of the simulated provider: what a real one would keep on its own machines. Only this folder reads them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,26 +25,42 @@ class NewCharge:
 
 async def enter_charge(conn: Connection, new: NewCharge) -> Record:
     """Enter a charge, or return the one that has this key."""
-    row = await conn.fetchrow(
+    return (await enter_charges(conn, new.organization_id, [new]))[new.provider_key]
+
+
+async def enter_charges(conn: Connection, organization_id: UUID, charges: Sequence[NewCharge]) -> dict[str, Record]:
+    """Enter charges of an organization, or find those that have their keys. Returns them by key."""
+    rows = await conn.fetch(
         """
         INSERT INTO simulated_charges (organization_id, reference, provider_key, payment_id, amount_minor, currency,
                                        outcome, status, notify_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + make_interval(secs => $9))
+        SELECT $1, c.reference, c.provider_key, c.payment_id, c.amount_minor, c.currency, c.outcome, c.status,
+               clock_timestamp() + make_interval(secs => c.notify_seconds)
+        FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::float8[])
+            AS c(reference, provider_key, payment_id, amount_minor, currency, outcome, status, notify_seconds)
+        ORDER BY c.provider_key
         ON CONFLICT ON CONSTRAINT simulated_charges_key DO NOTHING RETURNING *
         """,
-        new.organization_id,
-        new.reference,
-        new.provider_key,
-        new.payment_id,
-        new.amount_minor,
-        new.currency,
-        new.outcome,
-        new.status,
-        new.notify_seconds,
+        organization_id,
+        [new.reference for new in charges],
+        [new.provider_key for new in charges],
+        [new.payment_id for new in charges],
+        [new.amount_minor for new in charges],
+        [new.currency for new in charges],
+        [new.outcome for new in charges],
+        [new.status for new in charges],
+        [new.notify_seconds for new in charges],
     )
-    found = row or await find_charge(conn, new.organization_id, new.provider_key)
-    assert found is not None  # noqa: S101 (it was entered just now, or earlier)
-    return found
+    entered = {row["provider_key"]: row for row in rows}
+    known = [new.provider_key for new in charges if new.provider_key not in entered]
+    if known:
+        rows = await conn.fetch(
+            "SELECT * FROM simulated_charges WHERE organization_id = $1 AND provider_key = ANY ($2::text[])",
+            organization_id,
+            known,
+        )
+        entered |= {row["provider_key"]: row for row in rows}
+    return entered
 
 
 async def find_charge(conn: Connection, organization_id: UUID, provider_key: str) -> Record | None:
@@ -112,36 +129,58 @@ async def enter_refund(
     return reference
 
 
-async def due_charges(conn: Connection, payment_id: UUID | None, count_max: int) -> list[Record]:
-    """Take charges whose notice is due (all, or those of one payment), and capture the late ones.
+async def due_charges(conn: Connection, count_max: int) -> list[Record]:
+    """Take charges whose notice is due, and capture the late ones.
 
     Crosses organizations, as a provider's own machine does.
     """
     return await conn.fetch(
         """
-        UPDATE simulated_charges c
-        SET status = CASE WHEN c.outcome = 'late' THEN 'captured' ELSE c.status END FROM (
-            SELECT organization_id, reference FROM simulated_charges
+        WITH due AS MATERIALIZED (
+            SELECT * FROM simulated_charges
             WHERE notified_at IS NULL AND notify_at <= clock_timestamp()
-              AND ($1::uuid IS NULL OR payment_id = $1)
-            ORDER BY notify_at LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) due
-        WHERE c.organization_id = due.organization_id AND c.reference = due.reference RETURNING c.*
+            ORDER BY notify_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), captured AS (
+            UPDATE simulated_charges c SET status = 'captured' FROM due
+            WHERE c.organization_id = due.organization_id AND c.reference = due.reference AND due.outcome = 'late'
+        )
+        SELECT organization_id, reference, provider_key, payment_id, amount_minor, currency,
+               CASE WHEN outcome = 'late' THEN 'captured' ELSE status END AS status FROM due
         """,
-        payment_id,
         count_max,
     )
 
 
-async def mark_notified(conn: Connection, organization_id: UUID, reference: str) -> None:
-    """Write down that the notice of a charge was received."""
+async def due_charges_of(conn: Connection, organization_id: UUID, provider_keys: Sequence[str]) -> list[Record]:
+    """Take those of an organization that were started with some keys."""
+    return await conn.fetch(
+        """
+        WITH due AS MATERIALIZED (
+            SELECT * FROM simulated_charges
+            WHERE organization_id = $1 AND provider_key = ANY ($2::text[])
+              AND notified_at IS NULL AND notify_at <= clock_timestamp()
+            FOR UPDATE SKIP LOCKED
+        ), captured AS (
+            UPDATE simulated_charges c SET status = 'captured' FROM due
+            WHERE c.organization_id = $1 AND c.reference = due.reference AND due.outcome = 'late'
+        )
+        SELECT organization_id, reference, provider_key, payment_id, amount_minor, currency,
+               CASE WHEN outcome = 'late' THEN 'captured' ELSE status END AS status FROM due
+        """,
+        organization_id,
+        provider_keys,
+    )
+
+
+async def mark_notified(conn: Connection, organization_id: UUID, references: Sequence[str]) -> None:
+    """Write down that the notices of charges were received."""
     await conn.execute(
         """
         UPDATE simulated_charges SET notified_at = clock_timestamp()
-        WHERE organization_id = $1 AND reference = $2 AND notified_at IS NULL
+        WHERE organization_id = $1 AND reference = ANY ($2::text[]) AND notified_at IS NULL
         """,
         organization_id,
-        reference,
+        references,
     )
 
 

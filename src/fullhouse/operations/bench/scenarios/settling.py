@@ -24,7 +24,8 @@ from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notic
 from fullhouse.payments.messages import NoticeReceived
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.providers.simulated import SIMULATED, SimulatedProvider
-from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.payments.starting.open_attempts import PaymentRequest
+from fullhouse.payments.starting.start_payment import start_payment
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import ItemRequest
 from fullhouse.workers.react import Subscription, react, react_together

@@ -8,14 +8,16 @@ from fastapi import APIRouter, Request, Response
 from fullhouse.access.http import public
 from fullhouse.core.json import Json
 from fullhouse.infra.http import ResourcesDep
+from fullhouse.infra.outbox import this_cause
 from fullhouse.infra.postgres import connection
 from fullhouse.orders.rules import OrderAlreadyPaid, OrderNotPending
-from fullhouse.payments.deliver_simulated_notices import deliver_simulated_notices
+from fullhouse.payments.deliver_simulated_notices import deliver_notices_of
 from fullhouse.payments.provider_api import ProvidersDep
 from fullhouse.payments.providers.simulated import OUTCOMES, SIMULATED
 from fullhouse.payments.queries import load_payments
 from fullhouse.payments.rules import PaymentDeclined, PaymentOpen, ProviderUnavailable, ProviderUnknown
-from fullhouse.payments.start_payment import PaymentRequest, start_payment
+from fullhouse.payments.starting.open_attempts import PaymentRequest
+from fullhouse.payments.starting.start_payment import start_payment
 from fullhouse.reservations.rules import ReservationExpired
 from fullhouse.web.pages.form import FormUnreadable, count_in, read_form
 from fullhouse.web.pages.origin import check_origin
@@ -51,8 +53,8 @@ async def post_pay(
     except (ProviderUnknown, ProviderUnavailable) as refused:
         return lead_back(order, secret, refused)
     if provider == SIMULATED:
-        ids = {"organization_id": order.organization_id, "payment_id": payment.payment_id}
-        await deliver_simulated_notices(pool, make_id, providers, **ids)
+        started = {payment.provider_key: this_cause()}
+        await deliver_notices_of(pool, make_id, providers, order.organization_id, started)
         return lead_back(order, secret)
     answer = lead_back(order, secret, go=True)
     remember_payment(answer, resources.public_url, order, secret, payment)
