@@ -178,8 +178,8 @@ async def test_one_that_breaks_a_batch_fails_alone(pool: Pool, open_desk: Callab
     await pool.execute(
         """
         INSERT INTO payments (organization_id, payment_id, order_id, attempt, provider, amount_minor, currency,
-                              provider_key, deadline_at)
-        VALUES ($1, $2, $3, 1, 'simulated', 1, 'EUR', $4, clock_timestamp())
+                              provider_key, deadline_at, status)
+        VALUES ($1, $2, $3, 1, 'simulated', 1, 'EUR', $4, clock_timestamp(), 'cancelled')
         """,
         sale.made.organization_id,
         uuid4(),
