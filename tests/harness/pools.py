@@ -21,6 +21,8 @@ class OwnersPool(Pool):
 
 class _AsOwner(PoolAcquireContext):
     async def __aenter__(self) -> Any:
+        pool: Any = self.pool
+        await pool.give_back_kept()
         conn: Any = await super().__aenter__()
         await conn.stand(Standing())
         return conn

@@ -3,10 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
 from harness.stock import MadeSession, TypePlan, box_office, counters, make_session, wants
+from harness.waiting import somebody_waits
 
-from fullhouse.infra.postgres import Pool
+from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.reservations import hold_ahead
+from fullhouse.reservations.place_reservation import BoxOffice
+from fullhouse.reservations.rules import SoldOut
+from fullhouse.reservations.writes import lock_stock
 
 _NOT_COMPARED = {
     "reservation_id",
@@ -62,3 +67,53 @@ async def test_alone_and_together_the_same_is_written(pool: Pool, monkeypatch: A
     assert shapes[0] == shapes[1]
     keyed = [sorted((row["idempotency_key"], row["fingerprint"], row["keeps_time"]) for row in of) for of in written]
     assert keyed[0] == keyed[1] == [(key, b"print", True) for key in ("key 0", "key 1", "warm")]
+
+
+async def alone_at_a_desk(pool: Pool, made: MadeSession) -> BoxOffice:
+    """Open a desk at which one buyer after the other was alone."""
+    office = box_office(pool)
+    for _ in range(2):
+        await office.place_reservation(made.session_id, wants(made, 1))
+    return office
+
+
+async def test_who_comes_while_somebody_is_served_alone_is_served_after(pool: Pool) -> None:
+    made = await make_session(pool)
+    office = await alone_at_a_desk(pool, made)
+    async with transaction(pool, made.organization_id) as conn:
+        await lock_stock(conn, made.organization_id, made.session_id)
+        alone = asyncio.create_task(office.place_reservation(made.session_id, wants(made, 1)))
+        await somebody_waits(pool)
+        others = [asyncio.create_task(office.place_reservation(made.session_id, wants(made, 1))) for _ in range(40)]
+        await asyncio.sleep(0)
+        assert office.desks.waiting_count == 40
+    assert len({one.reservation.reservation_id for one in await asyncio.gather(alone, *others)}) == 41
+    assert await counters(pool, made) == (100, 43, 0, 0)
+    await office.close()
+
+
+async def test_who_is_served_alone_and_gives_up_disturbs_nobody(pool: Pool) -> None:
+    made = await make_session(pool)
+    office = await alone_at_a_desk(pool, made)
+    async with transaction(pool, made.organization_id) as conn:
+        await lock_stock(conn, made.organization_id, made.session_id)
+        alone = asyncio.create_task(office.place_reservation(made.session_id, wants(made, 1)))
+        await somebody_waits(pool)
+        others = [asyncio.create_task(office.place_reservation(made.session_id, wants(made, 1))) for _ in range(3)]
+        await asyncio.sleep(0)
+        alone.cancel()
+        await asyncio.gather(alone, return_exceptions=True)
+        assert alone.cancelled()
+    await asyncio.gather(*others)
+    assert await counters(pool, made) == (100, 5, 0, 0)
+    await office.close()
+
+
+async def test_who_is_served_alone_is_refused_as_others_are(pool: Pool) -> None:
+    made = await make_session(pool, capacity=3)
+    office = await alone_at_a_desk(pool, made)
+    with pytest.raises(SoldOut):
+        await office.place_reservation(made.session_id, wants(made, 2))
+    await office.place_reservation(made.session_id, wants(made, 1))
+    assert await counters(pool, made) == (3, 3, 0, 0)
+    await office.close()

@@ -11,22 +11,22 @@ an organization's id    the rows of that organization
 ======================  ========================================================================================
 """
 
-# asyncpg carries few types, so this file, the only one that calls it, says less strictly what it gets from it.
+# asyncpg carries few types, so this file and ``pool``, which alone call it, say less strictly what they get
+# from it.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import cached_property
 from typing import Any, LiteralString, Protocol, cast
-from uuid import UUID
 
 import asyncpg
 
 from fullhouse.core.errors import DomainError, Unavailable
+from fullhouse.infra import pool as pools
 from fullhouse.infra import row_security
-from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE, Standing, changes, standing_for
+from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE, changes, standing_for
 from fullhouse.infra.tasks import be_a_task
 
 Record = Mapping[str, Any]
@@ -39,6 +39,7 @@ NO_ORGANIZATION = row_security.Span.NO_ORGANIZATION
 EVERY_ORGANIZATION = row_security.Span.EVERY_ORGANIZATION
 OfUser = row_security.OfUser
 Whose = row_security.Whose
+Pool = pools.Pool
 
 STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
@@ -46,45 +47,6 @@ STATEMENT_SECONDS_MAX = 30
 CONNECT_SECONDS_MAX = 10
 _STATEMENTS_KEPT = 100
 """How many prepared statements a connection remembers."""
-
-
-class _Connection(asyncpg.Connection):
-    """A pooled connection that remembers how its session stands, so that it is told only what changes."""
-
-    __slots__ = ("roles", "standing")
-
-    def __init__(self, *args: Any) -> None:  # noqa: ANN401 (what the driver passes)
-        """Begin as Postgres does: as it signed in, and for nobody."""
-        super().__init__(*args)
-        self.roles: frozenset[str] = frozenset()
-        self.standing: Standing | None = Standing()
-
-    async def stand(self, wanted: Standing) -> None:
-        """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
-        if self.standing != wanted:
-            statements, self.standing = changes(self.standing, wanted, "SET"), None
-            await self.execute(statements)
-            self.standing = wanted
-
-
-class Pool(asyncpg.Pool):
-    """Connections to one database, lent by ``connection`` and ``transaction`` to who says whose rows it wants."""
-
-    pooler: bool = False
-    """Whether what a session is told may be lost, or reach others, after each transaction."""
-
-    @cached_property
-    def organizations(self) -> dict[tuple[str, UUID], UUID]:
-        """Whose things are, as the directory remembers it."""
-        return {}
-
-    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 (as the driver declares it)
-        """Refuse: a connection that was not told whose rows it is for may still be another's."""
-        raise TypeError("borrow with connection() or transaction(), and say whose rows it is for")
-
-    def borrow(self) -> Any:  # noqa: ANN401 (the driver carries few types)
-        """Lend a connection as the borrower before left it."""
-        return super().acquire()
 
 
 class Connection(Protocol):
@@ -135,7 +97,7 @@ async def open_pool(
         min_size=size_min,
         max_size=size_max,
         max_queries=50_000,
-        connection_class=_Connection,
+        connection_class=pools.PooledConnection,
         record_class=asyncpg.Record,
         loop=None,
         init=_prepare,
@@ -194,7 +156,7 @@ async def open_connection(url: str, *, application_name: str = "fullhouse") -> O
     return cast("OwnConnection", conn)
 
 
-async def _prepare(conn: _Connection) -> None:
+async def _prepare(conn: pools.PooledConnection) -> None:
     """Teach a new connection that ``json`` and ``jsonb`` are Python values, and find out which roles it may take."""
     # In a transaction: between two of its steps a pooler would lend another server's connection.
     async with conn.transaction():

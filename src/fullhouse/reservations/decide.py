@@ -114,7 +114,7 @@ def _take(stock: Stock, terms: SessionTerms, request: Request) -> Places:
     except BaseException:
         stock.give_back(draw_of(taken))
         raise
-    granted = Places.of(_quoted(terms, request, taken))
+    granted = Places(tuple(_quoted(terms, request, taken)))
     if not granted.draw.seats and request.code is None:
         stock.remember(terms, request.items, granted)
     return granted

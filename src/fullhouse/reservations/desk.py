@@ -85,6 +85,8 @@ class Desks:
         waiting = Waiting(wish, hearing, traceparent())
         if refusal is not None:
             desk.losers.take(waiting, refusal)
+        elif desk.is_quiet and desk.task is None:
+            await desk.serve_alone(waiting)
         else:
             desk.take(waiting)
         return None

@@ -8,12 +8,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, IntegrityError
 from fullhouse.reservations.decide import Granted, decide, undo
 from fullhouse.reservations.hold_at_version import HoldBatch, Written, hold_at_version
 from fullhouse.reservations.hold_batch import outcomes_of
 from fullhouse.reservations.hold_one_at_version import hold_one_at_version
+from fullhouse.reservations.hold_rows import Rows
 from fullhouse.reservations.waiting import Waiting
 from fullhouse.reservations.wish import Memory, Outcome, idempotency_scope
 
@@ -24,12 +24,18 @@ BEHIND_MAX = 500
 
 @dataclass(slots=True)
 class Flight:
-    """Wishes that were granted in memory, in order of arrival."""
+    """Wishes that were granted in memory, in order of arrival, and what is written of them."""
 
     waiting: list[Waiting] = field(default_factory=list[Waiting])
     granted: list[Granted] = field(default_factory=list[Granted])
-    claims: list[Claim | None] = field(default_factory=list["Claim | None"])
+    rows: Rows = field(default_factory=Rows)
     keys: set[str] = field(default_factory=set[str])
+
+    def add(self, one: Waiting, granted: Granted) -> None:
+        """Take somebody aboard. What is written is made now: Postgres waits for nothing but this once it could."""
+        self.waiting.append(one)
+        self.granted.append(granted)
+        self.rows.add(granted, one.wish.claim)
 
 
 class Ahead:
@@ -40,7 +46,17 @@ class Ahead:
     sell too: theirs may have gone meanwhile, while all that is asked of a counter is that it has enough.
     """
 
-    __slots__ = ("_chooses_seats", "_flying", "_has_seats", "_memory", "_open", "_queue", "ended")
+    __slots__ = (
+        "_chooses_seats",
+        "_flying",
+        "_has_seats",
+        "_is_flying",
+        "_memory",
+        "_open",
+        "_queue",
+        "ended",
+        "unlucky",
+    )
 
     def __init__(self, memory: Memory, queue: deque[Waiting], *, chooses_seats: bool) -> None:
         """Begin with nobody decided on."""
@@ -50,6 +66,9 @@ class Ahead:
         self._has_seats = memory.stock is not None and memory.stock.seat_map is not None
         self._open = Flight()
         self._flying = Flight()
+        self._is_flying = False
+        # Those of the flight that was not written, if there was one.
+        self.unlucky: list[Waiting] = []
         self.ended = memory.stock is None or memory.terms is None or memory.now is None or self._is_far_behind()
 
     def decide(self, count_max: int = BATCH_MAX) -> None:
@@ -77,20 +96,19 @@ class Ahead:
         flight, self._open = self._open, Flight()
         if any(one.answer.done() for one in flight.waiting):
             left = Flight(keys=flight.keys)
-            for one, granted, claim in zip(flight.waiting, flight.granted, flight.claims, strict=True):
+            for one, granted in zip(flight.waiting, flight.granted, strict=True):
                 if one.answer.done():
                     stock.give_back(granted.places.draw)
                 else:
-                    left.waiting.append(one)
-                    left.granted.append(granted)
-                    left.claims.append(claim)
+                    left.add(one, granted)
             flight = left
-        self._flying = flight
+        self._flying, self._is_flying = flight, True
         return flight
 
     def land(self, written: Written | None) -> None:
         """Note how the flight ended. Where it was not let through, it and all that was decided after it is undone."""
         memory = self._memory
+        flew, self._is_flying = self._is_flying, False
         if written is not None and memory.stock is not None:
             if memory.behind_since is None and written.version != memory.stock.version + 1:
                 memory.behind_since = memory.stock.version
@@ -98,8 +116,10 @@ class Ahead:
             self.ended = self.ended or self._is_far_behind()
             return
         self.ended = True
+        flying = self._flying if flew else Flight()
+        self.unlucky = flying.waiting
         if memory.stock is not None:
-            undo(memory.stock, [*self._flying.granted, *self._open.granted])
+            undo(memory.stock, [*flying.granted, *self._open.granted])
         self._queue.extendleft(reversed(self._open.waiting))
         self._open = Flight()
 
@@ -145,9 +165,10 @@ class Ahead:
             self._queue.extendleft(reversed(batch[count:]))
             self.ended = True
         flight = self._open
-        flight.waiting += batch[:count]
-        flight.granted += [one for one in decisions[:count] if isinstance(one, Granted)]
-        flight.claims += [one.wish.claim for one in batch[:count]]
+        for one, granted in zip(batch, decisions, strict=True):
+            if not isinstance(granted, Granted):
+                break
+            flight.add(one, granted)
 
 
 def _wants_seats(one: Waiting) -> bool:
@@ -159,10 +180,12 @@ async def write_flight(conn: Connection, message_id: UUID, memory: Memory, fligh
     assert memory.stock is not None  # noqa: S101 (it was decided on it)
     assert memory.terms is not None  # noqa: S101
     scope = idempotency_scope(memory.session_id)
-    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope, flight.granted, flight.claims)
+    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope, flight.rows)
     alone = len(flight.granted) == 1 and not flight.granted[0].places.draw.seats
     try:
-        return await (hold_one_at_version if alone else hold_at_version)(conn, message_id, batch)
+        if alone:
+            return await hold_one_at_version(conn, message_id, batch, flight.granted[0], flight.waiting[0].wish.claim)
+        return await hold_at_version(conn, message_id, batch)
     except IntegrityError:
         return None
 

@@ -4,20 +4,15 @@ Its first part moves the version on; where it is not let through no row comes ba
 takes the way with the lock.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import outbox
-from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection
-from fullhouse.reservations.decide import Granted
-from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX, HeldItem
-from fullhouse.reservations.stock import Places
+from fullhouse.reservations.hold_rows import Rows, array_text, shape_texts, strings_text
+from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX
 
 
 class Written(NamedTuple):
@@ -34,8 +29,7 @@ class HoldBatch(NamedTuple):
     version: int
     terms_changes: int
     scope: str
-    granted: Sequence[Granted]
-    claims: Sequence[Claim | None]
+    rows: Rows
 
 
 async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
@@ -46,14 +40,10 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     that another reservation has breaks ``reservations_keyed``, one that was refused lets nothing through, and a seat
     that memory took for free breaks ``stock_changes_complete``: nothing is written then either.
     """
-    terms, granted = batch.terms, batch.granted
-    # Arrays travel as their text: the driver would look at the type of every element in Python.
-    requests = [one.request for one in granted]
-    shape_of = [id(one.places) for one in granted]
-    shapes = {id(one.places): one.places for one in granted}
-    numbers = {key: str(number) for number, key in enumerate(shapes, 1)}
-    counts = sorted(_counts(shapes, shape_of).items())
-    seated = _seated(granted) if any(places.draw.seats for places in shapes.values()) else []
+    terms, rows = batch.terms, batch.rows
+    drawn, seated = rows.drawn(), sorted(rows.seated)
+    shapes = [shape_texts(places) for places in rows.shapes]
+    ids = strings_text(rows.ids)
     row = await conn.fetchrow(
         """
         WITH stepped AS (
@@ -124,23 +114,23 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         terms.sales_from,
         terms.sales_until or terms.starts_at,
         array_text([seat for seat, _ in seated]),
-        array_text([owner.hex for _, owner in seated]),
-        array_text([quota_id.hex for quota_id, _ in counts]),
-        array_text([count for _, count in counts]),
+        strings_text([owner for _, owner in seated]),
+        strings_text([quota_id.hex for quota_id, _ in drawn]),
+        array_text([count for _, count in drawn]),
         terms.currency,
         float(terms.hold_seconds),
         float(HOLD_SECONDS_TOTAL_MAX),
-        [items_text(places.items) for places in shapes.values()],
-        array_text([places.total_minor for places in shapes.values()]),
-        [array_text(places.draw.quota_counts) for places in shapes.values()],
-        [array_text(places.draw.quota_counts.values()) for places in shapes.values()],
-        [array_text(places.draw.seats) for places in shapes.values()],
-        array_text([request.reservation_id.hex for request in requests]),
-        array_text([request.token_hash.hex() or '""' for request in requests]),
-        array_text([numbers[key] for key in shape_of]),
-        array_text(["NULL" if claim is None else _quoted(claim.key) for claim in batch.claims]),
+        [shape.items for shape in shapes],
+        array_text([places.total_minor for places in rows.shapes]),
+        [shape.quota_ids for shape in shapes],
+        [shape.quota_counts for shape in shapes],
+        [shape.seats for shape in shapes],
+        ids,
+        strings_text(rows.token_hashes),
+        array_text(rows.shape_of),
+        strings_text(rows.keys),
         batch.scope,
-        array_text(["NULL" if claim is None else claim.fingerprint.hex() or '""' for claim in batch.claims]),
+        strings_text(rows.fingerprints),
         message_id,
         terms.session_id.int % outbox.PARTITIONS,
         outbox.request_id.get(),
@@ -148,36 +138,3 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
         batch.terms_changes,
     )
     return None if row is None else Written(row["version"], row["now"])
-
-
-def _counts(shapes: Mapping[int, Places], shape_of: Sequence[int]) -> dict[UUID, int]:
-    """Add up what is drawn; alike places are counted first, since an on-sale has few of them."""
-    counts: dict[UUID, int] = {}
-    for key, alike in Counter(shape_of).items():
-        for quota_id, count in shapes[key].draw.quota_counts.items():
-            counts[quota_id] = counts.get(quota_id, 0) + count * alike
-    return counts
-
-
-def _seated(granted: Sequence[Granted]) -> list[tuple[int, UUID]]:
-    """Pair seats with who gets them, in the order in which they are locked."""
-    return sorted((seat, one.request.reservation_id) for one in granted for seat in one.places.draw.seats)
-
-
-def array_text(values: Iterable[object]) -> str:
-    """Write an array of Postgres whose elements need no quotes, or have them."""
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def _quoted(text: str) -> str:
-    if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
-
-
-def items_text(items: Sequence[HeldItem]) -> str:
-    """Write held items as the text of their JSON."""
-    return _encoder.encode([item.to_json() for item in items])
-
-
-_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -6,15 +6,21 @@ A lone buyer waits for each part of the statement; theirs has only the parts tha
 from uuid import UUID
 
 from fullhouse.infra import outbox
+from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection
-from fullhouse.reservations.hold_at_version import HoldBatch, Written, array_text, items_text
+from fullhouse.reservations.decide import Granted
+from fullhouse.reservations.hold_at_version import HoldBatch, Written
+from fullhouse.reservations.hold_rows import shape_texts, strings_text
 from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX
 
 
-async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
+async def hold_one_at_version(
+    conn: Connection, message_id: UUID, batch: HoldBatch, granted: Granted, claim: Claim | None
+) -> Written | None:
     """Write one granted request without seats, as ``hold_at_version`` would; its rules are the same."""
-    terms, granted, claim = batch.terms, batch.granted[0], batch.claims[0]
-    draw = granted.places.draw
+    terms = batch.terms
+    request, places = granted
+    shape = shape_texts(places)
     row = await conn.fetchrow(
         """
         WITH stepped AS (
@@ -60,13 +66,13 @@ async def hold_one_at_version(conn: Connection, message_id: UUID, batch: HoldBat
         batch.terms_changes,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
-        array_text(draw.quota_counts),
-        array_text(draw.quota_counts.values()),
-        array_text(sorted(draw.quota_counts)),
-        granted.request.reservation_id,
-        granted.request.token_hash,
-        items_text(granted.places.items),
-        granted.places.total_minor,
+        shape.quota_ids,
+        shape.quota_counts,
+        strings_text([quota_id.hex for quota_id in sorted(places.draw.quota_counts)]),
+        request.reservation_id,
+        request.token_hash,
+        shape.items,
+        places.total_minor,
         terms.currency,
         float(terms.hold_seconds),
         float(HOLD_SECONDS_TOTAL_MAX),

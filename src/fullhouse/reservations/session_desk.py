@@ -5,7 +5,8 @@ from collections import deque
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
-from fullhouse.infra.postgres import DatabaseUnavailable, connection, transaction
+from fullhouse.infra.postgres import Connection, DatabaseUnavailable, connection, transaction
+from fullhouse.infra.tasks import Started
 from fullhouse.infra.tracing import batch_span
 from fullhouse.reservations.hold_ahead import BATCH_MAX, Ahead, Flight, answers_of, write_flight
 from fullhouse.reservations.hold_at_version import Written
@@ -25,14 +26,31 @@ DECIDED_TOGETHER = 32
 class SessionDesk:
     """The desk of one session in one process."""
 
-    __slots__ = ("_parts", "ahead", "asked_at", "losers", "memory", "refusals", "task", "undisturbed", "waiting")
+    __slots__ = (
+        "_landed",
+        "_parts",
+        "ahead",
+        "asked_at",
+        "is_quiet",
+        "losers",
+        "memory",
+        "refusals",
+        "task",
+        "undisturbed",
+        "waiting",
+    )
 
     def __init__(self, parts: Parts, organization_id: UUID, session_id: UUID) -> None:
         """Begin without the session's stock: the first batch loads it."""
         self._parts = parts
         self.memory = Memory(organization_id, session_id)
         self.waiting: deque[Waiting] = deque()
-        self.task: asyncio.Task[None] | None = None
+        # Done when nobody is served any more.
+        self.task: asyncio.Future[None] | None = None
+        # Who was served last was alone.
+        self.is_quiet = False
+        # A flight that was written, and whose wishes have not been answered.
+        self._landed: tuple[Flight, Written] | None = None
         self.asked_at = loop_seconds()
         self.refusals = Refusals()
         self.losers = Losers(parts.pool, self.memory)
@@ -57,7 +75,25 @@ class SessionDesk:
         if self.ahead is not None and len(self.waiting) >= DECIDED_TOGETHER:
             self.ahead.decide()
         if self.task is None:
-            self.task = asyncio.create_task(self._serve(), name=f"desk {self.memory.session_id}")
+            self._begin()
+
+    async def serve_alone(self, waiting: Waiting) -> None:
+        """Serve a wish in the task of who asks, where nobody else is served: it saves them handing it over, and back.
+
+        Who comes meanwhile waits for the desk's own task.
+        """
+        served = self.task = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiting)
+        try:
+            await self._serve_ahead(flights_max=1)
+        finally:
+            served.set_result(None)
+            self.task = None
+            if self.waiting:
+                self._begin()
+
+    def _begin(self) -> None:
+        self.task = asyncio.create_task(self._serve(), name=f"desk {self.memory.session_id}")
 
     async def _serve(self) -> None:
         """Serve those who wait until nobody does."""
@@ -71,17 +107,30 @@ class SessionDesk:
             with batch_span("hold", (one.traceparent for one in batch)):
                 await self._serve_batch(batch)
 
-    async def _serve_ahead(self) -> None:
+    async def _serve_ahead(self, flights_max: int | None = None) -> None:
         """Serve without the lock until nobody waits, or somebody cannot simply be granted what they wish."""
         chooses_seats = self.undisturbed >= UNDISTURBED_BATCHES
-        ahead = self.ahead = Ahead(self.memory, self.waiting, chooses_seats=chooses_seats)
+        ahead = Ahead(self.memory, self.waiting, chooses_seats=chooses_seats)
+        self.ahead = ahead if flights_max is None else None
+        # Of many, half go at once and half with the next: then Postgres and this process work at the same time. Where
+        # other processes sell too, it is with theirs that it does.
+        waiting = len(self.waiting)
+        halves = waiting >= DECIDED_TOGETHER and self.memory.behind_since is None
+        ahead.decide((waiting + 1) // 2 if halves else waiting)
         try:
-            unlucky = await self._fly(ahead)
-        except BaseException:
+            while ahead.has_decided:
+                async with connection(self._parts.pool, self.memory.organization_id) as conn:
+                    await self._fly(conn, ahead, flights_max)
+        except BaseException as error:
+            # It may have been committed all the same.
             self.memory.stock = None
-            raise
+            ahead.land(None)
+            if not isinstance(error, Exception):
+                raise
         finally:
             self.ahead = None
+            self._answer_landed()
+        unlucky = ahead.unlucky
         if unlucky and self.memory.stock is None:
             outcomes = await self._try_again(unlucky)
             if outcomes is not None:
@@ -89,46 +138,37 @@ class SessionDesk:
         elif unlucky:
             await self._serve_batch(unlucky)
 
-    async def _fly(self, ahead: Ahead) -> list[Waiting]:
-        """Decide and write batch after batch; return those of the one that was not written, if there is one."""
-        memory = self.memory
-        # Of many, half go at once and half with the next: then Postgres and this process work at the same time. Where
-        # other processes sell too, it is with theirs that it does.
-        waiting = len(self.waiting)
-        halves = waiting >= 2 * DECIDED_TOGETHER and memory.behind_since is None
-        ahead.decide(waiting // 2 if halves else waiting)
-        landed: tuple[Flight, Written] | None = None
+    async def _fly(self, conn: Connection, ahead: Ahead, flights_max: int | None) -> None:
+        """Decide and write batch after batch, as long as nobody else waits for the connection."""
         while ahead.has_decided:
             flight = ahead.take_off()
-            writing = asyncio.create_task(self._write(memory, flight))
-            if landed is not None:
-                # It is sent before those of the batch before are answered: Postgres works while they ask again.
-                await asyncio.sleep(0)
-                self._answer(landed[0].waiting, answers_of(memory, *landed))
-                landed = None
-            try:
-                written = await writing
-            except Exception:  # noqa: BLE001 (whatever it was, each request gets its own try)
-                # It may have been committed all the same.
-                memory.stock = written = None
+            writing = Started(self._write(conn, flight))
+            # It is sent before those of the batch before are answered: Postgres works while they ask again.
+            self._answer_landed()
+            written = await writing
             ahead.land(written)
-            if written is None:
-                return flight.waiting
-            if memory.behind_since is None:
-                landed = (flight, written)
-            else:
+            if written is not None:
+                self._landed = flight, written
+            if flights_max is not None:
+                return
+            if self.memory.behind_since is not None:
                 # Postgres works for others meanwhile, so those who ask again go together.
-                self._answer(flight.waiting, answers_of(memory, flight, written))
+                self._answer_landed()
                 await asyncio.sleep(0)
             ahead.decide()
-        if landed is not None:
-            self._answer(landed[0].waiting, answers_of(memory, *landed))
-        return []
+            if self._parts.pool.waiting_count:
+                break
+        self._answer_landed()
 
-    async def _write(self, memory: Memory, flight: Flight) -> Written | None:
+    def _answer_landed(self) -> None:
+        if self._landed is not None:
+            (flight, written), self._landed = self._landed, None
+            self.is_quiet = len(flight.waiting) == 1 and not self.waiting
+            self._answer(flight.waiting, answers_of(self.memory, flight, written))
+
+    async def _write(self, conn: Connection, flight: Flight) -> Written | None:
         with batch_span("hold", (one.traceparent for one in flight.waiting)):
-            async with connection(self._parts.pool, memory.organization_id) as conn:
-                return await write_flight(conn, self._parts.make_id(), memory, flight)
+            return await write_flight(conn, self._parts.make_id(), self.memory, flight)
 
     async def _serve_batch(self, batch: list[Waiting]) -> None:
         """Try the batch; then once more whole; then one by one, so that a bad request fails alone."""

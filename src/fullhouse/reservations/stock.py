@@ -47,18 +47,27 @@ class StockChange:
 REMEMBERED_MAX = 1_000
 
 
-class Places(NamedTuple):
-    """What a request was granted: items with their prices, and what they draw."""
+class Places:
+    """What a request was granted: items with their prices, and what they draw. Never changed."""
 
-    items: tuple[HeldItem, ...]
-    draw: Draw
-    total_minor: int
+    __slots__ = ("draw", "items", "texts", "total_minor")
 
-    @classmethod
-    def of(cls, items: Iterable[HeldItem]) -> "Places":
+    def __init__(self, items: tuple[HeldItem, ...]) -> None:
         """Add up what held items draw and cost."""
-        held = tuple(items)
-        return cls(held, draw_of(held), sum(item.total_minor for item in held))
+        self.items = items
+        self.draw = draw_of(items)
+        self.total_minor = sum(item.total_minor for item in items)
+        # How they are written, once they were: most requests of an on-sale get the very same places.
+        self.texts: ShapeTexts | None = None
+
+
+class ShapeTexts(NamedTuple):
+    """How places are written into the row of a reservation: JSON, and the texts of arrays."""
+
+    items: str
+    quota_ids: str
+    quota_counts: str
+    seats: str
 
 
 class Remembered(NamedTuple):

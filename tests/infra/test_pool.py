@@ -1,0 +1,95 @@
+"""A connection that was given back in order is lent again as it is, and none is lent that should not be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import pytest
+
+from fullhouse.infra.postgres import NO_ORGANIZATION, DatabaseUnavailable, Pool, connection, open_pool, transaction
+
+
+@pytest.fixture
+async def two(database_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(database_url, size_max=2)
+    yield pool
+    await pool.close()
+
+
+async def server_process(pool: Pool) -> int:
+    async with connection(pool, NO_ORGANIZATION) as conn:
+        return await conn.fetchval("SELECT pg_backend_pid()")
+
+
+async def too_slow(pool: Pool) -> None:
+    async with transaction(pool, NO_ORGANIZATION, "SET LOCAL statement_timeout = 1") as conn:
+        await conn.execute("SELECT pg_sleep(1)")
+
+
+async def gone(conn: Any) -> None:
+    """Wait until the driver has noticed that a connection was cut."""
+    with suppress(asyncpg.InterfaceError):
+        async with asyncio.timeout(10):
+            while not conn.is_closed():  # noqa: ASYNC110 (nothing tells us)
+                await asyncio.sleep(0.01)
+
+
+async def test_the_next_borrower_gets_the_same_connection(two: Pool) -> None:
+    assert await server_process(two) == await server_process(two)
+    assert (two.get_size(), two.get_idle_size()) == (1, 1)
+
+
+async def test_one_that_was_cut_while_nobody_had_it_is_not_lent(two: Pool, pool: Pool) -> None:
+    before = await server_process(two)
+    (kept,) = two.kept
+    await pool.execute("SELECT pg_terminate_backend($1)", before)
+    await gone(kept)
+    assert await server_process(two) != before
+
+
+async def test_who_waits_gets_what_is_given_back(two: Pool) -> None:
+    async with connection(two, NO_ORGANIZATION), connection(two, NO_ORGANIZATION):
+        waits = asyncio.create_task(server_process(two))
+        while not two.waiting_count:  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(0)
+    assert await waits
+    assert two.waiting_count == 0
+
+
+async def test_after_trouble_the_driver_looks_after_it(two: Pool) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await too_slow(two)
+    assert two.kept == []
+    assert await server_process(two)
+
+
+async def test_what_was_open_before_all_expired_is_not_lent_again(two: Pool) -> None:
+    before = await server_process(two)
+    async with connection(two, NO_ORGANIZATION) as conn:
+        await two.expire_connections()
+        assert await conn.fetchval("SELECT pg_backend_pid()") == before
+    after = await server_process(two)
+    assert after != before
+    await two.expire_connections()
+    assert await server_process(two) not in {before, after}
+
+
+async def test_a_transaction_that_was_left_open_is_rolled_back(two: Pool) -> None:
+    async with connection(two, NO_ORGANIZATION) as conn:
+        await conn.execute("BEGIN; SET LOCAL application_name = 'left open'")
+    async with connection(two, NO_ORGANIZATION) as conn:
+        assert await conn.fetchval("SHOW application_name") == "fullhouse"
+
+
+async def test_a_pool_closes_what_is_lent_when_it_is_given_back(database_url: str) -> None:
+    pool = await open_pool(database_url, size_max=2)
+    async with connection(pool, NO_ORGANIZATION) as conn:
+        closing = asyncio.create_task(pool.close())
+        await asyncio.sleep(0)
+        assert await conn.fetchval("SELECT 1") == 1
+        assert not closing.done()
+    await closing
+    with pytest.raises(DatabaseUnavailable):
+        await server_process(pool)
