@@ -15,10 +15,10 @@ SALE = tables_of_the_sale()
 
 WRITTEN_BY_OTHERS = {
     (
-        "reservations/hold_at_version.py:hold_at_version",
+        "reservations/ahead/hold_at_version.py:hold_at_version",
         "outbox",
     ): "a batch of holds is one statement",
-    ("reservations/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
+    ("reservations/ahead/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
     **{
         ("operations/bench/lay_rows.py:(module)", table): "a benchmark lays rows on a server of its own"
         for table in (

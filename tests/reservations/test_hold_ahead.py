@@ -12,7 +12,7 @@ from harness.waiting import somebody_waits
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.infra.system import make_id
-from fullhouse.reservations import hold_ahead, session_desk
+from fullhouse.reservations.ahead import hold_ahead, write_flights
 from fullhouse.reservations.decide import Request
 from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.kept_answers import find_answers, keep_new_refusals
@@ -69,7 +69,7 @@ async def test_what_was_committed_without_an_answer_is_found(pool: Pool, monkeyp
             raise ConnectionResetError
         return written
 
-    monkeypatch.setattr(session_desk, "write_flight", losing)
+    monkeypatch.setattr(write_flights, "write_flight", losing)
     answers = await asyncio.gather(
         *(office.place_reservation(made.session_id, wants(made, 1), f"key {n}", b"print") for n in range(200))
     )

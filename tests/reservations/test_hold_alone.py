@@ -8,7 +8,7 @@ from harness.stock import MadeSession, TypePlan, box_office, counters, make_sess
 from harness.waiting import somebody_waits
 
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.reservations import hold_ahead
+from fullhouse.reservations.ahead import hold_ahead
 from fullhouse.reservations.place_reservation import BoxOffice
 from fullhouse.reservations.rules import SoldOut
 from fullhouse.reservations.writes import lock_stock

@@ -10,7 +10,8 @@ from harness.stock import MadeSession, box_office, counters, make_seated_session
 from harness.waiting import somebody_waits
 
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.reservations import hold_ahead, session_desk
+from fullhouse.reservations import session_desk
+from fullhouse.reservations.ahead import hold_ahead
 from fullhouse.reservations.change_quota import announce_terms_changed
 from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.place_reservation import BoxOffice, Placed

@@ -85,7 +85,7 @@ class Desks:
         waiting = Waiting(wish, hearing, traceparent())
         if refusal is not None:
             desk.losers.take(waiting, refusal)
-        elif desk.is_quiet and desk.task is None:
+        elif desk.is_quiet:
             await desk.serve_alone(waiting)
         else:
             desk.take(waiting)

@@ -4,7 +4,7 @@ import asyncio
 
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.reservations.hold_ahead import BATCH_MAX
+from fullhouse.reservations.ahead.hold_ahead import BATCH_MAX
 from fullhouse.reservations.refuse_again import refuse_batch
 from fullhouse.reservations.waiting import Waiting, fail, settle
 from fullhouse.reservations.wish import Memory

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.core.errors import DomainError
-from fullhouse.infra.postgres import Connection, DatabaseUnavailable, connection, transaction
-from fullhouse.infra.tasks import Started
+from fullhouse.infra.postgres import DatabaseUnavailable, transaction
 from fullhouse.infra.tracing import batch_span
-from fullhouse.reservations.hold_ahead import BATCH_MAX, Ahead, Flight, answers_of, write_flight
-from fullhouse.reservations.hold_at_version import Written
+from fullhouse.reservations.ahead.hold_ahead import BATCH_MAX, Ahead
+from fullhouse.reservations.ahead.write_flights import Flights
 from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.losers import Losers
 from fullhouse.reservations.refuse_again import Begun, Refusals, only_refuses, seconds_to_refuse
@@ -27,11 +27,10 @@ class SessionDesk:
     """The desk of one session in one process."""
 
     __slots__ = (
-        "_landed",
+        "_flights",
         "_parts",
         "ahead",
         "asked_at",
-        "is_quiet",
         "losers",
         "memory",
         "refusals",
@@ -47,10 +46,7 @@ class SessionDesk:
         self.waiting: deque[Waiting] = deque()
         # Done when nobody is served any more.
         self.task: asyncio.Future[None] | None = None
-        # Who was served last was alone.
-        self.is_quiet = False
-        # A flight that was written, and whose wishes have not been answered.
-        self._landed: tuple[Flight, Written] | None = None
+        self._flights = Flights(parts, self.memory, self._answer)
         self.asked_at = loop_seconds()
         self.refusals = Refusals()
         self.losers = Losers(parts.pool, self.memory)
@@ -68,6 +64,11 @@ class SessionDesk:
     def is_idle(self) -> bool:
         """Say whether nothing is being done."""
         return self.task is None and self.losers.task is None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether nobody is served, and who was served last was alone."""
+        return self.task is None and self._flights.last_count == 1
 
     def take(self, waiting: Waiting) -> None:
         """Take a wish that has to be decided."""
@@ -118,18 +119,9 @@ class SessionDesk:
         halves = waiting >= DECIDED_TOGETHER and self.memory.behind_since is None
         ahead.decide((waiting + 1) // 2 if halves else waiting)
         try:
-            while ahead.has_decided:
-                async with connection(self._parts.pool, self.memory.organization_id) as conn:
-                    await self._fly(conn, ahead, flights_max)
-        except BaseException as error:
-            # It may have been committed all the same.
-            self.memory.stock = None
-            ahead.land(None)
-            if not isinstance(error, Exception):
-                raise
+            await self._flights.write(ahead, flights_max)
         finally:
             self.ahead = None
-            self._answer_landed()
         unlucky = ahead.unlucky
         if unlucky and self.memory.stock is None:
             outcomes = await self._try_again(unlucky)
@@ -137,38 +129,6 @@ class SessionDesk:
                 self._answer(unlucky, outcomes)
         elif unlucky:
             await self._serve_batch(unlucky)
-
-    async def _fly(self, conn: Connection, ahead: Ahead, flights_max: int | None) -> None:
-        """Decide and write batch after batch, as long as nobody else waits for the connection."""
-        while ahead.has_decided:
-            flight = ahead.take_off()
-            writing = Started(self._write(conn, flight))
-            # It is sent before those of the batch before are answered: Postgres works while they ask again.
-            self._answer_landed()
-            written = await writing
-            ahead.land(written)
-            if written is not None:
-                self._landed = flight, written
-            if flights_max is not None:
-                return
-            if self.memory.behind_since is not None:
-                # Postgres works for others meanwhile, so those who ask again go together.
-                self._answer_landed()
-                await asyncio.sleep(0)
-            ahead.decide()
-            if self._parts.pool.waiting_count:
-                break
-        self._answer_landed()
-
-    def _answer_landed(self) -> None:
-        if self._landed is not None:
-            (flight, written), self._landed = self._landed, None
-            self.is_quiet = len(flight.waiting) == 1 and not self.waiting
-            self._answer(flight.waiting, answers_of(self.memory, flight, written))
-
-    async def _write(self, conn: Connection, flight: Flight) -> Written | None:
-        with batch_span("hold", (one.traceparent for one in flight.waiting)):
-            return await write_flight(conn, self._parts.make_id(), self.memory, flight)
 
     async def _serve_batch(self, batch: list[Waiting]) -> None:
         """Try the batch; then once more whole; then one by one, so that a bad request fails alone."""
@@ -217,7 +177,7 @@ class SessionDesk:
                 self._answer([waiting], outcomes)
         return None
 
-    def _answer(self, batch: list[Waiting], outcomes: list[Outcome]) -> None:
+    def _answer(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
         settle(batch, outcomes)
         stock, terms = self.memory.stock, self.memory.terms
         if self._parts.on_held and stock and terms:

@@ -8,9 +8,9 @@ from uuid import UUID
 from fullhouse.infra import outbox
 from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection
+from fullhouse.reservations.ahead.hold_at_version import HoldBatch, Written
+from fullhouse.reservations.ahead.hold_rows import shape_texts, strings_text
 from fullhouse.reservations.decide import Granted
-from fullhouse.reservations.hold_at_version import HoldBatch, Written
-from fullhouse.reservations.hold_rows import shape_texts, strings_text
 from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX
 
 

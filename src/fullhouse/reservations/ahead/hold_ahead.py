@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, IntegrityError
+from fullhouse.reservations.ahead.hold_at_version import HoldBatch, Written, hold_at_version
+from fullhouse.reservations.ahead.hold_one_at_version import hold_one_at_version
+from fullhouse.reservations.ahead.hold_rows import Rows
 from fullhouse.reservations.decide import Granted, decide, undo
-from fullhouse.reservations.hold_at_version import HoldBatch, Written, hold_at_version
 from fullhouse.reservations.hold_batch import outcomes_of
-from fullhouse.reservations.hold_one_at_version import hold_one_at_version
-from fullhouse.reservations.hold_rows import Rows
 from fullhouse.reservations.waiting import Waiting
 from fullhouse.reservations.wish import Memory, Outcome, idempotency_scope
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from fullhouse.events.rules import SessionTerms
 from fullhouse.infra import outbox
 from fullhouse.infra.postgres import Connection
-from fullhouse.reservations.hold_rows import Rows, array_text, shape_texts, strings_text
+from fullhouse.reservations.ahead.hold_rows import Rows, array_text, shape_texts, strings_text
 from fullhouse.reservations.rules import HOLD_SECONDS_TOTAL_MAX
 
 
