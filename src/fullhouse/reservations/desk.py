@@ -67,29 +67,30 @@ class Desks:
         Raises ``DeskFull`` at once where too many wait, ``SessionNotFound``, and ``DatabaseUnavailable`` where
         Postgres does not answer. A caller that is cancelled before its batch begins takes nothing.
         """
+        desk, refusal = self._reach(organization_id, session_id, wish)
         hearing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        return self.ask(organization_id, session_id, wish, hearing) or await hearing
+        if refusal is None and desk.is_quiet:
+            await desk.serve_alone(Waiting(wish, hearing, traceparent()))
+            return await hearing
+        return _ask(desk, refusal, wish, hearing) or await hearing
 
     def ask(self, organization_id: UUID, session_id: UUID, wish: Wish, hearing: Hearing) -> Outcome | None:
         """Return the refusal of a wish that memory can refuse; of any other the decision is told to who hears it.
 
         Raises ``DeskFull`` where too many wait.
         """
+        desk, refusal = self._reach(organization_id, session_id, wish)
+        return _ask(desk, refusal, wish, hearing)
+
+    def _reach(self, organization_id: UUID, session_id: UUID, wish: Wish) -> tuple[SessionDesk, DomainError | None]:
+        """Return the desk, and the refusal of a wish from its memory. Raises ``DeskFull``."""
         desk = self._open(organization_id, session_id)
         desk.asked_at = loop_seconds()
         refusal = desk.refusals.find(wish.request.items, desk.asked_at, self._parts.writes)
-        if refusal is not None and wish.claim is None:
-            return Outcome(refusal)
-        if self._closing or desk.waiting_count >= WAITING_MAX:
+        waits = refusal is None or wish.claim is not None
+        if waits and (self._closing or desk.waiting_count >= WAITING_MAX):
             raise DeskFull(retry_after_seconds=1)
-        waiting = Waiting(wish, hearing, traceparent())
-        if refusal is not None:
-            desk.losers.take(waiting, refusal)
-        elif desk.is_quiet:
-            await desk.serve_alone(waiting)
-        else:
-            desk.take(waiting)
-        return None
+        return desk, refusal
 
     async def close(self) -> None:
         """Take no more wishes and wait until those that wait have their answers."""
@@ -126,3 +127,14 @@ class Desks:
             idle = [key for key, desk in self._desks.items() if desk.is_idle]
             for key in idle[:excess]:
                 del self._desks[key]
+
+
+def _ask(desk: SessionDesk, refusal: DomainError | None, wish: Wish, hearing: Hearing) -> Outcome | None:
+    if refusal is not None and wish.claim is None:
+        return Outcome(refusal)
+    waiting = Waiting(wish, hearing, traceparent())
+    if refusal is not None:
+        desk.losers.take(waiting, refusal)
+    else:
+        desk.take(waiting)
+    return None
