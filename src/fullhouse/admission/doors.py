@@ -9,7 +9,7 @@ from fullhouse.admission.scan_batch import Answer, Asked, ScanAnswer, scan_batch
 from fullhouse.admission.scan_ticket import ask, believe, read_scan
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.batches import Batches
-from fullhouse.infra.postgres import Pool, connection, transaction
+from fullhouse.infra.postgres import Pool, connection
 from fullhouse.tickets.code import TicketClaims
 from fullhouse.tickets.queries import load_ticket_key
 
@@ -71,5 +71,5 @@ class Doors:
         return believe(unread, known)
 
     async def _judge(self, organization_id: UUID, batch: Sequence[Asked]) -> Sequence[Answer | None]:
-        async with transaction(self._pool, organization_id) as conn:
+        async with connection(self._pool, organization_id) as conn:
             return await scan_batch(conn, self._make_id, organization_id, batch)

@@ -1,12 +1,11 @@
 """Reading what the door needs of tickets, of many in one statement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from fullhouse.admission.rules import Admission, Direction, DoorTicket, Scan
+from fullhouse.admission.rules import Admission, Direction, DoorTicket
 from fullhouse.infra.postgres import Connection, Record
 from fullhouse.tickets.rules import TicketStatus
 
@@ -19,81 +18,71 @@ class ScanLine(NamedTuple):
     admission: Admission
 
 
-@dataclass(slots=True)
-class AtTheDoor:
-    """Tickets by id, the lines that scans wrote by scan id, and the database's time; None where no ticket was found."""
+class AtTheDoor(NamedTuple):
+    """A ticket that was scanned, the line that the scan wrote when it was sent before, and the database's time."""
 
-    tickets: dict[UUID, DoorTicket]
-    lines: dict[str, ScanLine]
-    now: datetime | None
-
-    def remember(self, ticket: DoorTicket, scan: Scan, admission: Admission) -> None:
-        """Note a line that was written since: the other tickets of the unit see its entry too."""
-        before = ticket.latest
-        latest = admission
-        if scan.direction is Direction.OUT and before is not None:
-            latest = replace(before, directions=before.directions | {Direction.OUT})
-        for ticket_id, one in self.tickets.items():
-            if one.unit_id == ticket.unit_id:
-                self.tickets[ticket_id] = replace(one, latest=latest)
-        if scan.scan_id is not None:
-            self.lines[scan.scan_id] = ScanLine(ticket.ticket_id, scan.direction, admission)
+    ticket: DoorTicket
+    line: ScanLine | None
+    now: datetime
 
 
-async def load_at_the_door(
-    conn: Connection, organization_id: UUID, ticket_ids: Sequence[UUID], scan_ids: Sequence[str]
-) -> AtTheDoor:
-    """Load tickets, each with the latest entry of its unit, and the lines that scans wrote."""
+class Wanted(NamedTuple):
+    """A scan by its place among others, and what it names."""
+
+    place: int
+    ticket_id: UUID
+    scan_id: str | None
+
+
+async def load_at_the_door(conn: Connection, organization_id: UUID, wanted: Sequence[Wanted]) -> dict[int, AtTheDoor]:
+    """Load tickets, each with the latest entry of its unit and the line of its scan, by place. Some are not there."""
     rows = await conn.fetch(
         """
-        SELECT t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id, t.generation, t.status,
+        SELECT asked.place, t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id, t.generation, t.status,
                e.name AS event_name, s.name AS session_name, s.starts_at, s.entry_from, s.entry_until, s.gates,
                coalesce(y.name, '') AS ticket_type, coalesce(c.name, '') AS price_category, u.area, u.seat_label,
-               latest.*, clock_timestamp() AS now
-        FROM unnest($2::uuid[]) AS asked(ticket_id)
+               latest.*, clock_timestamp() AS now,
+               l.ticket_id AS line_ticket_id, l.entry_number AS line_entry_number, l.direction AS line_direction,
+               l.gate AS line_gate, l.device AS line_device, l.recorded_at AS line_recorded_at
+        FROM unnest($2::int[], $3::uuid[], $4::text[]) AS asked(place, ticket_id, scan_id)
         JOIN tickets t ON t.organization_id = $1 AND t.ticket_id = asked.ticket_id
-        JOIN units u USING (organization_id, unit_id)
-        JOIN sessions s ON s.organization_id = t.organization_id AND s.session_id = t.session_id
-        JOIN events e ON e.organization_id = t.organization_id AND e.event_id = t.event_id
-        LEFT JOIN ticket_types y ON y.organization_id = u.organization_id AND y.session_id = u.session_id
+        JOIN units u ON u.organization_id = $1 AND u.unit_id = t.unit_id
+        JOIN sessions s ON s.organization_id = $1 AND s.session_id = t.session_id
+        JOIN events e ON e.organization_id = $1 AND e.event_id = t.event_id
+        LEFT JOIN ticket_types y ON y.organization_id = $1 AND y.session_id = u.session_id
             AND y.ticket_type_id = u.ticket_type_id
-        LEFT JOIN price_categories c ON c.organization_id = u.organization_id AND c.session_id = u.session_id
+        LEFT JOIN price_categories c ON c.organization_id = $1 AND c.session_id = u.session_id
             AND c.price_category_id = u.price_category_id
         LEFT JOIN LATERAL (
             SELECT a.entry_number, array_agg(a.direction) AS directions,
                    min(a.gate) FILTER (WHERE a.direction = 'in') AS entry_gate,
                    min(a.device) FILTER (WHERE a.direction = 'in') AS entry_device,
                    min(a.recorded_at) AS entered_at
-            FROM admissions a WHERE a.organization_id = t.organization_id AND a.unit_id = t.unit_id
+            FROM admissions a WHERE a.organization_id = $1 AND a.unit_id = t.unit_id
             GROUP BY a.entry_number ORDER BY a.entry_number DESC LIMIT 1
         ) AS latest ON true
+        LEFT JOIN admissions l ON l.organization_id = $1 AND l.scan_id = asked.scan_id
         """,
         organization_id,
-        ticket_ids,
+        [one.place for one in wanted],
+        [one.ticket_id for one in wanted],
+        [one.scan_id for one in wanted],
     )
-    tickets = {row["ticket_id"]: _door_ticket(row) for row in rows}
-    # After the tickets, so that a scan whose ticket looks admitted by itself is known.
-    lines = await _find_scans(conn, organization_id, scan_ids) if scan_ids else {}
-    return AtTheDoor(tickets, lines, rows[0]["now"] if rows else None)
+    return {row["place"]: AtTheDoor(_door_ticket(row), _line(row), row["now"]) for row in rows}
 
 
-async def _find_scans(conn: Connection, organization_id: UUID, scan_ids: Sequence[str]) -> dict[str, ScanLine]:
-    rows = await conn.fetch(
-        """
-        SELECT a.scan_id, a.ticket_id, a.entry_number, a.direction, a.gate, a.device, a.recorded_at
-        FROM unnest($2::text[]) AS asked(scan_id)
-        JOIN admissions a ON a.organization_id = $1 AND a.scan_id = asked.scan_id
-        """,
-        organization_id,
-        scan_ids,
+def _line(row: Record) -> ScanLine | None:
+    if row["line_ticket_id"] is None:
+        return None
+    direction = Direction(row["line_direction"])
+    admission = Admission(
+        entry_number=row["line_entry_number"],
+        directions=frozenset({direction}),
+        gate=row["line_gate"],
+        device=row["line_device"],
+        recorded_at=row["line_recorded_at"],
     )
-    return {row["scan_id"]: _scan_line(row) for row in rows}
-
-
-def _scan_line(row: Record) -> ScanLine:
-    direction = Direction(row["direction"])
-    admission = Admission(row["entry_number"], frozenset({direction}), row["gate"], row["device"], row["recorded_at"])
-    return ScanLine(row["ticket_id"], direction, admission)
+    return ScanLine(row["line_ticket_id"], direction, admission)
 
 
 def _door_ticket(row: Record) -> DoorTicket:

@@ -1,17 +1,16 @@
 """One batch of scans of an organization: look at the log once, judge each in order of arrival, write once.
 
-A constant number of statements, whatever the size of the batch, as long as nobody is faster elsewhere. Everything in
-the caller's transaction, which records at most once: in one order of units, so that of two batches that meet one waits.
+Two statements, whatever the size of the batch. What opens the door, the messages of it and the audit entries of all are
+one statement, so that nothing of a batch is recorded or all of it, with a transaction around it or without.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.admission.messages import TicketAdmitted
-from fullhouse.admission.queries import AtTheDoor, ScanLine, load_at_the_door
+from fullhouse.admission.queries import AtTheDoor, ScanLine, Wanted, load_at_the_door
 from fullhouse.admission.rules import (
     Admission,
     Direction,
@@ -28,8 +27,9 @@ from fullhouse.admission.rules import (
 from fullhouse.admission.writes import NewAdmission, insert_admissions
 from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
-from fullhouse.infra.audit_log import Act, Asking, RecordedAct, record_many
-from fullhouse.infra.outbox import Told, append_many
+from fullhouse.infra.audit_batch import Deeds, RecordedAct, ToldOf
+from fullhouse.infra.audit_log import Act, Asking
+from fullhouse.infra.outbox import Told
 from fullhouse.infra.postgres import Connection
 from fullhouse.tickets.code import TicketClaims
 
@@ -45,7 +45,8 @@ class ScanAnswer:
     admission: Admission | None = None
 
 
-class Asked(NamedTuple):
+@dataclass(slots=True)
+class Asked:
     """A scan whose code was read, and who asked for it: its own request, of the many in a batch."""
 
     scan: Scan
@@ -54,16 +55,11 @@ class Asked(NamedTuple):
     asking: Asking
     request_id: str | None
     traceparent: str | None
+    lost: int = 0
+    """How often somebody was faster."""
 
 
 Answer = ScanAnswer | ScanIdReused | DoorBusy
-
-
-class _Opening(NamedTuple):
-    place: int
-    verdict: Verdict
-    ticket: DoorTicket
-    line: NewAdmission
 
 
 async def scan_batch(
@@ -73,112 +69,87 @@ async def scan_batch(
 
     The audit log hears of every scan but a repeat. A scan that was recorded is answered as the first time when its
     ``scan_id`` comes again, and recorded once; ``ScanIdReused`` if it comes with another ticket or direction. A refusal
-    records no admission, so the same scan is judged anew. Whoever loses a race for an entry looks again; ``DoorBusy``
-    if that happens time after time. None for those that hang on what was recorded for others of the batch, or lost to
-    somebody while these were recorded: they are to be judged in a transaction of their own, after this one.
+    records no admission, so the same scan is judged anew. None for those that hang on what was recorded for others of
+    the batch, and those before whom somebody was faster: they are to be judged after this one is committed.
+    ``DoorBusy`` for whom that happened time after time.
     """
-    batch = _Batch(make_id, organization_id, asked)
-    places = list(range(len(asked)))
-    tries = [0] * len(asked)
-    await batch.look(conn, places)
-    while places:
-        openings, later = batch.judge(places)
-        lost = await batch.open(conn, openings)
-        for place in lost:
-            tries[place] += 1
-            if tries[place] == TRIES_MAX:
-                batch.answers[place] = DoorBusy(retry_after_seconds=1)
-        if len(lost) < len(openings):
-            break
-        places = sorted(place for place in (*lost, *later) if place not in batch.answers)
-        if lost and places:
-            await batch.look(conn, places)
-    await append_many(conn, make_id, batch.told)
-    await record_many(conn, organization_id, batch.acts)
-    return [batch.answers.get(place) for place in range(len(asked))]
+    wanted = [
+        Wanted(place, one.claims.ticket_id, one.scan.scan_id)
+        for place, one in enumerate(asked)
+        if isinstance(one.claims, TicketClaims)
+    ]
+    batch = _Batch(make_id, asked, await load_at_the_door(conn, organization_id, wanted) if wanted else {})
+    for place in range(len(asked)):
+        batch.judge(place)
+    if batch.lines or batch.acts:
+        deeds = Deeds(batch.told, batch.acts)
+        recorded = await insert_admissions(conn, make_id, organization_id, [*batch.lines.values()], deeds)
+        for place, line in batch.lines.items():
+            if line.admission_id not in recorded:
+                batch.lose(place)
+    return batch.answers
 
 
 class _Batch:
     """Scans by their places in the batch, what the log says of their tickets, and what comes of them."""
 
-    def __init__(self, make_id: MakeId, organization_id: UUID, asked: Sequence[Asked]) -> None:
+    def __init__(self, make_id: MakeId, asked: Sequence[Asked], door: dict[int, AtTheDoor]) -> None:
         self._make_id = make_id
-        self._organization_id = organization_id
         self._asked = asked
-        self._door = AtTheDoor({}, {}, None)
-        self.answers: dict[int, Answer] = {}
-        self.told: list[Told] = []
+        self._door = door
+        self._units: set[UUID] = set()
+        self._scan_ids: set[str] = set()
+        self.answers: list[Answer | None] = [None] * len(asked)
+        self.lines: dict[int, NewAdmission] = {}
+        self.told: list[ToldOf] = []
         self.acts: list[RecordedAct] = []
 
-    async def look(self, conn: Connection, places: Sequence[int]) -> None:
-        """Read the tickets of some scans, and what these scans wrote when they were sent before."""
-        asked = [self._asked[place] for place in places]
-        ticket_ids = {one.claims.ticket_id for one in asked if not isinstance(one.claims, Verdict)}
-        scan_ids = {one.scan.scan_id for one in asked if one.scan.scan_id is not None}
-        self._door = await load_at_the_door(conn, self._organization_id, sorted(ticket_ids), sorted(scan_ids))
+    def judge(self, place: int) -> None:
+        """Answer a scan, unless it hangs on one before it that opens the door."""
+        one = self._asked[place]
+        found = self._find(place)
+        if isinstance(found, Verdict):
+            self._answer(place, ScanAnswer(found))
+        elif found.ticket.unit_id in self._units or one.scan.scan_id in self._scan_ids:
+            return
+        elif found.line is not None:
+            self.answers[place] = _first_answer(one.scan, found.ticket, found.line)
+        elif (verdict := decide(one.scan, found.ticket, found.now)).opens:
+            self._open(place, verdict, found.ticket, found.now)
+        else:
+            self._answer(place, ScanAnswer(verdict, found.ticket, found.ticket.latest))
 
-    def judge(self, places: Sequence[int]) -> tuple[list[_Opening], list[int]]:
-        """Answer scans in order; return those that open the door, and those that hang on one of these."""
-        openings: list[_Opening] = []
-        later: list[int] = []
-        units: set[UUID] = set()
-        scan_ids: set[str] = set()
-        for place in places:
-            scan = self._asked[place].scan
-            ticket = self._ticket(place)
-            if isinstance(ticket, Verdict):
-                self._answer(place, ScanAnswer(ticket))
-            elif ticket.unit_id in units or scan.scan_id in scan_ids:
-                later.append(place)
-            elif (repeated := self._door.lines.get(scan.scan_id or "")) is not None:
-                self.answers[place] = _first_answer(scan, ticket, repeated)
-            elif not (verdict := decide(scan, ticket, self._now)).opens:
-                self._answer(place, ScanAnswer(verdict, ticket, ticket.latest))
-            else:
-                number = next_entry_number(scan.direction, ticket.latest)
-                line = NewAdmission(self._make_id(), scan, ticket, number)
-                openings.append(_Opening(place, verdict, ticket, line))
-                units.add(ticket.unit_id)
-                scan_ids |= {scan.scan_id} if scan.scan_id else set()
-        return openings, later
+    def lose(self, place: int) -> None:
+        """Take back the answer to a scan before which somebody was faster."""
+        one = self._asked[place]
+        one.lost += 1
+        self.answers[place] = DoorBusy(retry_after_seconds=1) if one.lost >= TRIES_MAX else None
 
-    async def open(self, conn: Connection, openings: Sequence[_Opening]) -> list[int]:
-        """Record those that open the door; return the places of those before whom somebody was faster."""
-        if not openings:
-            return []
-        recorded = await insert_admissions(conn, self._organization_id, [one.line for one in openings])
-        lost: list[int] = []
-        for one in openings:
-            recorded_at = recorded.get(one.line.admission_id)
-            if recorded_at is None:
-                lost.append(one.place)
-                continue
-            scan = one.line.scan
-            number = one.line.entry_number
-            admission = Admission(number, frozenset({scan.direction}), scan.gate, scan.device, recorded_at)
-            self._door.remember(one.ticket, scan, admission)
-            self._answer(one.place, ScanAnswer(one.verdict, one.ticket, admission))
-            if scan.direction is Direction.IN:
-                asked = self._asked[one.place]
-                self.told.append(Told(_admitted(scan, one.ticket, admission), asked.request_id, asked.traceparent))
-        return lost
-
-    @property
-    def _now(self) -> datetime:
-        assert self._door.now is not None  # noqa: S101 (a ticket was found in the same statement)
-        return self._door.now
-
-    def _ticket(self, place: int) -> DoorTicket | Verdict:
+    def _find(self, place: int) -> AtTheDoor | Verdict:
         claims = self._asked[place].claims
         if isinstance(claims, Verdict):
             return claims
-        ticket = self._door.tickets.get(claims.ticket_id)
-        return refuse_missing() if ticket is None or ticket.generation != claims.generation else ticket
+        found = self._door.get(place)
+        return refuse_missing() if found is None or found.ticket.generation != claims.generation else found
 
-    def _answer(self, place: int, answer: ScanAnswer) -> None:
+    def _open(self, place: int, verdict: Verdict, ticket: DoorTicket, now: datetime) -> None:
+        one = self._asked[place]
+        scan = one.scan
+        number = next_entry_number(scan.direction, ticket.latest)
+        line = self.lines[place] = NewAdmission(self._make_id(), scan, ticket, number, now)
+        self._units.add(ticket.unit_id)
+        if scan.scan_id is not None:
+            self._scan_ids.add(scan.scan_id)
+        admission = Admission(number, frozenset({scan.direction}), scan.gate, scan.device, now)
+        self._answer(place, ScanAnswer(verdict, ticket, admission), line.admission_id)
+        if scan.direction is Direction.IN:
+            told = Told(_admitted(scan, ticket, admission), one.request_id, one.traceparent)
+            self.told.append(ToldOf(line.admission_id, told))
+
+    def _answer(self, place: int, answer: ScanAnswer, needs: UUID | None = None) -> None:
         one = self._asked[place]
         self.answers[place] = answer
-        self.acts.append(RecordedAct(one.asking, one.request_id, _act(one.scan, answer)))
+        self.acts.append(RecordedAct(one.asking, one.request_id, _act(one.scan, answer), needs))
 
 
 def _act(scan: Scan, answer: ScanAnswer) -> Act:

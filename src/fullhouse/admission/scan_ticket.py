@@ -19,8 +19,9 @@ async def scan_ticket(conn: Connection, make_id: MakeId, scan: Scan) -> ScanAnsw
     else:
         key = await load_ticket_key(conn, scan.organization_id, unread.key_id)
         asked = ask(scan, believe(unread, key.public_key if key else None))
-    [answer] = await scan_batch(conn, make_id, scan.organization_id, [asked])
-    assert answer is not None  # noqa: S101 (it hangs on no other)
+    answer = None
+    while answer is None:
+        [answer] = await scan_batch(conn, make_id, scan.organization_id, [asked])
     if not isinstance(answer, ScanAnswer):
         raise answer
     return answer

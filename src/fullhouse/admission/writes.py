@@ -6,6 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.admission.rules import DoorTicket, Scan
+from fullhouse.core.ids import MakeId
+from fullhouse.infra.audit_batch import Deeds, with_deeds, write_with_deeds
 from fullhouse.infra.postgres import Connection
 
 
@@ -16,30 +18,23 @@ class NewAdmission(NamedTuple):
     scan: Scan
     ticket: DoorTicket
     entry_number: int
+    recorded_at: datetime
 
 
 async def insert_admissions(
-    conn: Connection, organization_id: UUID, lines: Sequence[NewAdmission]
-) -> dict[UUID, datetime]:
-    """Add lines of different units, and return when, by admission id.
+    conn: Connection, make_id: MakeId, organization_id: UUID, lines: Sequence[NewAdmission], deeds: Deeds
+) -> frozenset[UUID]:
+    """Add lines of different units, and what needs them to be there; return the ids of those that were added.
 
     One is missing if its entry, or its scan, has a line already, or if its ticket is void by now. ``admissions_entry``
     decides between scanners that read the same log. Units in order: of two batches that meet, one waits.
     """
-    rows = await conn.fetch(
-        """
-        INSERT INTO admissions (organization_id, admission_id, session_id, unit_id, ticket_id, entry_number, direction,
-                                gate, device, scan_id, actor_id)
-        SELECT t.organization_id, l.admission_id, t.session_id, t.unit_id, t.ticket_id, l.entry_number, l.direction,
-               l.gate, l.device, coalesce(l.scan_id, l.admission_id::text), l.actor_id
-        FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
-            AS l(admission_id, ticket_id, entry_number, direction, gate, device, scan_id, actor_id)
-        JOIN tickets t ON t.organization_id = $1 AND t.ticket_id = l.ticket_id
-            AND (t.status = 'valid' OR l.direction <> 'in')
-        ORDER BY t.unit_id
-        ON CONFLICT DO NOTHING RETURNING admission_id, recorded_at
-        """,
+    return await write_with_deeds(
+        conn,
+        make_id,
         organization_id,
+        deeds,
+        _INSERT,
         [line.admission_id for line in lines],
         [line.ticket.ticket_id for line in lines],
         [line.entry_number for line in lines],
@@ -48,5 +43,20 @@ async def insert_admissions(
         [line.scan.device for line in lines],
         [line.scan.scan_id for line in lines],
         [line.scan.actor_id for line in lines],
+        [line.recorded_at for line in lines],
     )
-    return {row["admission_id"]: row["recorded_at"] for row in rows}
+
+
+_INSERT = with_deeds("""
+    INSERT INTO admissions (organization_id, admission_id, session_id, unit_id, ticket_id, entry_number, direction,
+                            gate, device, scan_id, actor_id, recorded_at)
+    SELECT t.organization_id, l.admission_id, t.session_id, t.unit_id, t.ticket_id, l.entry_number, l.direction,
+           l.gate, l.device, coalesce(l.scan_id, l.admission_id::text), l.actor_id, l.recorded_at
+    FROM unnest($22::uuid[], $23::uuid[], $24::smallint[], $25::text[], $26::text[], $27::text[], $28::text[],
+                $29::uuid[], $30::timestamptz[])
+        AS l(admission_id, ticket_id, entry_number, direction, gate, device, scan_id, actor_id, recorded_at)
+    JOIN tickets t ON t.organization_id = $1 AND t.ticket_id = l.ticket_id
+        AND (t.status = 'valid' OR l.direction <> 'in')
+    ORDER BY t.unit_id
+    ON CONFLICT DO NOTHING RETURNING admission_id AS id
+    """)

@@ -9,7 +9,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.actor import SYSTEM, Actor, ActorKind
@@ -64,62 +63,16 @@ def acting_as(actor: Actor) -> Generator[None]:
         asking.reset(token)
 
 
+def is_recorded(asked: Asking) -> bool:
+    """Say whether the log hears of what somebody does: not of buyers, nor of the program by itself."""
+    return asked.actor.kind in _RECORDED
+
+
 async def record(conn: Connection, organization_id: UUID, act: Act) -> None:
     """Write an entry in the caller's transaction, in one statement that waits for nobody."""
-    if asking.get().actor.kind in _RECORDED:
+    if is_recorded(asking.get()):
         await conn.execute(_RECORD, *append_arguments((), ()), *_arguments(organization_id, act))
 
-
-class RecordedAct(NamedTuple):
-    """An act of one of many requests whose entries are written together."""
-
-    asking: Asking
-    request_id: str | None
-    act: Act
-
-
-async def record_many(conn: Connection, organization_id: UUID, acts: Sequence[RecordedAct]) -> None:
-    """Write entries of several requests of one organization in the caller's transaction, in this order."""
-    recorded = [one for one in acts if one.asking.actor.kind in _RECORDED]
-    if recorded:
-        await conn.execute(
-            _RECORD_MANY,
-            organization_id,
-            [one.asking.actor.kind.value for one in recorded],
-            [one.asking.actor.actor_id for one in recorded],
-            [one.asking.actor.label for one in recorded],
-            [one.act.action for one in recorded],
-            [one.act.thing_kind for one in recorded],
-            [one.act.thing_id for one in recorded],
-            [dict(one.act.details) for one in recorded],
-            [one.request_id for one in recorded],
-            [one.asking.address for one in recorded],
-            [one.asking.user_agent for one in recorded],
-        )
-
-
-_RECORD_MANY = """
-WITH asked AS MATERIALIZED (
-    SELECT a.*, uuid_send(gen_random_uuid()) AS salt
-    FROM unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[],
-                $10::text[], $11::text[])
-        WITH ORDINALITY AS a(actor_kind, actor_id, actor_label, action, thing_kind, thing_id, details, request_id,
-                             address, user_agent, ordinal)
-), origin AS MATERIALIZED (
-    SELECT *, sha256(salt || convert_to(address || chr(31) || user_agent, 'UTF8')) AS digest FROM asked
-), entry AS (
-    INSERT INTO audit_entries (organization_id, actor_kind, actor_id, actor_label, action, thing_kind, thing_id,
-                               details, request_id, origin_digest)
-    SELECT $1, actor_kind, actor_id, actor_label, action, thing_kind, thing_id, details, request_id, digest
-    FROM origin ORDER BY ordinal RETURNING position, origin_digest
-), from_where AS (
-    INSERT INTO audit_origins (organization_id, position, salt, address, user_agent)
-    SELECT $1, entry.position, origin.salt, origin.address, origin.user_agent
-    FROM entry JOIN origin ON origin.digest = entry.origin_digest
-)
-INSERT INTO audit_arrivals (organization_id, position) SELECT $1, entry.position FROM entry
-"""
-"""Salts are random, so a digest belongs to one origin; entries without an address have neither."""
 
 _RECORD = (
     """
