@@ -38,21 +38,37 @@ async def load_at_the_door(conn: Connection, organization_id: UUID, wanted: Sequ
     """Load tickets, each with the latest entry of its unit and the line of its scan, by place. Some are not there."""
     rows = await conn.fetch(
         """
-        SELECT asked.place, t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id, t.generation, t.status,
-               e.name AS event_name, s.name AS session_name, s.starts_at, s.entry_from, s.entry_until, s.gates,
-               coalesce(y.name, '') AS ticket_type, coalesce(c.name, '') AS price_category, u.area, u.seat_label,
-               latest.*, clock_timestamp() AS now,
+        WITH scanned AS MATERIALIZED (
+            SELECT asked.place, asked.scan_id, t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id,
+                   t.generation, t.status, u.session_id AS sold_in, u.ticket_type_id, u.price_category_id,
+                   u.area, u.seat_label
+            FROM unnest($2::int[], $3::uuid[], $4::text[]) AS asked(place, ticket_id, scan_id)
+            CROSS JOIN LATERAL (
+                SELECT * FROM tickets WHERE organization_id = $1 AND ticket_id = asked.ticket_id OFFSET 0
+            ) AS t
+            CROSS JOIN LATERAL (
+                SELECT * FROM units WHERE organization_id = $1 AND unit_id = t.unit_id OFFSET 0
+            ) AS u
+        ), about AS MATERIALIZED (
+            SELECT o.*, e.name AS event_name, s.name AS session_name, s.starts_at, s.entry_from, s.entry_until, s.gates,
+                   coalesce(y.name, '') AS ticket_type, coalesce(c.name, '') AS price_category
+            FROM (
+                SELECT DISTINCT event_id, session_id, sold_in, ticket_type_id, price_category_id FROM scanned
+            ) AS o
+            JOIN sessions s ON s.organization_id = $1 AND s.session_id = o.session_id
+            JOIN events e ON e.organization_id = $1 AND e.event_id = o.event_id
+            LEFT JOIN ticket_types y ON y.organization_id = $1 AND y.session_id = o.sold_in
+                AND y.ticket_type_id = o.ticket_type_id
+            LEFT JOIN price_categories c ON c.organization_id = $1 AND c.session_id = o.sold_in
+                AND c.price_category_id = o.price_category_id
+        )
+        SELECT t.place, t.ticket_id, t.event_id, t.session_id, t.order_id, t.unit_id, t.generation, t.status,
+               b.event_name, b.session_name, b.starts_at, b.entry_from, b.entry_until, b.gates, b.ticket_type,
+               b.price_category, t.area, t.seat_label, latest.*, clock_timestamp() AS now,
                l.ticket_id AS line_ticket_id, l.entry_number AS line_entry_number, l.direction AS line_direction,
                l.gate AS line_gate, l.device AS line_device, l.recorded_at AS line_recorded_at
-        FROM unnest($2::int[], $3::uuid[], $4::text[]) AS asked(place, ticket_id, scan_id)
-        JOIN tickets t ON t.organization_id = $1 AND t.ticket_id = asked.ticket_id
-        JOIN units u ON u.organization_id = $1 AND u.unit_id = t.unit_id
-        JOIN sessions s ON s.organization_id = $1 AND s.session_id = t.session_id
-        JOIN events e ON e.organization_id = $1 AND e.event_id = t.event_id
-        LEFT JOIN ticket_types y ON y.organization_id = $1 AND y.session_id = u.session_id
-            AND y.ticket_type_id = u.ticket_type_id
-        LEFT JOIN price_categories c ON c.organization_id = $1 AND c.session_id = u.session_id
-            AND c.price_category_id = u.price_category_id
+        FROM scanned t
+        JOIN about b USING (event_id, session_id, sold_in, ticket_type_id, price_category_id)
         LEFT JOIN LATERAL (
             SELECT a.entry_number, array_agg(a.direction) AS directions,
                    min(a.gate) FILTER (WHERE a.direction = 'in') AS entry_gate,
@@ -61,7 +77,9 @@ async def load_at_the_door(conn: Connection, organization_id: UUID, wanted: Sequ
             FROM admissions a WHERE a.organization_id = $1 AND a.unit_id = t.unit_id
             GROUP BY a.entry_number ORDER BY a.entry_number DESC LIMIT 1
         ) AS latest ON true
-        LEFT JOIN admissions l ON l.organization_id = $1 AND l.scan_id = asked.scan_id
+        LEFT JOIN LATERAL (
+            SELECT * FROM admissions a WHERE a.organization_id = $1 AND a.scan_id = t.scan_id OFFSET 0
+        ) AS l ON true
         """,
         organization_id,
         [one.place for one in wanted],

@@ -55,8 +55,10 @@ _INSERT = with_deeds("""
     FROM unnest($22::uuid[], $23::uuid[], $24::smallint[], $25::text[], $26::text[], $27::text[], $28::text[],
                 $29::uuid[], $30::timestamptz[])
         AS l(admission_id, ticket_id, entry_number, direction, gate, device, scan_id, actor_id, recorded_at)
-    JOIN tickets t ON t.organization_id = $1 AND t.ticket_id = l.ticket_id
-        AND (t.status = 'valid' OR l.direction <> 'in')
+    CROSS JOIN LATERAL (
+        SELECT * FROM tickets WHERE organization_id = $1 AND ticket_id = l.ticket_id
+            AND (status = 'valid' OR l.direction <> 'in') OFFSET 0
+    ) AS t
     ORDER BY t.unit_id
     ON CONFLICT DO NOTHING RETURNING admission_id AS id
     """)
