@@ -13,7 +13,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.infra import system
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection, transaction
 from fullhouse.payments.rules import RefundStatus
-from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
+from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt, issue_receipts
 from fullhouse.receipts.queries import list_receipts
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 
@@ -86,6 +86,25 @@ async def test_six_workers_at_once_leave_no_gap(pool: Pool) -> None:
     found = await all_of(sold[0])
     assert [one.number for one in found] == [1, 2, 3, 4, 5, 6]
     assert {one.order_id for one in found} == {order.order_id for order in sold}
+
+
+async def test_those_issued_together_are_those_that_each_would_have_alone(pool: Pool) -> None:
+    sale = await make_sale(pool, capacity=20)
+    sold = [await pay_for(sale, await sale.hold(quantity), "en") for quantity in (1, 2, 3)]
+    pending = (await sale.order(1)).order
+    alone = await receipt(sold[1])
+    async with transaction(pool, sold[0].organization_id) as conn:
+        ids = [*(one.order_id for one in sold), pending.order_id]
+        together = await issue_receipts(conn, MAKE_ID, sold[0].organization_id, ids)
+        again = await issue_receipts(conn, MAKE_ID, sold[0].organization_id, ids)
+    assert {one.receipt_id: one for one in again} == {one.receipt_id: one for one in together}
+    by_order = {one.order_id: one for one in together}
+    assert set(by_order) == {one.order_id for one in sold}
+    assert by_order[sold[1].order_id] == alone
+    assert sorted(one.number for one in together) == [1, 2, 3]
+    assert [by_order[one.order_id].amount_minor for one in sold] == [2500, 5000, 7500]
+    assert {one.event for one in together} == {by_order[sold[1].order_id].event}
+    assert [[line.quantity for line in by_order[one.order_id].lines] for one in sold] == [[1], [2], [3]]
 
 
 async def test_dying_between_any_two_statements_leaves_no_gap(pool: Pool) -> None:

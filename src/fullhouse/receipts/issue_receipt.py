@@ -4,34 +4,47 @@ A worker numbers them, so that no buyer waits for the number of another. The row
 whatever ends a worker, leaves no gap, and two workers of one organization wait for each other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
-from fullhouse.events.queries import load_terms
+from fullhouse.events.queries import load_terms_of_sessions
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.lines import quotes_of
-from fullhouse.orders.queries import load_lines, load_order
-from fullhouse.orders.rules import Order
+from fullhouse.orders.queries import load_lines, load_lines_of_orders, load_order, load_orders
+from fullhouse.orders.rules import Order, OrderLine
 from fullhouse.organizations.queries import load_organization
 from fullhouse.payments.queries import load_refund
 from fullhouse.payments.rules import Refund, RefundStatus
 from fullhouse.pricing.tax_rows import TaxRow, tax_rows
-from fullhouse.receipts.queries import find_receipt, is_out_of_sale, load_given_back, load_receipts
+from fullhouse.receipts.queries import is_out_of_sale, load_given_back, load_receipts, load_receipts_of_orders
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 from fullhouse.receipts.taxes_given_back import GivenBack, taxes_given_back, taxes_left
-from fullhouse.receipts.writes import insert_receipt, lock_numbers
+from fullhouse.receipts.writes import insert_receipts, lock_numbers
 
 
 async def issue_receipt(conn: Connection, make_id: MakeId, organization_id: UUID, order_id: UUID) -> Receipt | None:
     """Issue the receipt of a paid order, once: repeating returns it. None where nothing was to be paid."""
-    order = await load_order(conn, organization_id, order_id)
-    if order is None or order.paid_at is None or not order.total_minor:
-        return None
-    sold = await load_lines(conn, organization_id, order_id)
+    issued = await issue_receipts(conn, make_id, organization_id, [order_id])
+    return issued[0] if issued else None
+
+
+async def issue_receipts(
+    conn: Connection, make_id: MakeId, organization_id: UUID, order_ids: Sequence[UUID]
+) -> list[Receipt]:
+    """Issue the receipts of orders, in a constant number of statements; what was free has none."""
+    orders = await load_orders(conn, organization_id, order_ids)
+    paid = [order for order in orders.values() if order.paid_at is not None and order.total_minor]
+    if not paid:
+        return []
+    sold = await load_lines_of_orders(conn, organization_id, [order.order_id for order in paid])
+    return await _issue(conn, make_id, organization_id, [_bought(order, sold[order.order_id]) for order in paid])
+
+
+def _bought(order: Order, sold: Sequence[OrderLine]) -> "_Says":
     lines = tuple(ReceiptLine(line.quantity, line.description, line.price_minor, line.total_minor) for line in sold)
-    says = _Says(None, order.total_minor, lines, tax_rows(quotes_of(sold)))
-    return await _issue(conn, make_id, order, says)
+    return _Says(order, None, order.total_minor, lines, tax_rows(quotes_of(sold)))
 
 
 async def issue_credit_note(
@@ -52,7 +65,9 @@ async def issue_credit_note(
         return None
     line = ReceiptLine(1, receipt.label, refund.amount_minor, refund.amount_minor)
     taxes = await _taxes_of(conn, receipt, refund)
-    return await _issue(conn, make_id, order, _Says(refund_id, refund.amount_minor, (line,), taxes))
+    says = _Says(order, refund_id, refund.amount_minor, (line,), taxes)
+    (note,) = await _issue(conn, make_id, organization_id, [says])
+    return note
 
 
 async def _taxes_of(conn: Connection, receipt: Receipt, refund: Refund) -> tuple[TaxRow, ...]:
@@ -70,25 +85,37 @@ async def _taxes_of(conn: Connection, receipt: Receipt, refund: Refund) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class _Says:
-    """What a receipt, or with a refund a credit note, says beside whose it is."""
+    """What a receipt, or with a refund a credit note, says of an order."""
 
+    order: Order
     refund_id: UUID | None
     amount_minor: int
     lines: tuple[ReceiptLine, ...]
     taxes: tuple[TaxRow, ...]
 
 
-async def _issue(conn: Connection, make_id: MakeId, order: Order, says: _Says) -> Receipt:
-    organization_id = order.organization_id
+async def _issue(conn: Connection, make_id: MakeId, organization_id: UUID, said: Sequence[_Says]) -> list[Receipt]:
+    """Return the receipts or notes, and give the next numbers to those that are not there yet."""
     await lock_numbers(conn, organization_id)
-    known = await find_receipt(conn, organization_id, order.order_id, says.refund_id)
-    if known is not None:
-        return known
-    organization = await load_organization(conn, organization_id)
-    terms = await load_terms(conn, organization_id, order.session_id)
-    new = Receipt(
-        organization_id=organization_id,
-        receipt_id=make_id(),
+    of_orders = await load_receipts_of_orders(conn, organization_id, [says.order.order_id for says in said])
+    known = {(one.order_id, one.refund_id): one for one in of_orders}
+    new = [says for says in said if (says.order.order_id, says.refund_id) not in known]
+    if new:
+        organization = await load_organization(conn, organization_id)
+        terms = await load_terms_of_sessions(conn, organization_id, {says.order.session_id for says in new})
+        names = {session_id: one.event_name for session_id, one in terms.items()}
+        name = organization.name if organization else ""
+        rows = [_receipt(make_id(), says, name, names.get(says.order.session_id, "")) for says in new]
+        issued = await insert_receipts(conn, organization_id, rows)
+        known |= {(one.order_id, one.refund_id): one for one in issued}
+    return [known[says.order.order_id, says.refund_id] for says in said]
+
+
+def _receipt(receipt_id: UUID, says: _Says, organization: str, event: str) -> Receipt:
+    order = says.order
+    return Receipt(
+        organization_id=order.organization_id,
+        receipt_id=receipt_id,
         kind="credit_note" if says.refund_id else "receipt",
         year=0,
         number=0,
@@ -97,9 +124,8 @@ async def _issue(conn: Connection, make_id: MakeId, order: Order, says: _Says) -
         amount_minor=says.amount_minor,
         currency=order.currency,
         issued_at=order.placed_at,
-        organization=organization.name if organization else "",
-        event=terms.event_name if terms else "",
+        organization=organization,
+        event=event,
         lines=says.lines,
         taxes=says.taxes,
     )
-    return await insert_receipt(conn, new)

@@ -8,28 +8,17 @@ from fullhouse.pricing.tax_rows import TaxRow
 from fullhouse.receipts.rules import Receipt, ReceiptLine
 
 
-async def find_receipt(
-    conn: Connection, organization_id: UUID, order_id: UUID, refund_id: UUID | None
-) -> Receipt | None:
-    """Find the receipt of an order, or the credit note of one of its refunds."""
-    row = await conn.fetchrow(
-        """
-        SELECT * FROM receipts
-        WHERE organization_id = $1 AND order_id = $2 AND refund_id IS NOT DISTINCT FROM $3::uuid
-        """,
-        organization_id,
-        order_id,
-        refund_id,
-    )
-    return receipt_of(row) if row else None
-
-
 async def load_receipts(conn: Connection, organization_id: UUID, order_id: UUID) -> list[Receipt]:
     """List the receipt of an order and its credit notes, in the order of their numbers."""
+    return await load_receipts_of_orders(conn, organization_id, [order_id])
+
+
+async def load_receipts_of_orders(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> list[Receipt]:
+    """List the same of several orders, in the order of their numbers."""
     rows = await conn.fetch(
-        "SELECT * FROM receipts WHERE organization_id = $1 AND order_id = $2 ORDER BY year, number",
+        "SELECT * FROM receipts WHERE organization_id = $1 AND order_id = ANY ($2::uuid[]) ORDER BY year, number",
         organization_id,
-        order_id,
+        order_ids,
     )
     return [receipt_of(row) for row in rows]
 

@@ -17,7 +17,7 @@ from fullhouse.payments.apply_notice import apply_notices
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
-from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipt
+from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipts
 from fullhouse.tickets.issue_tickets import issue_tickets_together
 from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
@@ -67,13 +67,14 @@ class Reactions:
         parts = self._resources
         await issue_tickets_together(conn, parts.make_id, parts.secret_key, messages)
 
-    async def issue_receipt(self, conn: Connection, message: Message) -> None:
-        """Issue the receipt of an order that was paid, or the credit note of money that went back."""
-        make_id, organization_id = self._resources.make_id, message.organization_id
-        if message.type == "order.paid":
-            await issue_receipt(conn, make_id, organization_id, order_of(message))
-        else:
-            await issue_credit_note(conn, make_id, organization_id, UUID(str(message.data["refund_id"])))
+    async def issue_receipts(self, conn: Connection, messages: Sequence[Message]) -> None:
+        """Issue the receipts of orders that were paid, and the credit notes of money that went back."""
+        make_id, organization_id = self._resources.make_id, messages[0].organization_id
+        paid = [order_of(message) for message in messages if message.type == "order.paid"]
+        await issue_receipts(conn, make_id, organization_id, paid)
+        for message in messages:
+            if message.type != "order.paid":
+                await issue_credit_note(conn, make_id, organization_id, UUID(str(message.data["refund_id"])))
 
     async def deliver_tickets(self, message: Message) -> None:
         """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
@@ -178,9 +179,9 @@ TABLE = (
     Line(
         "receipts.issue",
         _types("order.paid", "refund.succeeded"),
-        in_transaction=Reactions.issue_receipt,
+        in_transaction_together=Reactions.issue_receipts,
         concurrency_max=2,
-        together_max=50,
+        together_max=100,
     ),
     Line(
         "tickets.deliver",
