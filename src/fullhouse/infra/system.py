@@ -52,6 +52,11 @@ def make_id() -> UUID:
     return pgproto.UUID(_next_id())
 
 
+def quick_id(made: UUID) -> UUID:
+    """Return an id that is compared often as the driver has ids."""
+    return pgproto.UUID(made.bytes)
+
+
 def make_id_text() -> str:
     """Return a new id as it is written."""
     return str(pgproto.UUID(_next_id()))

@@ -39,6 +39,7 @@ from fullhouse.infra.http import (
 from fullhouse.infra.http_guesses import CodeText, count_guess
 from fullhouse.infra.idempotency import Kept, fingerprint
 from fullhouse.infra.postgres import transaction
+from fullhouse.infra.system import quick_id
 from fullhouse.reservations.answers import PlacedReservation, ReservationAnswer, reservation_answer
 from fullhouse.reservations.encode_reservation import ReservationEncoder
 from fullhouse.reservations.extend_reservation import extend_reservation
@@ -120,7 +121,7 @@ class ItemWish(ApiModel):
         if isinstance(best, int):
             best = BestAvailableWish(count=best)
         return ItemRequest(
-            ticket_type_id=self.ticket_type_id,
+            ticket_type_id=quick_id(self.ticket_type_id),
             quantity=self.quantity,
             area=self.area,
             seats=None if self.seats is None else tuple(self.seats),
@@ -212,7 +213,7 @@ class _Wanted(NamedTuple):
 
 def _wanted(body: PlaceReservation) -> _Wanted:
     items = tuple(item.to_request() for item in body.items)
-    return _Wanted(body.session_id, items, fingerprint(body.model_dump(mode="json")), body.code)
+    return _Wanted(quick_id(body.session_id), items, fingerprint(body.model_dump(mode="json")), body.code)
 
 
 @lru_cache(maxsize=2_000)

@@ -13,6 +13,7 @@ from fullhouse.core.errors import DomainError
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.tracing import traceparent
+from fullhouse.reservations.refuse_again import anew
 from fullhouse.reservations.rules import DeskFull, ItemRequest
 from fullhouse.reservations.session_desk import SessionDesk
 from fullhouse.reservations.waiting import Hearing, OnHeld, Parts, Waiting, loop_seconds
@@ -54,7 +55,10 @@ class Desks:
         self._parts.writes += 1
 
     def refuse_again(self, session_id: UUID, items: tuple[ItemRequest, ...]) -> DomainError | None:
-        """Return the refusal that a wish without a key would hear now, from memory; None where it has to be decided."""
+        """Return the refusal that a wish without a key would hear now, from memory; None where it has to be decided.
+
+        All hear the same one: it is told, and never raised.
+        """
         desk = self._desks.get(session_id)
         if desk is None:
             return None
@@ -72,12 +76,13 @@ class Desks:
         if refusal is None and desk.is_quiet:
             await desk.serve_alone(Waiting(wish, hearing, traceparent()))
             return await hearing
-        return _ask(desk, refusal, wish, hearing) or await hearing
+        refused = _ask(desk, refusal, wish, hearing)
+        return await hearing if refused is None else Outcome(anew(refused))
 
-    def ask(self, organization_id: UUID, session_id: UUID, wish: Wish, hearing: Hearing) -> Outcome | None:
+    def ask(self, organization_id: UUID, session_id: UUID, wish: Wish, hearing: Hearing) -> DomainError | None:
         """Return the refusal of a wish that memory can refuse; of any other the decision is told to who hears it.
 
-        Raises ``DeskFull`` where too many wait.
+        All hear the same refusal: it is told, and never raised. Raises ``DeskFull`` where too many wait.
         """
         desk, refusal = self._reach(organization_id, session_id, wish)
         return _ask(desk, refusal, wish, hearing)
@@ -129,12 +134,12 @@ class Desks:
                 del self._desks[key]
 
 
-def _ask(desk: SessionDesk, refusal: DomainError | None, wish: Wish, hearing: Hearing) -> Outcome | None:
+def _ask(desk: SessionDesk, refusal: DomainError | None, wish: Wish, hearing: Hearing) -> DomainError | None:
     if refusal is not None and wish.claim is None:
-        return Outcome(refusal)
+        return refusal
     waiting = Waiting(wish, hearing, traceparent())
     if refusal is not None:
-        desk.losers.take(waiting, refusal)
+        desk.losers.take(waiting, anew(refusal))
     else:
         desk.take(waiting)
     return None

@@ -5,7 +5,7 @@ The models of the API say the same for the document, and a test compares the two
 
 import json
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from fullhouse.pricing.answers import charge_answers
 from fullhouse.reservations.rules import HeldItem, Reservation
@@ -18,15 +18,19 @@ class ReservationEncoder:
 
     def __init__(self) -> None:
         """Begin with nothing remembered."""
+        self._expiry: tuple[datetime, str] | None = None
         self._items: dict[int, tuple[Sequence[HeldItem], tuple[str, str]]] = {}
 
     def encode_placed(self, placed: Reservation, token: str) -> bytes:
         """Write a reservation with its secret."""
-        expires_at = placed.expires_at.astimezone(UTC).isoformat()
+        expiry = self._expiry
+        if expiry is None or expiry[0] is not placed.expires_at:
+            # Those of a batch expire together.
+            expiry = self._expiry = placed.expires_at, placed.expires_at.astimezone(UTC).isoformat()
         items, charges = self._texts(placed.items)
         return (
-            f'{{"id":"{placed.reservation_id}","session_id":"{placed.session_id}","status":"{placed.status.value}",'
-            f'"expires_at":"{expires_at.removesuffix("+00:00")}Z","items":{items},'
+            f'{{"id":"{placed.reservation_id}","session_id":"{placed.session_id}","status":"{placed.status}",'
+            f'"expires_at":"{expiry[1].removesuffix("+00:00")}Z","items":{items},'
             f'"total_minor":{placed.total_minor},"charges":{charges},"currency":"{placed.currency}","token":"{token}"}}'
         ).encode()
 

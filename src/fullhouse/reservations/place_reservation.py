@@ -18,6 +18,7 @@ from fullhouse.reservations.decide import Request
 from fullhouse.reservations.desk import Desks, OnHeld
 from fullhouse.reservations.kept_answers import find_answers
 from fullhouse.reservations.placed import OnPlaced, Placed, RepeatedRefusal, Telling, placed_of
+from fullhouse.reservations.refuse_again import anew
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret
 from fullhouse.reservations.wish import Memory, Wish, idempotency_scope
@@ -69,7 +70,7 @@ class BoxOffice:
         items = tuple(items)
         refusal = self.desks.refuse_again(session_id, items) if key is None and code is None else None
         if refusal is not None:
-            raise refusal
+            raise anew(refusal)
         organization_id = await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
@@ -90,14 +91,15 @@ class BoxOffice:
         if key is None:
             refusal = self.desks.refuse_again(session_id, items)
             if refusal is not None:
-                raise refusal
+                heard(refusal)
+                return True
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         wish, secret = self._wish(items, claim, None)
 
         telling = Telling(self._token_key, wish, secret, heard)
-        outcome = self.desks.ask(organization_id, session_id, wish, telling)
-        if outcome is not None:
-            telling.set_result(outcome)
+        refusal = self.desks.ask(organization_id, session_id, wish, telling)
+        if refusal is not None:
+            heard(refusal)
         return True
 
     def _wish(self, items: tuple[ItemRequest, ...], claim: Claim | None, opened: OpenedCode | None) -> tuple[Wish, str]:

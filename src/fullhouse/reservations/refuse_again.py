@@ -40,11 +40,13 @@ class Refusals:
         self._version: int = 0
 
     def find(self, items: tuple[ItemRequest, ...], now: float, writes: int) -> DomainError | None:
-        """Return the refusal of an equal request, new for each who hears it; None where it has to be decided."""
+        """Return the refusal of an equal request; None where it has to be decided.
+
+        All hear the same one: it is told, and never raised. ``anew`` makes one to raise.
+        """
         if now >= self._until or writes != self._begun.writes:
             return None
-        error = self._by_items.get(items)
-        return None if error is None else type(error)(error.detail, **error.fields)
+        return self._by_items.get(items)
 
     def note(self, memory: Memory, begun: Begun, wishes: Sequence[Wish], outcomes: Sequence[Outcome]) -> None:
         """Learn from a batch what was refused in it."""
@@ -56,7 +58,12 @@ class Refusals:
             self._version = version
             self._begun = begun
             self._until = begun.seconds + memory.refuses_for
-            self._by_items.update(_refused(wishes, outcomes))
+            self._by_items.update((items, anew(error)) for items, error in _refused(wishes, outcomes))
+
+
+def anew(refusal: DomainError) -> DomainError:
+    """Return the same refusal for one who hears it alone."""
+    return type(refusal)(refusal.detail, **refusal.fields)
 
 
 def _refused(

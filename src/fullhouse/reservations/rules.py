@@ -170,8 +170,7 @@ class BestAvailable:
     companions: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRequest:
+class ItemRequest(NamedTuple):
     """What a buyer asks for of one ticket type, in exactly one of three ways.
 
     A quantity (of an area, where the map has any), named seats, or the best available.

@@ -149,25 +149,41 @@ def write_problem(
     error: DomainError, path: str, asked: str | None
 ) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
     """Write a problem as it is answered to a request with an id: its status, body and headers."""
-    _note_unavailable(error)
+    note_unavailable(error)
+    status, before, after, headers = around_id(error, path)
+    return status, b"%b%b%b" % (before, _encode(asked).encode(), after), headers
+
+
+class AroundId(NamedTuple):
+    """A problem but for the id of the request, which stands in it once, as JSON."""
+
+    status: int
+    before: bytes
+    after: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+def around_id(error: DomainError, path: str) -> AroundId:
+    """Write a problem once for all who hear it: what stands before the id of the request, and what after it."""
     status = status_of(error)
     told = _Told(error.code, error.title, error.detail, status)
     try:
         before, after = _around_id(told, path, tuple(error.fields.items()))
     except TypeError:  # A field is a list.
-        body = _encode(_problem(told, path, error.fields, asked))
-    else:
-        body = f"{before}{_encode(asked)}{after}"
+        before, after = _split(told, path, error.fields)
     own = _headers_of(error, status)
-    if not own:
-        return status, body.encode(), _OF_PROBLEMS
-    return status, body.encode(), (*_OF_PROBLEMS, *((name.lower().encode(), own[name].encode()) for name in own))
+    headers = tuple((name.lower().encode(), own[name].encode()) for name in own)
+    return AroundId(status, before, after, (*_OF_PROBLEMS, *headers))
 
 
 @lru_cache(maxsize=1_024)
-def _around_id(told: _Told, path: str, fields: tuple[tuple[str, Json], ...]) -> Sequence[str]:
-    """Write a problem once for all who hear it: what stands before the id of the request, and what after it."""
-    return _encode(_problem(told, path, dict(fields), _ID_MARK)).split(_encode(_ID_MARK), 1)
+def _around_id(told: _Told, path: str, fields: tuple[tuple[str, Json], ...]) -> tuple[bytes, bytes]:
+    return _split(told, path, dict(fields))
+
+
+def _split(told: _Told, path: str, fields: Mapping[str, Json]) -> tuple[bytes, bytes]:
+    before, _, after = _encode(_problem(told, path, fields, _ID_MARK)).encode().partition(_encode(_ID_MARK).encode())
+    return before, after
 
 
 def _headers_of(error: DomainError, status: int) -> dict[str, str]:
@@ -228,11 +244,12 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 
 def domain_problem(refused: DomainError, scope: Scope) -> Response:
     """Answer what the product refuses."""
-    _note_unavailable(refused)
+    note_unavailable(refused)
     return problem_response(refused, scope)
 
 
-def _note_unavailable(refused: DomainError) -> None:
+def note_unavailable(refused: DomainError) -> None:
+    """Log that something is away."""
     if refused.kind is Kind.UNAVAILABLE:
         _log.warning("unavailable", code=refused.code, cause=repr(refused.__cause__) if refused.__cause__ else None)
 

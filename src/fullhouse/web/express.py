@@ -21,7 +21,7 @@ from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.tracing import is_on as is_tracing
 from fullhouse.web.at_once import UNHEARD, Plain, Target
 from fullhouse.web.edge import NOBODY, REQUESTS, SAFE_METHODS, Edge, sent_id
-from fullhouse.web.errors import Unexpected, write_problem
+from fullhouse.web.errors import AroundId, Unexpected, around_id, note_unavailable
 from fullhouse.web.meters import METERS
 from fullhouse.web.overload import rank_of
 from fullhouse.web.rate_limits import TAKEN, RateLimits, limit_fields, purpose_of
@@ -52,6 +52,7 @@ class Express:
         self._context.run(asking.set, NOBODY)
         self._heads: dict[tuple[int, Headers], bytes] = {}
         self._heads_of: object = None
+        self._problems: dict[tuple[int, str], tuple[DomainError, AroundId]] = {}
 
     def serve(self, protocol: Any, request: Plain, taken: dict[str, Any]) -> bool:  # noqa: ANN401 (the server's own)
         """Answer a request, now or later. Return False where it has to go the long way; ``taken`` goes with it."""
@@ -67,7 +68,7 @@ class Express:
         told = b""
         purpose = purpose_of(target.method, target.path) if self._limits.is_on else None
         if purpose is not None:
-            decisions, is_all = self._limits.take_now(purpose, protocol.client, request.headers)
+            decisions, is_all = self._limits.take_now(purpose, protocol.client, request)
             if not is_all:
                 taken[TAKEN] = decisions
                 return False
@@ -93,6 +94,19 @@ class Express:
         except Exception as error:  # noqa: BLE001 (the last net)
             asked.fail(error)
         return True
+
+    def around_id(self, error: DomainError, path: str) -> AroundId:
+        """Write a problem but for the id. Refusals that many hear are the very same, and never raised."""
+        known = self._problems.get((id(error), path))
+        if known is not None and known[0] is error:
+            return known[1]
+        note_unavailable(error)
+        written = around_id(error, path)
+        if error.__traceback__ is None:
+            if len(self._problems) >= _KINDS_MAX:
+                self._problems.clear()
+            self._problems[id(error), path] = error, written
+        return written
 
     def head(self, protocol: Any, status: int, headers: Headers) -> bytes:  # noqa: ANN401 (the server's own)
         """Return how an answer begins: written once for each kind, in each second."""
@@ -184,7 +198,8 @@ class _Asked:
             self._log(seconds)
 
     def refuse(self, error: DomainError) -> None:
-        self.answer(*write_problem(error, self._target.path, self.id))
+        status, before, after, headers = self._express.around_id(error, self._target.path)
+        self.answer(status, b'%b"%b"%b' % (before, self.id.encode(), after), headers)
 
     def fail(self, error: BaseException) -> None:
         _log.error("unexpected", exc_info=error, route=self._target.route)

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.core.secrets import derive_key
 from fullhouse.infra.client_address import Headers, Proxies, network_of
+from fullhouse.infra.hot import find_header
 from fullhouse.infra.rate_budgets import Decision
 from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, used_up
 from fullhouse.infra.resources import Resources
 from fullhouse.settings import Settings
+from fullhouse.web.at_once import Plain
 from fullhouse.web.errors import problem_response
 from fullhouse.web.paths import API_PREFIX
 
@@ -99,7 +101,7 @@ class RateLimits:
         if purpose is None:
             await self._app(scope, receive, send)
             return
-        credential = _credential_of(scope["headers"])
+        credential = _known_as(find_header(scope, b"authorization"))
         decisions: list[Decision] = scope.pop(TAKEN, [])
         for budget, subject in self._counted(purpose, client, credential)[len(decisions) :]:
             decision = self._limits.take_now(budget, subject) or await self._limits.take(budget, subject)
@@ -109,14 +111,14 @@ class RateLimits:
             decisions.append(decision)
         await self._app(scope, receive, self._telling(scope, decisions, credential, send))
 
-    def take_now(self, purpose: str, peer: tuple[str, int] | None, headers: Headers) -> tuple[list[Decision], bool]:
+    def take_now(self, purpose: str, peer: tuple[str, int] | None, request: Plain) -> tuple[list[Decision], bool]:
         """Take from the budgets of a request what this process can decide by itself.
 
         Returns what was allowed, and whether that is all; if not, it goes on in ``scope[TAKEN]``.
         """
-        client = "unknown" if peer is None else self._client_of(peer[0], headers)[0]
+        client = "unknown" if peer is None else self._client_of(peer[0], request.headers)[0]
         decisions: list[Decision] = []
-        for budget, subject in self._counted(purpose, client, _credential_of(headers)):
+        for budget, subject in self._counted(purpose, client, _known_as(request.fields.get(b"authorization"))):
             decision = self._limits.take_now(budget, subject)
             if decision is None or not decision.allowed:
                 return decisions, False
@@ -146,8 +148,7 @@ class RateLimits:
             counted.append((f"identity.{purpose}", identity.subject))
         if identity is None or purpose not in identity.alone:
             # A flood without credentials leaves room for the first request of a good one that is not known yet.
-            kind = "anonymous" if credential is None else "unknown"
-            counted.append((f"address.{purpose}", f"{kind} {network_of(client)}"))
+            counted.append(_of_address(purpose, "anonymous" if credential is None else "unknown", client))
         return counted
 
     def _telling(self, scope: Scope, decisions: list[Decision], credential: bytes | None, send: Send) -> Send:
@@ -198,17 +199,22 @@ def _identity_of(actor: Actor, credential: bytes) -> _Identity:
     return _Identity(subject, _NOTHING_ALONE if actor.organization_id is None else _MEMBERS_ALONE)
 
 
-def _credential_of(headers: Headers) -> bytes | None:
-    for name, value in headers:
-        if name == b"authorization":
-            return blake2b(value, digest_size=16).digest()
-    return None
+@lru_cache(maxsize=10_000)
+def _of_address(purpose: str, kind: str, client: str) -> tuple[str, str]:
+    """Return the budget of an address, and its subject."""
+    return f"address.{purpose}", f"{kind} {network_of(client)}"
+
+
+def _known_as(credential: bytes | None) -> bytes | None:
+    """Return what a credential is remembered by."""
+    return None if credential is None else blake2b(credential, digest_size=16).digest()
 
 
 def limit_fields(decisions: list[Decision]) -> list[tuple[bytes, bytes]]:
     """Write the fields of draft-ietf-httpapi-ratelimit-headers-11: lists of structured fields, a policy for each."""
     if len(decisions) == 1:
-        return [(b"ratelimit-policy", _policy(*decisions[0][:3])), (b"ratelimit", _left(decisions[0]))]
+        (one,) = decisions
+        return [(b"ratelimit-policy", _policy(one.purpose, one.limit, one.window_seconds)), (b"ratelimit", _left(one))]
     return [
         (b"ratelimit-policy", b", ".join(_policy(*decision[:3]) for decision in decisions)),
         (b"ratelimit", b", ".join(map(_left, decisions))),
