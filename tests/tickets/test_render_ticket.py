@@ -3,54 +3,17 @@
 import io
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
-from uuid import UUID
 
 import pypdfium2
 import pytest
 import zxingcpp
+from harness.printed import CODES, DOCUMENT, FACE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from fullhouse.tickets.render_ticket import document_digest, render_pdf, render_qr_png, render_qr_svg
-from fullhouse.tickets.rules import Document, TicketFace
-
-CODES = [f"FH1{'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567' * 5}{'A' * 24}{letter}B" for letter in "ABCDEFGHIJ"]
-
-FACE = TicketFace(
-    ticket_id=UUID(int=1),
-    reference="7F3A-22C1-90DE",
-    place=(("Setor", "Plateia"), ("Lugar", "Fila C, 11")),
-    ticket_type="Inteira",
-    price="R$ 45,00",
-    holder="Ana Souza",
-    number="1 de 1",
-    code=CODES[0],
-)
-DOCUMENT = Document(
-    language="pt-BR",
-    title="Seus ingressos",
-    organization="Teatro da Praça",
-    event="A Noite dos Mascarados",
-    session="Sessão da noite",
-    date="sábado, 5 de dezembro de 2026",
-    time="20:00",
-    time_zone="Horário Padrão de Brasília",
-    location="Praça Ramos, São Paulo",
-    labels={
-        "date": "Data",
-        "time": "Horário",
-        "location": "Local",
-        "ticket_type": "Ingresso",
-        "price": "Preço",
-        "holder": "Nome",
-        "qr": "QR",
-        "advice": "Mostre este código na entrada.",
-    },
-    tickets=(FACE,),
-    issued_at=datetime(2026, 11, 1, 12, tzinfo=UTC),
-)
+from fullhouse.tickets.rules import Document
 
 LONG = {
     "one word": "W" * 200,
