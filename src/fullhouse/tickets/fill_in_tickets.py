@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from fullhouse.tickets.kerning import LIGATURES
-from fullhouse.tickets.pdf_pattern import Slot
+from fullhouse.tickets.pdf_page import Slot
 from fullhouse.tickets.rules import Document, TicketFace
 
 PAGES_MAX = 20
