@@ -11,9 +11,9 @@ from harness.printed import CODES, DOCUMENT, FACE
 from PIL import ImageChops
 
 from fullhouse.tickets import render_ticket
-from fullhouse.tickets.fill_in_tickets import PAGES_MAX, in_common
-from fullhouse.tickets.kerning import kerning_of
-from fullhouse.tickets.pdf_fonts import inflated, objects_of
+from fullhouse.tickets.printed.fill_in_tickets import PAGES_MAX, in_common
+from fullhouse.tickets.printed.kerning import kerning_of
+from fullhouse.tickets.printed.pdf_fonts import inflated, objects_of
 from fullhouse.tickets.render_ticket import render_pdf, typeset_whole
 from fullhouse.tickets.rules import Document
 

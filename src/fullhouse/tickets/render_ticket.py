@@ -22,10 +22,10 @@ from typing import Any, cast
 import typst
 import zxingcpp
 
-from fullhouse.tickets.fill_in_tickets import DIGITS, in_common, texts_of
-from fullhouse.tickets.pdf_fonts import NoPattern
-from fullhouse.tickets.pdf_page import QR_MARK, Filling, Slot
-from fullhouse.tickets.pdf_pattern import PATTERN_TIME, Pattern
+from fullhouse.tickets.printed.fill_in_tickets import DIGITS, in_common, texts_of
+from fullhouse.tickets.printed.pdf_fonts import NoPattern
+from fullhouse.tickets.printed.pdf_page import QR_MARK, Filling, Slot
+from fullhouse.tickets.printed.pdf_pattern import PATTERN_TIME, Pattern
 from fullhouse.tickets.rules import Document
 
 QR_SCALE = 8

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from fullhouse.tickets.kerning import LIGATURES, Kerning, kerning_of
+from fullhouse.tickets.printed.kerning import LIGATURES, Kerning, kerning_of
 
 _TOKEN = re.compile(rb"\\([0-7]{3}|.)|(.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}

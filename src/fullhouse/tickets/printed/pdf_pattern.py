@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 
-from fullhouse.tickets.pdf_fonts import NoPattern, field, fonts_of, inflated, objects_of, reference
-from fullhouse.tickets.pdf_page import Filling, Slot, filled_page, pieces_of
+from fullhouse.tickets.printed.pdf_fonts import NoPattern, field, fonts_of, inflated, objects_of, reference
+from fullhouse.tickets.printed.pdf_page import Filling, Slot, filled_page, pieces_of
 
 PATTERN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """When patterns are said to have been made; what is filled in says its own time."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fullhouse.tickets.pdf_fonts import Font, NoPattern
+from fullhouse.tickets.printed.pdf_fonts import Font, NoPattern
 
 QR_MARK = "M0 0h1v1h-1z"
 """The path of the picture in a pattern."""

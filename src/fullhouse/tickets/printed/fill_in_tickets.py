@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
-from fullhouse.tickets.kerning import LIGATURES
-from fullhouse.tickets.pdf_page import Slot
+from fullhouse.tickets.printed.kerning import LIGATURES
+from fullhouse.tickets.printed.pdf_page import Slot
 from fullhouse.tickets.rules import Document, TicketFace
 
 PAGES_MAX = 20
