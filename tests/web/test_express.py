@@ -14,7 +14,7 @@ from valkey.asyncio import Valkey
 
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
-from fullhouse.reservations import session_desk
+from fullhouse.reservations.ahead import write_flights
 from fullhouse.web.edge import Edge
 from fullhouse.web.express import Express
 from fullhouse.web.meters import METERS
@@ -196,13 +196,13 @@ async def test_who_goes_away_keeps_the_hold_and_a_server_that_stops_answers_firs
     pool: Pool, wires: Wires, app: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await warmed(pool, wires)
-    go_on, write = asyncio.Event(), session_desk.write_flight
+    go_on, write = asyncio.Event(), write_flights.write_flight
 
     async def waiting(*flight: Any) -> Any:
         await go_on.wait()
         return await write(*flight)
 
-    monkeypatch.setattr(session_desk, "write_flight", waiting)
+    monkeypatch.setattr(write_flights, "write_flight", waiting)
     async with on_the_wire(app, limits_of(app)) as (server, port):
         async with connected(port, hold(made)):
             await _until_under_way(app, 1)
