@@ -101,7 +101,8 @@ async def record_settlements(conn: Connection, organization_id: UUID, settled: S
             ended_at = coalesce(p.ended_at, clock_timestamp())
         FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
             AS s(payment_id, status, captured_minor, reason, reference, capture_reference)
-        WHERE p.organization_id = $1 AND p.payment_id = s.payment_id RETURNING p.*
+        WHERE p.organization_id = $1 AND p.payment_id = ANY ($2::uuid[]) AND p.payment_id = s.payment_id
+        RETURNING p.*
         """,
         organization_id,
         [one.payment.payment_id for one in settled],

@@ -28,7 +28,8 @@ async def record_starts(conn: Connection, organization_id: UUID, starts: Sequenc
         UPDATE payments p SET provider_reference = coalesce(p.provider_reference, s.reference),
             next_step = CASE WHEN p.status = 'started' THEN s.next_step END
         FROM unnest($2::uuid[], $3::text[], $4::jsonb[]) AS s(payment_id, reference, next_step)
-        WHERE p.organization_id = $1 AND p.payment_id = s.payment_id AND p.next_step IS NULL RETURNING p.*
+        WHERE p.organization_id = $1 AND p.payment_id = ANY ($2::uuid[]) AND p.payment_id = s.payment_id
+          AND p.next_step IS NULL RETURNING p.*
         """,
         organization_id,
         [one.payment_id for one in starts],
