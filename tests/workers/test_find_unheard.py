@@ -1,20 +1,22 @@
-"""What only webhooks would hear is not published for sellers who have none, and all else is."""
+"""Webhooks are not told of sellers who have none, and all else is told."""
 
 from typing import Any
 
 from harness.web import SECRET_KEY, make_seller
 
 from fullhouse.infra import outbox_leases, system
+from fullhouse.infra.brokers.postgres import PostgresBroker
 from fullhouse.infra.postgres import EVERY_ORGANIZATION, transaction
 from fullhouse.reservations.messages import ReservationHeld, ReservationReleased
 from fullhouse.webhooks.create_endpoint import create_endpoint
 from fullhouse.webhooks.rules import EndpointFields
 from fullhouse.workers.relay_outbox import Relay
-from fullhouse.workers.subscriptions import QUEUES, WEBHOOKS_ONLY, find_unheard
+from fullhouse.workers.subscriptions import QUEUES, find_unheard
 
 
 async def test_holds_of_a_seller_without_endpoints_are_sent_to_nobody_and_those_of_others_are(parts: Any) -> None:
-    await parts.broker.declare(QUEUES)
+    broker = PostgresBroker(parts.pool, "", system.make_id, find_unheard)
+    await broker.declare(QUEUES)
     silent, heard = await make_seller(parts.pool), await make_seller(parts.pool, "Circo Lua")
     session_id = system.make_id()
     fields = EndpointFields("https://hooks.example/", "", ("order.paid",))
@@ -27,21 +29,14 @@ async def test_holds_of_a_seller_without_endpoints_are_sent_to_nobody_and_those_
         ReservationReleased(silent.organization_id, session_id, 2, (session_id,)),
     )
 
-    relay = Relay(parts.pool, parts.broker, system.make_id, system.randomness, (), find_unheard)
+    relay = Relay(parts.pool, broker, system.make_id, system.randomness)
     assert await relay.send_due() == 3
 
     rows = await parts.pool.fetch("SELECT queue, organization_id FROM broker_messages")
     assert {(row["queue"], row["organization_id"]) for row in rows} == {
         ("webhooks.enqueue", heard.organization_id),
-        ("webhooks.enqueue", silent.organization_id),
         ("orders.expire", silent.organization_id),
     }
-    assert len(rows) == 3, "of the seller without endpoints only what orders react to"
+    assert len(rows) == 2, "of the seller without endpoints only what orders react to, and no webhook"
     assert await parts.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0
     assert await relay.send_due() == 0
-
-
-def test_only_what_nothing_else_reacts_to_may_stay_unheard() -> None:
-    others = {name for queue, types in QUEUES.items() if queue != "webhooks.enqueue" for name in types}
-    assert "reservation.held" in WEBHOOKS_ONLY
-    assert not WEBHOOKS_ONLY & others

@@ -138,7 +138,9 @@ async def _work(settings: Settings, parts: frozenset[str], stop: asyncio.Event) 
         from fullhouse.workers.work import work_of  # noqa: PLC0415  # the same
 
         grace_seconds = settings.shutdown_grace_seconds
-        await run_worker(resources, work_of(resources, settings), stop, parts=parts, grace_seconds=grace_seconds)
+        work = work_of(resources, settings)
+        _spare_the_collector()
+        await run_worker(resources, work, stop, parts=parts, grace_seconds=grace_seconds)
 
 
 def _run_many(settings: Settings, listener: socket) -> None:

@@ -5,7 +5,7 @@ notices. Sequence order is not commit order, so rows are marked one by one and n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from fullhouse.core.clock import Randomness
@@ -24,7 +24,7 @@ from fullhouse.infra.outbox_leases import (
     share_of,
     take_leases,
 )
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, connection
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, connection
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.tracing import publishing
 from fullhouse.infra.wake import Listener
@@ -40,6 +40,9 @@ LEASE_SECONDS = 5.0
 RENEW_SECONDS = LEASE_SECONDS / 3
 """A lease of this age is renewed, or found lost, before the next batch. A process that is stopped finds it old."""
 
+TOGETHER_SECONDS = 0.02
+"""How long a relay that has just sent something waits for more. What comes first after a quiet time leaves at once."""
+
 POLL_SECONDS = 0.5
 """How often the outbox is looked at when no wake-up comes."""
 
@@ -47,10 +50,6 @@ REFUSALS_MAX = 8
 """After so many refusals a message is parked, until somebody sends it again or discards it."""
 
 _log = get_log("fullhouse.workers.relay")
-
-
-FindUnheard = Callable[[Connection, Sequence[Message]], Awaitable[frozenset[UUID]]]
-"""Returns the ids of those messages that nobody reacts to."""
 
 
 class Relay:
@@ -63,13 +62,8 @@ class Relay:
         make_id: MakeId,
         randomness: Randomness,
         waiting_types: Collection[str] = frozenset(),
-        find_unheard: FindUnheard | None = None,
     ) -> None:
-        """Take what it needs, and the types whose key waits behind a parked message; ``run_until`` does the work.
-
-        What ``find_unheard`` names is not published, since nobody would react to it.
-        """
-        self._find_unheard = find_unheard
+        """Take what it needs, and the types whose key waits behind a parked message; ``run_until`` does the work."""
         self._waiting_types = waiting_types
         self._pool = pool
         self._broker = broker
@@ -118,24 +112,10 @@ class Relay:
             if not batch:
                 break
             heard_before = self._heard_count
-            sent += await self._send(batch)
+            sent += await self._publish(batch)
             if self._heard_count == heard_before and len(batch) < share_of(partitions, BATCH_COUNT_MAX):
                 break
         return sent
-
-    async def _send(self, batch: Sequence[Message]) -> int:
-        heard = await self._leave_out_unheard(batch)
-        self._heard_count += len(heard)
-        return len(batch) - len(heard) + (await self._publish(heard) if heard else 0)
-
-    async def _leave_out_unheard(self, batch: Sequence[Message]) -> Sequence[Message]:
-        if self._find_unheard is None:
-            return batch
-        async with connection(self._pool, EVERY_ORGANIZATION) as conn:
-            unheard = await self._find_unheard(conn, batch)
-            if unheard:
-                await mark_sent(conn, [message for message in batch if message.message_id in unheard])
-        return [message for message in batch if message.message_id not in unheard]
 
     async def _publish(self, batch: Sequence[Message]) -> int:
         try:

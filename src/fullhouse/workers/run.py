@@ -7,14 +7,14 @@ from typing import Protocol
 
 from fullhouse.facts import WAITING_TYPES
 from fullhouse.infra.brokers import POSTGRES, open_broker
-from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.brokers.port import Broker, FindUnheard
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer
 from fullhouse.workers.measure_queues import keep_measuring
 from fullhouse.workers.react import Subscription
-from fullhouse.workers.relay_outbox import FindUnheard, Relay
+from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
@@ -39,7 +39,7 @@ class Work:
     jobs: Sequence[Job]
     senders: Mapping[str, Sending] = field(default_factory=dict[str, Sending])
     find_unheard: FindUnheard | None = None
-    """Which messages need not be published where nobody else listens."""
+    """Which messages which queues would only take out again, where nobody else listens."""
 
     def queues(self) -> dict[str, frozenset[str]]:
         """Return the message types that each queue wants."""
@@ -68,7 +68,11 @@ async def run_worker(
             "FULLHOUSE_DATABASE_DIRECT_URL is needed: the lock of the schedule does not last behind a pooler"
         )
     broker = open_broker(
-        resources.broker_url, pool=resources.pool, database_url=resources.database_url, make_id=resources.make_id
+        resources.broker_url,
+        pool=resources.pool,
+        database_url=resources.database_url,
+        make_id=resources.make_id,
+        find_unheard=work.find_unheard,
     )
     notifier = Notifier(resources.database_url)
     listener = Listener(resources.database_url, OUTBOX_CHANNEL)
@@ -87,9 +91,7 @@ def _loops(
     resources: Resources, work: Work, stop: asyncio.Event, *, broker: Broker, notifier: Notifier, listener: Listener
 ) -> dict[str, Loop]:
     kind = resources.broker_url.partition(":")[0]
-    # At a broker of their own, others may listen as well.
-    find_unheard = work.find_unheard if kind == POSTGRES else None
-    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES, find_unheard)
+    relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES)
     schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
     consumers = [
         Consumer(resources.pool, broker, subscription, notifier, resources.randomness)

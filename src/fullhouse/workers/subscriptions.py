@@ -145,6 +145,9 @@ class Line:
     seconds_max: float = 30.0
 
 
+WEBHOOKS = "webhooks.enqueue"
+"""The queue of those who are told over HTTP, which most sellers do not have."""
+
 TABLE = (
     Line("organizations.mail_invitations", _types("member.invited"), outside=Reactions.mail_invitation),
     Line(
@@ -197,7 +200,7 @@ TABLE = (
     Line("aftersales.mail_moves", _types("order.move_announced"), outside=Reactions.mail_move),
     Line("identity.mail", _types("account.mail_requested"), outside=Reactions.mail_account),
     Line(
-        "webhooks.enqueue",
+        WEBHOOKS,
         MESSAGE_TYPES,
         in_transaction_together=Reactions.enqueue_webhooks,
         concurrency_max=2,
@@ -207,23 +210,18 @@ TABLE = (
 )
 """Who reacts to what."""
 
-WEBHOOKS_ONLY = MESSAGE_TYPES.difference(*(line.types for line in TABLE if line.queue != "webhooks.enqueue"))
-"""Types that nothing here reacts to but webhooks. There is one for each batch of holds, and most sellers have none."""
-
 QUEUES = {line.queue: line.types for line in TABLE}
 """The message types that each queue wants."""
 
 
-async def find_unheard(conn: Connection, messages: Sequence[Message]) -> frozenset[UUID]:
-    """Return the ids of messages that would only be taken out of a queue again: their sellers have no endpoint.
+async def find_unheard(conn: Connection, messages: Sequence[Message]) -> frozenset[tuple[str, UUID]]:
+    """Return what the queue of webhooks would only take out again: messages of sellers who have no endpoint.
 
     An endpoint that was there before the message was committed is seen.
     """
-    asked = [message for message in messages if message.type in WEBHOOKS_ONLY]
-    if not asked:
-        return frozenset()
+    asked = [message for message in messages if message.type in MESSAGE_TYPES]
     hearing = await organizations_with_endpoints(conn, {message.organization_id for message in asked})
-    return frozenset(message.message_id for message in asked if message.organization_id not in hearing)
+    return frozenset((WEBHOOKS, message.message_id) for message in asked if message.organization_id not in hearing)
 
 
 def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:

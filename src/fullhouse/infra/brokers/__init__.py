@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.brokers.port import Broker
+from fullhouse.infra.brokers.port import Broker, FindUnheard
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.postgres import Pool
 
@@ -26,14 +26,19 @@ SCHEMES = {
 
 
 class _OpenBroker(Protocol):
-    def __call__(self, broker_url: str, /, *, pool: Pool, database_url: str, make_id: MakeId) -> Broker: ...
+    def __call__(
+        self, broker_url: str, /, *, pool: Pool, database_url: str, make_id: MakeId, **more: FindUnheard | None
+    ) -> Broker: ...
 
 
-def open_broker(broker_url: str, *, pool: Pool, database_url: str, make_id: MakeId) -> Broker:
+def open_broker(
+    broker_url: str, *, pool: Pool, database_url: str, make_id: MakeId, find_unheard: FindUnheard | None = None
+) -> Broker:
     """Return the broker that the setting names; it connects when it is first used.
 
-    ``postgres`` is the product's own database, through ``pool``; one more connection listens. The others keep their
-    dead letters there. Raises ``OperatorError`` for a URL that makes no sense, or whose packages are not installed.
+    ``postgres`` is the product's own database, through ``pool``; one more connection listens. It leaves out of its
+    queues what ``find_unheard`` names; at the others anybody may listen, and they take everything. They keep their dead
+    letters in the database. Raises ``OperatorError`` for a URL that makes no sense, or whose packages are missing.
     """
     scheme = broker_url.partition(":")[0]
     if scheme not in SCHEMES:
@@ -53,4 +58,5 @@ def open_broker(broker_url: str, *, pool: Pool, database_url: str, make_id: Make
             f"({missing.name} is missing)"
         ) from missing
     opened = cast("_OpenBroker", module.open_broker)
-    return opened(broker_url, pool=pool, database_url=database_url, make_id=make_id)
+    more = {"find_unheard": find_unheard} if scheme == POSTGRES else {}
+    return opened(broker_url, pool=pool, database_url=database_url, make_id=make_id, **more)

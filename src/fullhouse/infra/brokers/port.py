@@ -4,7 +4,7 @@ A queue belongs to one consumer group and wants some message types. Delivery is 
 are handed out in the order of their publishing, the next only when the one before has been acknowledged or put away.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from fullhouse.core.errors import Unavailable
 from fullhouse.core.json import Json
 from fullhouse.core.message import Message
+from fullhouse.infra.postgres import Connection
 
 
 class BrokerUnavailable(Unavailable):
@@ -49,6 +50,10 @@ class QueueDepth:
     count: int
     oldest_seconds: float | None
     """None where the broker does not tell."""
+
+
+FindUnheard = Callable[[Connection, Sequence[Message]], Awaitable[frozenset[tuple[str, UUID]]]]
+"""Finds which queues would only take which of these messages out again: names of queues, with ids of messages."""
 
 
 class Broker(Protocol):

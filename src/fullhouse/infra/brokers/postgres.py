@@ -13,8 +13,8 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.cloud_events import from_cloud_event, to_cloud_event
-from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, MessageRefused, QueueDepth
-from fullhouse.infra.postgres import EVERY_ORGANIZATION, Pool, Record, connection, transaction
+from fullhouse.infra.brokers.port import Broker, BrokerUnavailable, Delivery, FindUnheard, MessageRefused, QueueDepth
+from fullhouse.infra.postgres import EVERY_ORGANIZATION, Connection, Pool, Record, connection, transaction
 from fullhouse.infra.wake import QUEUES_CHANNEL, Listener
 
 # The statistics of a table that is empty one minute and full the next are always wrong, so the planner is left one
@@ -73,17 +73,20 @@ _DEAD_LETTER: LiteralString = """
 _REASON_LENGTH_MAX = 2_000
 
 
-def open_broker(_broker_url: str, *, pool: Pool, database_url: str, make_id: MakeId) -> Broker:
+def open_broker(
+    _broker_url: str, *, pool: Pool, database_url: str, make_id: MakeId, find_unheard: FindUnheard | None = None
+) -> Broker:
     """Return queues in the product's own database."""
-    return PostgresBroker(pool, database_url, make_id)
+    return PostgresBroker(pool, database_url, make_id, find_unheard)
 
 
 class PostgresBroker:
     """Queues in the tables ``broker_messages`` and ``dead_letters``."""
 
-    def __init__(self, pool: Pool, database_url: str, make_id: MakeId) -> None:
+    def __init__(self, pool: Pool, database_url: str, make_id: MakeId, find_unheard: FindUnheard | None = None) -> None:
         """Take the pool that statements go through, and the URL of the connection that listens."""
         self._pool = pool
+        self._find_unheard = find_unheard
         self._make_id = make_id
         self._listener = Listener(database_url, QUEUES_CHANNEL)
         self._queues: Collection[str] = ()
@@ -100,8 +103,15 @@ class PostgresBroker:
     async def publish(self, messages: Sequence[Message]) -> None:
         """Insert the batch in one statement. A message that still waits in a queue is not entered there again."""
         pairs = [(queue, message) for message in messages for queue in self._queues_of_type.get(message.type, ())]
-        if pairs:
-            await self._insert(pairs)
+        if not pairs:
+            return
+        with _broker_errors():
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
+                if self._find_unheard is not None:
+                    unheard = await self._find_unheard(conn, messages)
+                    pairs = [pair for pair in pairs if (pair[0], pair[1].message_id) not in unheard]
+                if pairs:
+                    await _insert(conn, pairs)
 
     async def receive(self, queue: str, *, count_max: int, lease_seconds: float) -> list[Delivery]:
         """Lease the first message of each key that is ready, in the order of their publishing."""
@@ -163,7 +173,9 @@ class PostgresBroker:
 
     async def requeue(self, queue: str, body: Mapping[str, Json]) -> None:
         """Insert the body at the end of the queue."""
-        await self._insert([(queue, from_cloud_event(body))])
+        with _broker_errors():
+            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
+                await _insert(conn, [(queue, from_cloud_event(body))])
 
     async def depth(self) -> list[QueueDepth]:
         """Count the rows of each queue: of those declared, and of any other that has rows."""
@@ -184,23 +196,22 @@ class PostgresBroker:
         """Stop listening; the pool belongs to who opened it."""
         await self._listener.close()
 
-    async def _insert(self, pairs: Sequence[tuple[str, Message]]) -> None:
-        with _broker_errors():
-            async with connection(self._pool, EVERY_ORGANIZATION) as conn:
-                await conn.fetch(
-                    _PUBLISH,
-                    [queue for queue, _ in pairs],
-                    [message.organization_id for _, message in pairs],
-                    [message.message_id for _, message in pairs],
-                    [message.key for _, message in pairs],
-                    [to_cloud_event(message) for _, message in pairs],
-                    QUEUES_CHANNEL,
-                )
-
     async def _execute(self, query: LiteralString, *args: object) -> None:
         with _broker_errors():
             async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await conn.execute(query, *args)
+
+
+async def _insert(conn: Connection, pairs: Sequence[tuple[str, Message]]) -> None:
+    await conn.fetch(
+        _PUBLISH,
+        [queue for queue, _ in pairs],
+        [message.organization_id for _, message in pairs],
+        [message.message_id for _, message in pairs],
+        [message.key for _, message in pairs],
+        [to_cloud_event(message) for _, message in pairs],
+        QUEUES_CHANNEL,
+    )
 
 
 @contextmanager
