@@ -1,10 +1,11 @@
 """Desks are closed when nobody asks: the longest idle of too many, and each after ten minutes."""
 
 import pytest
-from harness.stock import box_office, counters, make_session, wants
+from harness.stock import box_office, counters, make_seated_session, make_session, rectangle, wants
 
 from fullhouse.infra.postgres import Pool
 from fullhouse.reservations import desk as desks
+from fullhouse.reservations.rules import BestAvailable, ItemRequest
 
 
 async def test_a_desk_that_nobody_asks_is_closed_after_ten_minutes(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,10 +27,32 @@ async def test_a_desk_that_nobody_asks_is_closed_after_ten_minutes(pool: Pool, m
 
 
 async def test_of_too_many_desks_the_longest_idle_is_closed(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "DESKS_MAX", 2)
+    monkeypatch.setattr(desks, "WEIGHT_MAX", 2)
     office = box_office(pool)
     for _ in range(4):
         made = await make_session(pool)
         await office.place_reservation(made.session_id, wants(made, 1))
         assert office.desks.open_count <= 2
+    await office.close()
+
+
+async def test_a_room_takes_the_place_of_many_counted_sessions(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "WEIGHT_MAX", 6)
+    monkeypatch.setattr(desks, "SEATS_A_WEIGHT", 4)
+    office = box_office(pool)
+
+    for _ in range(5):
+        made = await make_session(pool)
+        await office.place_reservation(made.session_id, wants(made, 1))
+    assert office.desks.open_count == 5
+    room = await make_seated_session(pool, rectangle(2, 8))
+    best = (ItemRequest(room.types["adult"], best_available=BestAvailable(2)),)
+    await office.place_reservation(room.session_id, best)
+    assert office.desks.open_count == 6
+    # It weighs five, which is seen when the next opens: with that, nothing else has a place.
+    made = await make_session(pool)
+    await office.place_reservation(made.session_id, wants(made, 1))
+    assert office.desks.open_count == 2
+    await office.place_reservation(room.session_id, best)
+    assert office.desks.open_count == 2
     await office.close()

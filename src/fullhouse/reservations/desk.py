@@ -22,8 +22,11 @@ from fullhouse.reservations.wish import Outcome, Wish
 __all__ = ["Desks", "OnHeld"]
 
 WAITING_MAX = 4_096
-DESKS_MAX = 500
-"""Desks that keep a session's stock in memory while nobody asks; the longest idle is closed first."""
+WEIGHT_MAX = 20_000
+"""What the desks of a process may weigh that keep a session's stock in memory while nobody asks; the longest idle are
+closed first. A desk of counted places weighs one, which is about ten kilobytes, so this is 200 megabytes."""
+SEATS_A_WEIGHT = 50
+"""So many seats weigh one more: their states, and what finds the best that are left."""
 IDLE_SECONDS_MAX = 600.0
 """A desk that nobody asked for so long is closed; who asks next waits until the stock has been loaded again."""
 IDLE_LOOK_SECONDS = 60.0
@@ -36,6 +39,10 @@ class Desks:
         """Desks open by themselves when they are asked."""
         self._parts = Parts(pool, make_id, on_held)
         self._desks: OrderedDict[UUID, SessionDesk] = OrderedDict()
+        self._weights: dict[UUID, int] = {}
+        self._weight = 0
+        # Opened, and not weighed since their stock was loaded.
+        self._unweighed: set[UUID] = set()
         self._asked_last: SessionDesk | None = None
         self._look: asyncio.TimerHandle | None = None
         self._closing = False
@@ -109,7 +116,7 @@ class Desks:
         desk = self._desks.get(session_id)
         if desk is None:
             desk = self._desks[session_id] = SessionDesk(self._parts, organization_id, session_id)
-            self._close_excess()
+            self._close_excess(session_id)
             if self._look is None:
                 self._look = asyncio.get_running_loop().call_later(IDLE_LOOK_SECONDS, self.close_idle)
         if desk is not self._asked_last:
@@ -121,17 +128,39 @@ class Desks:
         """Close the desks that nobody asked for a while, and look again a moment later if any are left."""
         before = loop_seconds() - IDLE_SECONDS_MAX
         for key in [key for key, desk in self._desks.items() if desk.is_idle and desk.asked_at <= before]:
-            del self._desks[key]
+            self._close(key)
         self._asked_last = self._look = None
         if self._desks and not self._closing:
             self._look = asyncio.get_running_loop().call_later(IDLE_LOOK_SECONDS, self.close_idle)
 
-    def _close_excess(self) -> None:
-        excess = len(self._desks) - DESKS_MAX
-        if excess > 0:
-            idle = [key for key, desk in self._desks.items() if desk.is_idle]
-            for key in idle[:excess]:
-                del self._desks[key]
+    def _close_excess(self, opened: UUID) -> None:
+        """Close the longest idle until those that are left are light enough, and leave the one just opened."""
+        self._weigh(opened)
+        for key in [key for key in self._unweighed if self._desks[key].memory.stock is not None]:
+            self._weigh(key)
+        self._unweighed.add(opened)
+        excess = self._weight - WEIGHT_MAX
+        closing: list[UUID] = []
+        for key, desk in self._desks.items():
+            if excess <= 0:
+                break
+            if desk.is_idle and key != opened:
+                closing.append(key)
+                excess -= self._weights[key]
+        for key in closing:
+            self._close(key)
+
+    def _weigh(self, key: UUID) -> None:
+        stock = self._desks[key].memory.stock
+        weight = 1 + (len(stock.seat_states) // SEATS_A_WEIGHT if stock else 0)
+        self._weight += weight - self._weights.get(key, 0)
+        self._weights[key] = weight
+        self._unweighed.discard(key)
+
+    def _close(self, key: UUID) -> None:
+        del self._desks[key]
+        self._weight -= self._weights.pop(key)
+        self._unweighed.discard(key)
 
 
 def _ask(desk: SessionDesk, refusal: DomainError | None, wish: Wish, hearing: Hearing) -> DomainError | None:
