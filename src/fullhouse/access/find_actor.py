@@ -3,6 +3,7 @@
 An API key has its organization. A user may have several, so for a user the thing that is asked for decides.
 """
 
+from functools import lru_cache
 from uuid import UUID
 
 from fullhouse.access.rules import (
@@ -76,6 +77,7 @@ def open_actors(resources: Resources) -> Actors:
     return Actors(pool, ApiKeys(pool, clock), Members(pool, clock), SignedInUsers(pool, keys, clock))
 
 
+@lru_cache(maxsize=10_000)
 def actor_of_key(key: StoredKey) -> Actor:
     """Return what an API key may do: its role, narrowed down to its scopes."""
     allowed: frozenset[str] = PERMISSIONS[key.role]

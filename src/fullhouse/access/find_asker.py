@@ -18,6 +18,7 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.infra.audit_log import Asking, asking, shortened
+from fullhouse.infra.hot import find_header
 from fullhouse.organizations.rules import OrganizationNotFound
 
 CREDENTIAL_LENGTH_MAX = 4096
@@ -41,7 +42,11 @@ class Credential:
 
 def read_credential(headers: Headers) -> Credential | None:
     """Read the ``Authorization`` header; one of another scheme, or too long, is none of ours."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return _read_authorization(headers.get("authorization", ""))
+
+
+def _read_authorization(text: str) -> Credential | None:
+    scheme, _, value = text.partition(" ")
     known = _SCHEMES.get(scheme.lower())
     value = value.strip(" ")
     if known is None or not value or len(value) > CREDENTIAL_LENGTH_MAX or not value.isascii():
@@ -51,13 +56,13 @@ def read_credential(headers: Headers) -> Credential | None:
 
 async def find_bearer(request: Request, *schemes: Scheme) -> Actor | SignedIn:
     """Return who stands behind a Bearer credential. Raises ``CredentialMissing`` and ``CredentialUnknown``."""
-    credential = read_credential(request.headers)
-    wanted = list(schemes or ("Bearer",))
+    sent = find_header(request.scope, b"authorization")
+    credential = None if sent is None else _read_authorization(sent.decode("latin-1"))
     if credential is None or credential.scheme != "Bearer":
-        raise CredentialMissing(schemes=[*wanted])
+        raise CredentialMissing(schemes=[*(schemes or ("Bearer",))])
     found = await actors_of(request).find_bearer(credential.value)
     if found is None:
-        raise CredentialUnknown(schemes=[*wanted])
+        raise CredentialUnknown(schemes=[*(schemes or ("Bearer",))])
     name_actor(request, found if isinstance(found, Actor) else person(found))
     return found
 
@@ -112,9 +117,10 @@ class OpenGrant:
 
 def name_actor(request: Request, actor: Actor) -> None:
     """Tell the access log and the audit log who asks, and from where."""
-    request.state.actor = actor
-    address = request.client.host if request.client else None
-    asking.set(Asking(actor, address, shortened(request.headers.get("user-agent", ""))))
+    scope = request.scope
+    scope.setdefault("state", {})["actor"] = actor
+    client, user_agent = scope.get("client"), find_header(scope, b"user-agent") or b""
+    asking.set(Asking(actor, client[0] if client else None, shortened(user_agent.decode("latin-1"))))
 
 
 def actors_of(request: Request) -> Actors:

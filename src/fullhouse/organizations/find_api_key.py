@@ -29,15 +29,16 @@ class ApiKeys:
 
     async def find_api_key(self, text: str) -> StoredKey | None:
         """Return the live key that a text is, or None. Raises ``DatabaseUnavailable``."""
-        api_key_id = read_api_key_id(text)
-        if api_key_id is None:
-            return None
         key_hash = hash_secret(text)
         now = self._clock()
         remembered = self._seen.get(key_hash)
-        if remembered is not None and now < remembered[1]:
-            return remembered[0]
-        self._seen.pop(key_hash, None)
+        if remembered is not None:
+            if now < remembered[1]:
+                return remembered[0]
+            del self._seen[key_hash]
+        api_key_id = read_api_key_id(text)
+        if api_key_id is None:
+            return None
         organization_id = await find_organization(self._pool, "api_key", api_key_id)
         if organization_id is None:
             return None

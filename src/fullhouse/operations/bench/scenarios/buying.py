@@ -175,7 +175,7 @@ async def _place(wires: Sequence[Wire], on_sale: OnSale, seconds: float, run: st
 
 
 async def _tickets(bench: Bench, on_sale: OnSale) -> list[str]:
-    """Sell tickets in large orders, and return their codes."""
+    """Sell tickets in large orders, wait until they are mailed, as they are long before a door opens; return their codes."""
     placed: list[Placed] = []
     async with bench.connected(VISITORS) as wires:
         bench.advance("selling tickets")
@@ -188,6 +188,8 @@ async def _tickets(bench: Bench, on_sale: OnSale) -> list[str]:
 
         await _for_each(wires, range(TICKETS_TO_SCAN // PER_ORDER_MAX), buy)
         await _until(bench.house.database, on_sale, _ISSUED, len(placed), ISSUED_SECONDS_MAX)
+        bench.advance("mailing them")
+        await _until(bench.house.database, on_sale, _MAILED, len(placed), MAILED_SECONDS_MAX)
         texts: list[str] = []
 
         async def read(wire: Wire, one: Placed) -> None:
