@@ -283,7 +283,7 @@ async def test_statements_do_not_grow_with_the_room(
     async with connection(pool, seller.organization_id) as conn:
         with cast("Any", conn).query_logger(lambda logged: statements.append(logged.query)):
             shown, _ = await make_availability(conn, seller.organization_id, UUID(session["id"]))
-    assert len(statements) == 10
+    assert len(statements) == 9
     assert len(b64decode(json.loads(shown.body)["seats"])) == rows * per_row // 4
     assert (await board.show_availability(UUID(session["id"]))).body == shown.body
 

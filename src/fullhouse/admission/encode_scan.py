@@ -11,7 +11,6 @@ from fullhouse.admission.rules import CHECKS, Admission, Direction, DoorTicket, 
 from fullhouse.admission.scan_batch import ScanAnswer
 from fullhouse.tickets.rules import reference_of
 
-
 _WORDS = {True: "true", False: "false", None: "null"}
 
 

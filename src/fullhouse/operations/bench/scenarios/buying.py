@@ -175,7 +175,7 @@ async def _place(wires: Sequence[Wire], on_sale: OnSale, seconds: float, run: st
 
 
 async def _tickets(bench: Bench, on_sale: OnSale) -> list[str]:
-    """Sell tickets in large orders, wait until they are mailed, as they are long before a door opens; return their codes."""
+    """Sell tickets in large orders and return their codes, once all are mailed: long before a door opens they are."""
     placed: list[Placed] = []
     async with bench.connected(VISITORS) as wires:
         bench.advance("selling tickets")
