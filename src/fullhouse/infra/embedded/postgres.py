@@ -26,6 +26,8 @@ _READY_LINE = 8
 _SERVER_SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "128MB",
+    # A sale fills tables that were empty a moment ago, and empties queues: the planner should soon know.
+    "autovacuum_naptime": "5s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",
