@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from harness.stock import SERVER_KEY
+
 from fullhouse.admission import doors as doors_module
 from fullhouse.admission.doors import Doors
 from fullhouse.admission.rules import Direction, Scan, ScanIdReused
@@ -26,7 +28,7 @@ async def asked(doors: Doors, scan: Scan, request: str) -> ScanAnswer:
 
 
 async def test_of_fifty_scanners_at_two_processes_exactly_one_admits(door: Any) -> None:
-    processes = [Doors(door.pool, make_id), Doors(door.pool, make_id)]
+    processes = [Doors(door.pool, make_id, SERVER_KEY), Doors(door.pool, make_id, SERVER_KEY)]
     barrier = asyncio.Barrier(50)
 
     async def scan(number: int) -> str:
@@ -41,7 +43,7 @@ async def test_of_fifty_scanners_at_two_processes_exactly_one_admits(door: Any) 
 
 
 async def test_in_one_batch_each_has_its_own_outcome_entry_and_request(door: Any, monkeypatch: Any) -> None:
-    doors, sizes, judge = Doors(door.pool, make_id), list[int](), doors_module.scan_batch
+    doors, sizes, judge = Doors(door.pool, make_id, SERVER_KEY), list[int](), doors_module.scan_batch
 
     async def noting(*arguments: Any) -> Any:
         sizes.append(len(arguments[3]))
@@ -87,7 +89,7 @@ async def test_in_one_batch_each_has_its_own_outcome_entry_and_request(door: Any
 
 
 async def test_a_genuine_code_is_known_again_and_its_ticket_looked_up_each_time(door: Any, monkeypatch: Any) -> None:
-    doors, checked = Doors(door.pool, make_id), list[str]()
+    doors, checked = Doors(door.pool, make_id, SERVER_KEY), list[str]()
     check = doors_module.believe
 
     def noting(*arguments: Any) -> Any:
@@ -110,7 +112,7 @@ async def test_a_genuine_code_is_known_again_and_its_ticket_looked_up_each_time(
 
 
 async def test_a_bad_scan_fails_alone(door: Any, make_door: Any) -> None:
-    doors, other = Doors(door.pool, make_id), await make_door()
+    doors, other = Doors(door.pool, make_id, SERVER_KEY), await make_door()
     good, bad = door.codes
     await doors.scan(scan_of(door, good, scan_id="mine"))
     answers = await asyncio.gather(

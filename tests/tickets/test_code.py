@@ -14,6 +14,7 @@ from fullhouse.tickets.code import (
     ForgedCode,
     MalformedCode,
     TicketClaims,
+    checking_key,
     derive_signing_key,
     make_code,
     read_code,
@@ -43,8 +44,12 @@ claims = st.builds(
 
 
 def refused(text: str) -> bool:
+    return all(refused_by(key, text) for key in (PUBLIC, KEY))
+
+
+def refused_by(key: bytes | Ed25519PrivateKey, text: str) -> bool:
     try:
-        verify_code(read_code(text), PUBLIC)
+        verify_code(read_code(text), key)
     except (MalformedCode, ForgedCode):
         return True
     return False
@@ -57,6 +62,7 @@ def test_what_was_signed_is_what_is_read(made: TicketClaims) -> None:
     assert len(text) == CODE_LENGTH
     assert read_code(text).key_id == made.key_id
     assert verify_code(read_code(text), PUBLIC) == made
+    assert verify_code(read_code(text), KEY) == made
 
 
 def test_a_code_never_changes() -> None:
@@ -111,8 +117,9 @@ def test_a_code_cut_or_lengthened_is_malformed(cut: int, more: str) -> None:
     ids=["other server", "other key id", "other organization", "stranger"],
 )
 def test_a_code_signed_by_another_key_is_forged(other: Ed25519PrivateKey) -> None:
-    with pytest.raises(ForgedCode):
-        verify_code(read_code(make_code(CLAIMS, other)), PUBLIC)
+    for key in (PUBLIC, KEY):
+        with pytest.raises(ForgedCode):
+            verify_code(read_code(make_code(CLAIMS, other)), key)
 
 
 def test_claims_cannot_be_moved_to_another_ticket() -> None:
@@ -120,6 +127,12 @@ def test_claims_cannot_be_moved_to_another_ticket() -> None:
     other = TicketClaims(1, 2, CLAIMS.event_id, CLAIMS.session_id, CLAIMS.ticket_id)
     with pytest.raises(ForgedCode):
         verify_code(type(read)(other, read.signature), PUBLIC)
+
+
+def test_codes_are_checked_by_the_private_key_where_it_is_this_servers() -> None:
+    assert isinstance(checking_key(b"k" * 32, ORGANIZATION, 1, PUBLIC), Ed25519PrivateKey)
+    assert checking_key(b"K" * 32, ORGANIZATION, 1, PUBLIC) == PUBLIC
+    assert checking_key(b"k" * 32, ORGANIZATION, 2, PUBLIC) == PUBLIC
 
 
 def test_a_public_key_that_is_none_is_no_way_in() -> None:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from fullhouse.admission.rules import DoorBusy, Scan, Verdict
 from fullhouse.admission.scan_batch import Answer, Asked, ScanAnswer, scan_batch
 from fullhouse.admission.scan_ticket import ask, believe, read_scan
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.batches import Batches
 from fullhouse.infra.postgres import Pool, connection
-from fullhouse.tickets.code import TicketClaims
+from fullhouse.tickets.code import TicketClaims, checking_key
 from fullhouse.tickets.queries import load_ticket_key
 
 KEYS_REMEMBERED_MAX = 10_000
@@ -21,14 +23,15 @@ CODES_REMEMBERED_MAX = 20_000
 class Doors:
     """The doors of one process, one for each organization that scans."""
 
-    def __init__(self, pool: Pool, make_id: MakeId) -> None:
+    def __init__(self, pool: Pool, make_id: MakeId, server_key: bytes) -> None:
         """Doors open by themselves when somebody scans."""
+        self._server_key = server_key
         self._pool = pool
         self._make_id = make_id
         self._waiting: Batches[Asked, ScanAnswer] = Batches(
             self._judge, name="door", full=partial(DoorBusy, retry_after_seconds=1)
         )
-        self._keys: dict[tuple[UUID, int], bytes] = {}
+        self._keys: dict[tuple[UUID, int], bytes | Ed25519PrivateKey] = {}
         self._genuine: dict[tuple[UUID, str], TicketClaims] = {}
 
     async def scan(self, scan: Scan) -> ScanAnswer:
@@ -67,7 +70,7 @@ class Doors:
             if key is not None:
                 if len(self._keys) >= KEYS_REMEMBERED_MAX:
                     self._keys.clear()
-                known = self._keys[place] = key.public_key
+                known = self._keys[place] = checking_key(self._server_key, *place, key.public_key)
         return believe(unread, known)
 
     async def _judge(self, organization_id: UUID, batch: Sequence[Asked]) -> Sequence[Answer | None]:

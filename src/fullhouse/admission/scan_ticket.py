@@ -1,5 +1,7 @@
 """Scanning a ticket: the signature first, then the log, in which one line for an entry decides who came first."""
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from fullhouse.admission.rules import Outcome, Scan, Verdict, refuse_unread
 from fullhouse.admission.scan_batch import Asked, ScanAnswer, scan_batch
 from fullhouse.core.ids import MakeId
@@ -35,12 +37,12 @@ def read_scan(scan: Scan) -> CodeClaims | Verdict:
         return refuse_unread(Outcome.UNKNOWN)
 
 
-def believe(unread: CodeClaims, public_key: bytes | None) -> TicketClaims | Verdict:
+def believe(unread: CodeClaims, key: bytes | Ed25519PrivateKey | None) -> TicketClaims | Verdict:
     """Believe a code whose signature by the scanner's own organization is found valid."""
-    if public_key is None:
+    if key is None:
         return refuse_unread(Outcome.FORGED)
     try:
-        return verify_code(unread, public_key)
+        return verify_code(unread, key)
     except ForgedCode:
         return refuse_unread(Outcome.FORGED)
 

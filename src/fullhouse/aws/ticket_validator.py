@@ -49,7 +49,7 @@ def make_validator(resources: Resources, settings: Settings) -> Validator:
     add_error_handlers(api, lambda _path: ("POST",))
     api.state.resources = resources
     api.state.actors = open_actors(resources)
-    api.state.doors = Doors(resources.pool, resources.make_id)
+    api.state.doors = Doors(resources.pool, resources.make_id, resources.secret_key)
     limited = RequestLimits(HotRoutes(api), settings.body_bytes_max, {})
     return Validator(Edge(limited, api, resources.make_id, Traffic(), https=True))
 

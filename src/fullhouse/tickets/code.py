@@ -22,6 +22,7 @@ import struct
 from base64 import b32encode
 from dataclasses import dataclass
 from functools import lru_cache
+from hmac import compare_digest
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -120,14 +121,28 @@ def read_code(text: str) -> CodeClaims:
     return CodeClaims(claims, packed[_CLAIMS.size :])
 
 
-def verify_code(claims: CodeClaims, public_key: bytes) -> TicketClaims:
-    """Return the claims once the signature by the organization's key is found valid. Raises ``ForgedCode``."""
+def verify_code(claims: CodeClaims, key: bytes | Ed25519PrivateKey) -> TicketClaims:
+    """Return the claims once the signature by the organization's key is found valid. Raises ``ForgedCode``.
+
+    Where the private key is at hand, signing again takes a third of the time of verifying with the public one, and
+    says the same: Ed25519 makes one signature of a text, and nobody without the key can make another that is valid.
+    """
     signed = _PREFIX.encode() + _pack(claims.unverified)
+    if isinstance(key, Ed25519PrivateKey):
+        if not compare_digest(key.sign(signed), claims.signature):
+            raise ForgedCode
+        return claims.unverified
     try:
-        _read_key(public_key).verify(claims.signature, signed)
+        _read_key(key).verify(claims.signature, signed)
     except InvalidSignature as forged:
         raise ForgedCode from forged
     return claims.unverified
+
+
+def checking_key(server_key: bytes, organization_id: UUID, key_id: int, public_key: bytes) -> bytes | Ed25519PrivateKey:
+    """Return what checks codes by one of an organization's keys fastest: its private key, if it is this server's."""
+    derived = derive_signing_key(server_key, organization_id, key_id)
+    return derived if derived.public_key().public_bytes_raw() == public_key else public_key
 
 
 @lru_cache(maxsize=1024)

@@ -119,7 +119,7 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
 
     api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
     api.state.order_desk = OrderDesk(resources.pool, resources.make_id, resources.secret_key)
-    api.state.doors = Doors(resources.pool, resources.make_id)
+    api.state.doors = Doors(resources.pool, resources.make_id, resources.secret_key)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)
     api.state.keyring = Keyring(resources.pool, resources.clock, resources.secret_key)
     api.state.providers = open_providers(
