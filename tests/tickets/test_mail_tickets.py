@@ -3,7 +3,7 @@
 import asyncio
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import SMTP, default
 from pathlib import Path
 
 import icalendar
@@ -53,7 +53,7 @@ class CountingMailer:
         if self.refusals:
             self.refusals -= 1
             raise MailUnavailable(retry_after_seconds=1)
-        self.sent.append(message)
+        self.sent.append(message_from_bytes(message.as_bytes(policy=SMTP), policy=default))
 
     async def forget(self, message_id: str) -> None:
         self.sent = [mail for mail in self.sent if mail["Message-ID"] != message_id]

@@ -5,6 +5,7 @@ from email.message import EmailMessage
 from typing import Protocol
 
 from fullhouse.core.errors import Invalid, Unavailable
+from fullhouse.infra.mail_body import parsed_header
 
 OWN_ID_HEADER = "X-Fullhouse-Message-ID"
 """Where our Message-ID travels with a provider that puts another in its place."""
@@ -62,5 +63,5 @@ def with_sender(message: EmailMessage, sender: str) -> EmailMessage:
         if not message[header]:
             raise MailRefused(f"The mail has no {header}.")
     if not message["From"]:
-        message["From"] = sender
+        message["From"] = parsed_header("From", sender)
     return message

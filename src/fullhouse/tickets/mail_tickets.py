@@ -66,9 +66,8 @@ async def mail_tickets(pool: Pool, mailroom: Mailroom, organization_id: UUID, or
     if rendered is None or sale.contact is None:
         return False
     link, document = mailroom.order_link(order_id), rendered.document
-    message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, mailroom.host)
     message_id = message_id_of(order_id, mailroom.host, number)
-    message.replace_header("Message-ID", message_id)
+    message = await asyncio.to_thread(write_mail, sale, sale.contact, document, rendered.data, link, message_id)
     try:
         with span("send mail", "client"):
             await mailroom.mailer.send(message)

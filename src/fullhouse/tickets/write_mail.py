@@ -1,15 +1,17 @@
 """Writing the mail that brings an order's tickets: text, HTML, the PDF and a calendar entry. Pure."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from functools import cache
+from email.utils import format_datetime
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fullhouse.infra.languages import Translator, translator
+from fullhouse.infra.mail_body import Attachment, parsed_header, with_body
 from fullhouse.orders.rules import Contact
 from fullhouse.tickets.load_sale import Sale
 from fullhouse.tickets.rules import Document
@@ -17,6 +19,10 @@ from fullhouse.tickets.rules import Document
 if TYPE_CHECKING:
     import icalendar
     from jinja2 import Environment
+
+
+_CALENDAR = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Fullhouse//Tickets//EN\r\nMETHOD:PUBLISH\r\n"
+_CALENDAR_END = b"END:VCALENDAR\r\n"
 
 
 def kind_of(number: int) -> str:
@@ -29,34 +35,42 @@ def message_id_of(order_id: UUID, host: str, number: int = 0) -> str:
     return f"<{kind_of(number)}.{order_id}@{host}>"
 
 
-def write_mail(sale: Sale, contact: Contact, document: Document, pdf: bytes, link: str, host: str) -> EmailMessage:
-    """Write the mail to the buyer, in the buyer's language. ``link`` opens the order's page; ``host`` names us."""
+def write_mail(
+    sale: Sale, contact: Contact, document: Document, pdf: bytes, link: str, message_id: str
+) -> EmailMessage:
+    """Write the mail to the buyer, in the buyer's language. ``link`` opens the order's page.
+
+    The body is written as it travels; what stands in a header and is not ours alone is left to the library.
+    """
     speak = translator(sale.order.language)
     subject = speak.gettext("Your tickets for %(event)s", event=document.event)
     message = EmailMessage()
-    message["Message-ID"] = message_id_of(sale.order.order_id, host)
-    message["Date"] = document.issued_at
+    message.set_raw("Message-ID", message_id)
+    message.set_raw("Date", format_datetime(document.issued_at))
     message["To"] = Address(display_name=contact.name, addr_spec=contact.email)
     if sale.organization.contact_email:
-        message["Reply-To"] = sale.organization.contact_email
-    message["Subject"] = subject
-    message["Auto-Submitted"] = "auto-generated"
+        message["Reply-To"] = parsed_header("Reply-To", sale.organization.contact_email)
+    message["Subject"] = parsed_header("Subject", subject)
+    message.set_raw("Auto-Submitted", "auto-generated")
+    message.set_raw("Content-Language", speak.html_language)
     values = _values(sale, contact, document, speak, link)
     environment = _environment(speak.language)
-    message.set_content(environment.get_template("tickets.txt").render(values))
-    html = environment.get_template("tickets.html").render(values, subject=subject)
-    message.add_alternative(html, subtype="html")
-    names = speak.gettext("tickets")
-    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{names}.pdf")
-    message.add_attachment(
-        _calendar_entry(sale, document, host),
-        maintype="text",
-        subtype="calendar",
-        params={"method": "PUBLISH", "charset": "utf-8"},
-        filename=f"{names}.ics",
+    name, host = speak.gettext("tickets"), message_id.rpartition("@")[2].rstrip(">")
+    with_body(
+        message,
+        alternatives=(
+            ("plain", environment.get_template("tickets.txt").render(values)),
+            ("html", environment.get_template("tickets.html").render(values, subject=subject)),
+        ),
+        attachments=(
+            Attachment("application/pdf", f"{name}.pdf", pdf),
+            Attachment(
+                'text/calendar; method="PUBLISH"; charset="utf-8"',
+                f"{name}.ics",
+                _calendar_entry(sale, document, host),
+            ),
+        ),
     )
-    # Last: a header of content that stands there earlier moves into a part.
-    message["Content-Language"] = speak.html_language
     return message
 
 
@@ -101,13 +115,20 @@ def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
 
     entry = icalendar.Event()
     _add_all(entry, {name: value for name, value in properties.items() if value})
+    return b"".join((_CALENDAR, _rules_of_zone(terms.time_zone, terms.starts_at.year), entry.to_ical(), _CALENDAR_END))
+
+
+@lru_cache(maxsize=256)
+def _rules_of_zone(time_zone: str, year: int) -> bytes:
+    """Write the rules of a zone around a year; those of a century would be longer than the entry."""
+    import icalendar  # noqa: PLC0415 (slow to load, and needed only here)
+
     calendar = icalendar.Calendar()
-    _add_all(calendar, {"prodid": "-//Fullhouse//Tickets//EN", "version": "2.0", "method": "PUBLISH"})
-    calendar.add_component(entry)
-    # The rules of the zone around this session; those of a century would be longer than the entry.
-    year = terms.starts_at.year
+    moment = icalendar.Event()
+    _add_all(moment, {"dtstart": datetime(year, 1, 1, tzinfo=ZoneInfo(time_zone))})
+    calendar.add_component(moment)
     calendar.add_missing_timezones(date(year - 1, 1, 1), date(year + 2, 1, 1))
-    return calendar.to_ical()
+    return b"".join(zone.to_ical() for zone in calendar.timezones)
 
 
 def _add_all(component: "icalendar.Component", properties: Mapping[str, object]) -> None:
