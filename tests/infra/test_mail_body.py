@@ -18,7 +18,7 @@ def mail(name: str = "ingressos.pdf") -> EmailMessage:
     message = EmailMessage()
     message.set_raw("Message-ID", "<one@tickets.example>")
     message["To"] = "Ana Souza <ana@example.org>"
-    message["Subject"] = parsed_header("Subject", "Seus ingressos — " + "Sábado à noite " * 10)
+    message["Subject"] = parsed_header("Subject", "Seus ingressos — Sábado à noite")
     attachments = (
         Attachment("application/pdf", name, PDF),
         Attachment('text/calendar; method="PUBLISH"', "a.ics", b""),
@@ -43,7 +43,7 @@ def test_the_library_reads_back_every_part() -> None:
     assert pdf.get_content() == PDF
     assert pdf.get_filename() == "ingressos.pdf"
     assert entry.get_param("method") == "PUBLISH"
-    assert read["Subject"] == "Seus ingressos — " + "Sábado à noite " * 9 + "Sábado à noite"
+    assert read["Subject"] == "Seus ingressos — Sábado à noite"
     assert mail().as_bytes(policy=SMTP) == written
 
 

@@ -115,11 +115,13 @@ def _calendar_entry(sale: Sale, document: Document, host: str) -> bytes:
 
     entry = icalendar.Event()
     _add_all(entry, {name: value for name, value in properties.items() if value})
-    return b"".join((_CALENDAR, _rules_of_zone(terms.time_zone, terms.starts_at.year), entry.to_ical(), _CALENDAR_END))
+    return b"".join(
+        (_CALENDAR, _rules_of_time_zone(terms.time_zone, terms.starts_at.year), entry.to_ical(), _CALENDAR_END)
+    )
 
 
 @lru_cache(maxsize=256)
-def _rules_of_zone(time_zone: str, year: int) -> bytes:
+def _rules_of_time_zone(time_zone: str, year: int) -> bytes:
     """Write the rules of a zone around a year; those of a century would be longer than the entry."""
     import icalendar  # noqa: PLC0415 (slow to load, and needed only here)
 
