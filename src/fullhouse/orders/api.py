@@ -150,6 +150,7 @@ class PlaceOrder(GivenBody):
         "key": IdempotencyKey,
         "accept_language": AcceptLanguage,
     },
+    at_once=True,
     response_model=PlacedOrderAnswer,
     status_code=201,
     responses=problems(401, 404, 409),

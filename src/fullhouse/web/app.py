@@ -49,8 +49,8 @@ from fullhouse.web.rate_limits import RateLimits, open_limits
 from fullhouse.web.request_limits import RequestLimits
 from fullhouse.web.routes import API_ROUTERS, allowed_methods, read_operations
 
-QUIET = frozenset({f"{API_PREFIX}/reservations", f"{API_PREFIX}/tickets/validate"})
-"""Routes of which nobody waits to hear. Holds tell the boards themselves, and scans change nothing that these show."""
+QUIET = frozenset({f"{API_PREFIX}/reservations", f"{API_PREFIX}/orders", f"{API_PREFIX}/tickets/validate"})
+"""Routes of which nobody waits to hear. Holds tell the boards themselves; orders and scans change nothing of these."""
 
 OWN_ROUTERS = (health.router, docs.router, key_set.router, *account.ROUTERS, *shop.ROUTERS, *organizer.ROUTERS)
 
