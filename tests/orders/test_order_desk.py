@@ -16,9 +16,13 @@ from fullhouse.infra.http import KeptRefusal
 from fullhouse.infra.idempotency import Claim, IdempotencyKeyReused
 from fullhouse.infra.outbox import in_the_name_of
 from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.orders.agree_price import give_away
+from fullhouse.orders.answers import order_answer
+from fullhouse.orders.lines import lines_of
 from fullhouse.orders.persons.queries import load_holders
 from fullhouse.orders.persons.rules import Given, Holder
 from fullhouse.orders.placing.asked import Asked, OrderRequest, PlacedOrder
+from fullhouse.orders.placing.encode_order import encode_order
 from fullhouse.orders.placing.order_desk import OrderDesk, Ordered
 from fullhouse.orders.placing.place_orders import place_orders
 from fullhouse.orders.queries import load_contact, load_lines
@@ -26,7 +30,7 @@ from fullhouse.orders.rules import Contact, LimitPerBuyer, OrderExists, OrderSta
 from fullhouse.reservations.expire_reservations import expire_reservations
 from fullhouse.reservations.place_reservation import Placed
 from fullhouse.reservations.release_reservation import release_reservation
-from fullhouse.reservations.rules import ReservationExpired, ReservationNotFound
+from fullhouse.reservations.rules import HeldSeat, ReservationExpired, ReservationNotFound
 
 
 @asynccontextmanager
@@ -111,7 +115,7 @@ async def test_orders_that_wait_are_placed_and_each_has_its_own_secret(pool: Poo
     held = [await sale.hold(1) for _ in range(12)]
     async with open_desk(pool) as desk:
         done = await asyncio.gather(*(desk.place(wanted(sale, one)) for one in held))
-    assert [one.answer.reservation_id for one in done] == [one.reservation.reservation_id for one in held]
+    assert [one.answer["reservation_id"] for one in done] == [str(one.reservation.reservation_id) for one in held]
     rows = await pool.fetch(
         "SELECT order_id, secret_hash FROM orders WHERE organization_id = $1", sale.made.organization_id
     )
@@ -135,7 +139,7 @@ async def test_a_key_orders_once_within_a_batch_and_after_it(pool: Pool) -> None
         again = [await ask(held, "k", at=other), await ask(late, "late", at=other)]
         reused = await ask(held, "k", b"another body")
     answers = [one for one in (*together, *again) if isinstance(one, Ordered)]
-    assert len({one.answer.model_dump_json() for one in answers}) == 1
+    assert all(one.answer == answers[0].answer for one in answers)
     assert [one.replayed for one in answers] == [False, True, True, True, True]
     refusals = [one for one in (*together, *again) if isinstance(one, DomainError)]
     assert [type(one) for one in refusals] == [ReservationExpired, KeptRefusal, KeptRefusal]
@@ -153,7 +157,7 @@ async def test_two_desks_and_whoever_gives_back_come_to_one_order_each(pool: Poo
     async def ask(desk: OrderDesk, place: Placed) -> UUID | str:
         await barrier.wait()
         try:
-            return (await desk.place(wanted(sale, place))).answer.id
+            return (await desk.place(wanted(sale, place))).order_id
         except DomainError as refused:
             return refused.code
 
@@ -193,7 +197,7 @@ async def test_one_that_costs_nothing_is_placed_alone_and_paid(pool: Pool) -> No
     async with open_desk(pool) as desk:
         with in_the_name_of("free"):
             done = await asyncio.gather(*(desk.place(wanted(sale, one)) for one in held))
-    assert [one.answer.status for one in done] == [OrderStatus.PAID] * 2
+    assert [one.answer["status"] for one in done] == ["paid"] * 2
     assert {one.request_id for one in await sale.messages("order.placed", "order.paid")} == {"free"}
     assert await sale.stock() == (10, 0, 2, 0)
 
@@ -223,3 +227,24 @@ async def test_orders_and_the_sweeper_race_and_one_of_them_wins(pool: Pool) -> N
                     assert status[one] == "held"
                 else:
                     assert isinstance(ordered, ReservationExpired)
+
+
+async def test_the_answer_is_what_the_models_of_the_document_say(pool: Pool) -> None:
+    sale = await make_sale(pool)
+    placed = await sale.order(2)
+    seats = (HeldSeat(7, "A-1", "Row A, seat 1"), HeldSeat(8, "A-2", "Row A, seat 2"))
+    seated = tuple(replace(line, seats=seats, area="Left") for line in placed.lines)
+    items = (await sale.hold(2)).reservation.items
+    given = lines_of(give_away(items, "press"))
+    assert len(given) > len(items)
+    paid = replace(
+        placed.order, status=OrderStatus.PAID, paid_at=placed.order.placed_at.replace(microsecond=0), reason="x"
+    )
+    for one in (
+        placed,
+        PlacedOrder(replace(placed.order, language="pt_BR"), seated, placed.expires_at),
+        PlacedOrder(paid, given, placed.expires_at),
+    ):
+        model = order_answer(one.order, one.lines, None, one.expires_at)
+        assert encode_order(one) == model.model_dump(mode="json")
+        assert list(encode_order(one)) == list(model.model_dump())

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from fullhouse.access.find_actor import Actors, SignedIn
 from fullhouse.access.rules import (
@@ -42,10 +43,11 @@ class Credential:
 
 def read_credential(headers: Headers) -> Credential | None:
     """Read the ``Authorization`` header; one of another scheme, or too long, is none of ours."""
-    return _read_authorization(headers.get("authorization", ""))
+    return credential_in(headers.get("authorization", ""))
 
 
-def _read_authorization(text: str) -> Credential | None:
+def credential_in(text: str) -> Credential | None:
+    """Read the value of such a header."""
     scheme, _, value = text.partition(" ")
     known = _SCHEMES.get(scheme.lower())
     value = value.strip(" ")
@@ -57,7 +59,7 @@ def _read_authorization(text: str) -> Credential | None:
 async def find_bearer(request: Request, *schemes: Scheme) -> Actor | SignedIn:
     """Return who stands behind a Bearer credential. Raises ``CredentialMissing`` and ``CredentialUnknown``."""
     sent = find_header(request.scope, b"authorization")
-    credential = None if sent is None else _read_authorization(sent.decode("latin-1"))
+    credential = None if sent is None else credential_in(sent.decode("latin-1"))
     if credential is None or credential.scheme != "Bearer":
         raise CredentialMissing(schemes=[*(schemes or ("Bearer",))])
     found = await actors_of(request).find_bearer(credential.value)
@@ -117,10 +119,15 @@ class OpenGrant:
 
 def name_actor(request: Request, actor: Actor) -> None:
     """Tell the access log and the audit log who asks, and from where."""
-    scope = request.scope
+    name_actor_in(request.scope, actor)
+
+
+def name_actor_in(scope: Scope, actor: Actor) -> None:
+    """Tell the same of a request that no framework has read."""
     scope.setdefault("state", {})["actor"] = actor
-    client, user_agent = scope.get("client"), find_header(scope, b"user-agent") or b""
-    asking.set(Asking(actor, client[0] if client else None, shortened(user_agent.decode("latin-1"))))
+    client = scope.get("client")
+    agent = find_header(scope, b"user-agent") or b""
+    asking.set(Asking(actor, client[0] if client else None, shortened(agent.decode("latin-1"))))
 
 
 def actors_of(request: Request) -> Actors:

@@ -20,7 +20,7 @@ Nobody shown: 401. A member without the permission: 403. A wrong secret, or what
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
 from starlette.types import Scope
@@ -30,9 +30,11 @@ from fullhouse.access.find_asker import (
     OpenGrant,
     Scheme,
     actors_of,
+    credential_in,
     find_bearer,
     grant_of,
     name_actor,
+    name_actor_in,
     read_credential,
 )
 from fullhouse.access.ownership import find_actor
@@ -105,13 +107,10 @@ class HolderAccess:
 
     async def __call__(self, request: Request) -> str | None:
         """Return the secret that was sent."""
-        credential = read_credential(request.headers)
-        if credential is not None and credential.scheme == self._scheme:
-            name_actor(request, _HOLDER)
-            return credential.value
-        if self._optional:
-            return None
-        raise CredentialMissing(schemes=[self._scheme])
+        secret = await find_secret(request.scope, self._scheme)
+        if secret is None and not self._optional:
+            raise CredentialMissing(schemes=[self._scheme])
+        return secret
 
 
 class UserAccess:
@@ -186,20 +185,22 @@ async def find_viewer(scope: Scope) -> Actor:
     return await _viewer(Request(scope))
 
 
-_ANYONE = {scheme: HolderAccess(scheme, optional=True) for scheme in get_args(HolderScheme)}
-
-
 async def find_secret(scope: Scope, scheme: HolderScheme) -> str | None:
     """Return the secret that was sent, or None, for a hot route that declares ``anyone_with(scheme)``."""
-    return await _ANYONE[scheme](Request(scope))
-
-
-_HOLDERS = {scheme: HolderAccess(scheme, optional=False) for scheme in get_args(HolderScheme)}
+    sent = find_header(scope, b"authorization")
+    credential = credential_in(sent.decode("latin-1")) if sent is not None else None
+    if credential is None or credential.scheme != scheme:
+        return None
+    name_actor_in(scope, _HOLDER)
+    return credential.value
 
 
 async def find_holder(scope: Scope, scheme: HolderScheme) -> str:
     """Return the secret that was sent, for a hot route that declares ``holder_of(scheme)``."""
-    return cast("str", await _HOLDERS[scheme](Request(scope)))
+    secret = await find_secret(scope, scheme)
+    if secret is None:
+        raise CredentialMissing(schemes=[scheme])
+    return secret
 
 
 async def find_open_grant(scope: Scope, permission: Permission) -> OpenGrant:

@@ -1,5 +1,6 @@
 """The route that places orders. Showing one stands with its tickets, cancelling one with its payments."""
 
+import json
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -40,7 +41,7 @@ from fullhouse.infra.idempotency import Claim, Kept, begin
 from fullhouse.infra.languages import language_or_default, negotiate
 from fullhouse.infra.postgres import transaction
 from fullhouse.infra.resources import Resources
-from fullhouse.orders.answers import OrderAnswer, PlacedOrderAnswer
+from fullhouse.orders.answers import PlacedOrderAnswer
 from fullhouse.orders.persons.rules import Given, Holder
 from fullhouse.orders.placing.asked import OrderRequest
 from fullhouse.orders.placing.order_desk import OrderDesk, Ordered, answered_before
@@ -174,7 +175,7 @@ async def post_order(scope: Scope, receive: Receive, send: Send) -> None:
         organization_id = await counter.office.organization_of_token(token)
         claim = claim_for(organization_id, f"orders:{body.reservation}", key, body)
         ordered = await counter.order(organization_id, body.reservation, token, claim)
-    answer = counter.shown(ordered.answer)
+    answer = counter.shown(ordered)
     await send_answer(send, 201, answer, (JSON_TYPE, REPLAYED) if ordered.replayed else (JSON_TYPE,))
 
 
@@ -203,10 +204,14 @@ class _Counter:
         )
         return await self.desk.place(request, claim)
 
-    def shown(self, answer: OrderAnswer) -> bytes:
+    def shown(self, ordered: Ordered) -> bytes:
         """Write the answer with who bought, and with the secret; what is kept of it has neither."""
-        named = answer.model_copy(update={"email": self.contact.email, "name": self.contact.name})
-        return PlacedOrderAnswer(secret=self.desk.secret_of(answer.id), **dict(named)).model_dump_json().encode()
+        secret = self.desk.secret_of(ordered.order_id)
+        who = {"email": self.contact.email, "name": self.contact.name, "secret": secret}
+        return _write_json({**ordered.answer, **who}).encode()
+
+
+_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 async def _order_at_once(counter: _Counter, key: str | None) -> Ordered:

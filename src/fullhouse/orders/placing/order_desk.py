@@ -1,6 +1,6 @@
 """The desk where orders are placed: those that wait are placed together, in one transaction of their organization."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Final, NamedTuple
@@ -16,8 +16,8 @@ from fullhouse.infra.idempotency import Claim, Kept, begin_many, keep_many
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.postgres import Connection, Pool, transaction
 from fullhouse.infra.tracing import batch_span, traceparent
-from fullhouse.orders.answers import OrderAnswer, order_answer
 from fullhouse.orders.placing.asked import Asked, OrderRequest
+from fullhouse.orders.placing.encode_order import encode_order
 from fullhouse.orders.placing.place_orders import place_orders
 from fullhouse.reservations.rules import DeskFull
 
@@ -28,8 +28,13 @@ REFUSED_STATUS: Final = 409
 class Ordered(NamedTuple):
     """An order as it is shown, without who bought and without its secret; ``replayed`` if a key had it before."""
 
-    answer: OrderAnswer
+    answer: Mapping[str, Json]
     replayed: bool
+
+    @property
+    def order_id(self) -> UUID:
+        """Which order it is."""
+        return UUID(str(self.answer["id"]))
 
 
 class _Wish(NamedTuple):
@@ -104,10 +109,10 @@ class OrderDesk:
                 if claim is not None and is_final(outcome):
                     answers.append((claim, REFUSED_STATUS, refusal(outcome)))  # pyright: ignore[reportArgumentType] (is JSON)
             else:
-                answer = order_answer(outcome.order, outcome.lines, None, outcome.expires_at)
+                answer = encode_order(outcome)
                 outcomes[place] = Ordered(answer, replayed=False)
                 if claim is not None:
-                    answers.append((claim, CREATED_STATUS, answer.model_dump(mode="json")))
+                    answers.append((claim, CREATED_STATUS, answer))
         await keep_many(conn, answers)
         return [outcomes.get(place) for place in range(len(wishes))]
 
@@ -132,7 +137,7 @@ def answered_before(kept: Kept) -> Ordered:
     """Return what a key had before. Raises ``KeptRefusal`` where that was a refusal."""
     if kept.status == REFUSED_STATUS:
         raise KeptRefusal(kept)
-    return Ordered(OrderAnswer.model_validate(kept.answer), replayed=True)
+    return Ordered(kept.answer, replayed=True)
 
 
 def _repeated(kept: Kept) -> Ordered | KeptRefusal:

@@ -64,7 +64,7 @@ async def _place_order(resources: Resources, desk: OrderDesk, purchase: Purchase
     ids = (reservation.organization_id, reservation.reservation_id)
     request = OrderRequest(*ids, placed.token, purchase.contact, purchase.language, purchase.given)
     try:
-        return (await desk.place(request)).answer.id
+        return (await desk.place(request)).order_id
     except OrderExists:
         # The same form came before, or at this moment.
         async with connection(resources.pool, ids[0]) as conn:
