@@ -91,7 +91,7 @@ def test_wrong_use_is_one_line_of_a_process_too(tmp_path: Path) -> None:
 
 def test_part_that_a_worker_has_not_is_named(tmp_path: Path) -> None:
     line = refusal(run(tmp_path, "worker", "--only", "relay,dance", **GIVEN))
-    assert line == "--only dance: a worker has the parts relay, consume, schedule, send"
+    assert line == "--only dance: a worker has the parts relay, consume, render, schedule, send"
 
 
 @pytest.mark.parametrize("command", ["up", "migrate", "api", "worker", "settings", "doctor"])

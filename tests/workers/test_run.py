@@ -50,7 +50,7 @@ async def test_request_id_of_the_first_message_is_carried_to_the_last(
 ) -> None:
     sale = await make_sale(fresh_pool)
     async with running_worker(
-        resources_on(fresh_pool, valkey, fresh_database, tmp_path), frozenset({"relay", "consume"})
+        resources_on(fresh_pool, valkey, fresh_database, tmp_path), frozenset({"relay", "consume", "render"})
     ):
         order_id = (await sale.order(1)).order.order_id
         await sale.pay(order_id)
@@ -143,4 +143,4 @@ async def test_what_can_wait_wakes_together_and_what_is_left_at_the_end_wakes_th
 def test_each_queue_stands_once_in_the_table() -> None:
     assert len(QUEUES) == len(TABLE)
     assert {line.queue: line.types for line in TABLE} == QUEUES
-    assert frozenset({"relay", "consume", "schedule", "send"}) == PARTS
+    assert frozenset({"relay", "consume", "render", "schedule", "send"}) == PARTS

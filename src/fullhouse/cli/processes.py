@@ -9,6 +9,10 @@ from fullhouse.cli.supervise import Child, Supervisor
 from fullhouse.infra.errors import OperatorError
 from fullhouse.settings import PREFIX, Settings, default_public_url, environment_of
 
+RENDER = "render"
+PARTS_OF_WORKER = ("relay", "consume", RENDER, "schedule", "send")
+GIVES_WAY = 10
+"""How much nicer a process is that only renders: those who buy do not wait for mails."""
 READY_SECONDS_MAX = 60
 _PROBE_SECONDS_MAX = 2.0
 _PROBE_EVERY_SECONDS = 0.05
@@ -28,9 +32,14 @@ def api_children(settings: Settings, listener: socket) -> list[Child]:
     return [Child("API", arguments, _environment(settings), [descriptor]) for _ in range(settings.workers)]
 
 
-def worker_child(settings: Settings) -> Child:
-    """Return the process of the background worker."""
-    return Child("worker", ["worker"], _environment(settings))
+def worker_children(settings: Settings) -> list[Child]:
+    """Return the process of the background worker, and those that render and mail in its place."""
+    environment = _environment(settings)
+    if not settings.renderers:
+        return [Child("worker", ["worker"], environment)]
+    others = ",".join(part for part in PARTS_OF_WORKER if part != RENDER)
+    renderers = [Child("renderer", ["worker", "--only", RENDER], environment) for _ in range(settings.renderers)]
+    return [Child("worker", ["worker", "--only", others], environment), *renderers]
 
 
 def await_ready(supervisor: Supervisor, listener: socket) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -16,7 +17,7 @@ import uvloop
 from fullhouse.cli.accept import Acceptor
 from fullhouse.cli.listen import inherited, listen
 from fullhouse.cli.parts import load_settings
-from fullhouse.cli.processes import api_children, with_address
+from fullhouse.cli.processes import GIVES_WAY, PARTS_OF_WORKER, RENDER, api_children, with_address
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.migrate import require_schema
@@ -30,7 +31,6 @@ KEEP_ALIVE_SECONDS = 30
 GARBAGE_COUNTS = (20_000, 20, 20)
 """How much is made before the collector looks. By default it looks several times into each turn of a busy loop, where
 all that it finds is requests under way: a seventh of the processor time of a sale."""
-PARTS_OF_WORKER = ("relay", "consume", "schedule", "send")
 
 
 @click.command()
@@ -51,17 +51,20 @@ def api(host: str | None, port: int | None, workers: int | None, descriptor: int
 
 
 @click.command()
-@click.option("--only", help="Some of its parts, with commas between: relay, consume, schedule, send.")
+@click.option("--only", help="Some of its parts, with commas between: relay, consume, render, schedule, send.")
 def worker(only: str | None) -> None:
     """Run the background worker: send messages, react to them, and do what is due.
 
-    Any number of workers may run at once, on any number of machines.
+    Any number of workers may run at once, on any number of machines. One that only renders gives way to all else that
+    the machine does.
     """
     settings = load_settings()
     settings.places()
     parts = frozenset(part.strip() for part in only.split(",")) if only else frozenset(PARTS_OF_WORKER)
     if unknown := sorted(parts.difference(PARTS_OF_WORKER)):
         raise OperatorError(f"--only {','.join(unknown)}: a worker has the parts {', '.join(PARTS_OF_WORKER)}")
+    if parts == frozenset({RENDER}):
+        os.nice(GIVES_WAY)
     _run("worker", settings, lambda stop: _work(settings, parts, stop))
 
 

@@ -9,7 +9,7 @@ import click
 
 from fullhouse.cli.listen import listen
 from fullhouse.cli.parts import load_settings, start_embedded
-from fullhouse.cli.processes import api_children, await_ready, with_address, worker_child
+from fullhouse.cli.processes import api_children, await_ready, with_address, worker_children
 from fullhouse.cli.progress import waiting
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.embedded.sign_in import make_sign_in
@@ -63,7 +63,8 @@ def _start(
     data = asyncio.run(_demo_data(places)) if demo else None
     await_ready(supervisor, listener)
     # Last, since nobody who opens a page waits for it, and the others would have waited for a processor.
-    supervisor.add(worker_child(settings))
+    for child in worker_children(settings):
+        supervisor.add(child)
     return settings, data
 
 

@@ -105,6 +105,12 @@ class Settings(BaseModel):
         default=None, ge=1, le=65535, description="The port of the API. Default: the first free one from 8000."
     )
     workers: int = Field(default=1, ge=1, le=64, description="API processes of 'fullhouse up' and 'fullhouse api'.")
+    renderers: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="Processes of 'fullhouse up' that render and mail tickets; with 0 the worker does it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged at least."
     )

@@ -36,6 +36,8 @@ class Subscription:
 
     queue: str
     types: frozenset[str]
+    part: str = field(default="consume", kw_only=True)
+    """Which part of a worker has it: ``render`` where it is long work for the processor."""
     in_transaction: ConnHandler | None = field(default=None, kw_only=True)
     in_transaction_together: TogetherHandler | None = field(default=None, kw_only=True)
     outside: PoolHandler | None = field(default=None, kw_only=True)

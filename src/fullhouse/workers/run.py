@@ -18,7 +18,7 @@ from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
-PARTS = frozenset({"relay", "consume", "schedule", "send"})
+PARTS = frozenset({"relay", "consume", "render", "schedule", "send"})
 MEASURE = "measure"
 """What every worker does beside its parts."""
 
@@ -93,10 +93,12 @@ def _loops(
     kind = resources.broker_url.partition(":")[0]
     relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES)
     schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
-    consumers = [
-        Consumer(resources.pool, broker, subscription, notifier, resources.randomness)
+    consumers = {
+        f"{subscription.part}:{subscription.queue}": Consumer(
+            resources.pool, broker, subscription, notifier, resources.randomness
+        )
         for subscription in work.subscriptions
-    ]
+    }
 
     async def run_relay() -> None:
         await relay.run_until(stop, listener)
@@ -114,7 +116,7 @@ def _loops(
         "schedule": run_schedule,
         # Of the queues in the database everybody can read the depths there.
         **({} if kind == POSTGRES else {MEASURE: run_measure}),
-        **{f"consume:{consumer.queue}": _running(consumer, stop) for consumer in consumers},
+        **{name: _running(consumer, stop) for name, consumer in consumers.items()},
         **{f"send:{name}": _running(sender, stop) for name, sender in work.senders.items()},
     }
 

@@ -133,6 +133,8 @@ class Line:
 
     queue: str
     types: frozenset[str]
+    part: str = "consume"
+    """Which part of a worker has it."""
     in_transaction: Callable[[Reactions, Connection, Message], Awaitable[None]] | None = None
     """Its inbox row and its effect commit together."""
     in_transaction_together: Callable[[Reactions, Connection, Sequence[Message]], Awaitable[None]] | None = None
@@ -189,6 +191,7 @@ TABLE = (
     Line(
         "tickets.deliver",
         _types("ticket.issued", "ticket.mail_requested"),
+        part="render",
         outside=Reactions.deliver_tickets,
         seconds_max=60.0,
     ),
@@ -231,6 +234,7 @@ def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscr
         Subscription(
             line.queue,
             line.types,
+            part=line.part,
             in_transaction=partial(line.in_transaction, reactions) if line.in_transaction else None,
             in_transaction_together=(
                 partial(line.in_transaction_together, reactions) if line.in_transaction_together else None
