@@ -4,14 +4,21 @@ Nobody may find them broken who only sells: they are of the same organization, l
 """
 
 import asyncio
+import shutil
+from pathlib import Path
 from typing import Final
 
 from fullhouse.infra import system
+from fullhouse.infra.errors import OperatorError
 from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.stock import OnSale
 
 _ROWS_AT_ONCE: Final = 100_000
 _WRITERS: Final = 2
+_BYTES_A_ROW: Final = 2_600
+"""What one row in each of the tables takes on the disk, with its indexes."""
+_LOG_BYTES: Final = 8 << 30
+"""What the write-ahead log may take meanwhile."""
 
 # Ids in rising order, as the product makes them: the first digits count, the rest is as good as drawn. $3: the first.
 _OLD_ROWS: Final = (
@@ -102,11 +109,18 @@ _SESSIONS: Final = """
     """
 
 
-async def lay_old_rows(url: str, on_sale: OnSale, rows: int, *, days: int = 1) -> None:
+async def lay_old_rows(url: str, folder: Path, on_sale: OnSale, rows: int, *, days: int = 1) -> None:
     """Lay so many rows, so many days old, into each table that grows with what is sold.
 
-    Of one organization, and of a session and an event that sell no more.
+    Of one organization, and of a session and an event that sell no more. Raises ``OperatorError`` where the disk has
+    no room for them.
     """
+    needed_bytes = rows * _BYTES_A_ROW + min(_LOG_BYTES, 2 * rows * _BYTES_A_ROW)
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise OperatorError(
+            f"{rows:,} rows in each table take {needed_bytes / 1e9:.0f} GB on the disk; {free_bytes / 1e9:.0f} are free"
+        )
     waiting = iter(_OLD_ROWS)
 
     async def work() -> None:
@@ -119,9 +133,9 @@ async def lay_old_rows(url: str, on_sale: OnSale, rows: int, *, days: int = 1) -
                     count = min(_ROWS_AT_ONCE, rows - laid)
                     await conn.execute(statement, on_sale.organization_id, count, laid, *more[: needed - 3])
 
-    # Checkpoints in the middle would write every page several times.
+    # Many checkpoints in the middle would write every page several times.
     async with as_owner(url) as conn:
-        await conn.execute("ALTER SYSTEM SET max_wal_size = '32GB'")
+        await conn.execute("ALTER SYSTEM SET max_wal_size = '8GB'")
         await conn.execute("SELECT pg_reload_conf()")
     await asyncio.gather(*(work() for _ in range(_WRITERS)))
     # As tables are after years. Else what vacuums by itself would do so while others are measured.

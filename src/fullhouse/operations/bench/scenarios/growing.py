@@ -104,7 +104,7 @@ async def _old_rows(bench: Bench, log: Log, section: Section) -> None:
     for rows in (0, bench.plan.rows_before):
         bench.advance(f"{rows:,} old rows in each table")
         if rows:
-            await lay_old_rows(bench.house.database_url, over, rows)
+            await lay_old_rows(bench.house.database_url, bench.house.folder, over, rows)
         found.append((rows, await measure_costs(bench, on_sale, "quantity", log, _run())))
     section.curves += _curves("beside old rows", "rows in each table", found)
 
