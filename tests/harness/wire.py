@@ -10,8 +10,9 @@ from starlette.types import ASGIApp
 
 from fullhouse.infra import system
 from fullhouse.web.edge import Edge, Traffic
-from fullhouse.web.protocol import WireLimits, protocol_with
+from fullhouse.web.protocol import protocol_with
 from fullhouse.web.request_limits import RequestLimits
+from fullhouse.web.wire_limits import WireLimits
 from harness.waiting import until
 
 Answer = tuple[int, dict[str, str], bytes]

@@ -90,7 +90,8 @@ async def _serve(settings: Settings, listener: socket, stop: asyncio.Event) -> N
         await require_schema(resources.pool)
         # A worker loads no web server, and what cannot start says so before it loads one.
         from fullhouse.web.app import create_app  # noqa: PLC0415
-        from fullhouse.web.protocol import WireLimits, protocol_with  # noqa: PLC0415
+        from fullhouse.web.protocol import protocol_with  # noqa: PLC0415
+        from fullhouse.web.wire_limits import WireLimits  # noqa: PLC0415
 
         app = create_app(resources, settings)
         _spare_the_collector()

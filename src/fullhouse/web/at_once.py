@@ -166,6 +166,20 @@ class Unheard:
 UNHEARD: Final = Unheard()
 
 
+class TooMany:
+    """A request that waits for its turn."""
+
+    __slots__ = ("data", "disconnected", "keep_alive", "path")
+    message_event: Any = UNHEARD
+
+    def __init__(self, path: str, data: bytes) -> None:
+        """Keep it as it came."""
+        self.path = path
+        self.data = data
+        self.disconnected = False
+        self.keep_alive = True
+
+
 class AtOnce(Answering):
     """A request that was read whole, and its answer on the wire."""
 

@@ -5,7 +5,6 @@ follows a body that was refused; and a process keeps so many connections and no 
 """
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,12 +12,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fullhouse.core.errors import DomainError, Malformed
 from fullhouse.infra.hot import FIELDS
 from fullhouse.web.answering import Answering
-from fullhouse.web.at_once import AtOnce, InHand, Target, Targets, read_plain
+from fullhouse.web.at_once import AtOnce, InHand, TooMany, read_plain
 from fullhouse.web.errors import HeadersTooLarge
-from fullhouse.web.express import Express
-from fullhouse.web.overload import Gate, rank_of, request_path
+from fullhouse.web.overload import rank_of, request_path
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 from fullhouse.web.wire import WIRE
+from fullhouse.web.wire_limits import WireLimits
 from fullhouse.web.wire_refusals import HeadIncomplete, TooManyConnections, write_overloaded, write_refusal
 
 HEAD_BYTES_MAX = 65_536
@@ -26,27 +25,6 @@ HEAD_BYTES_MAX = 65_536
 
 BODY_BYTES_BESIDE = 1_048_576
 """What may come of a body beyond the largest: chunk sizes and trailers."""
-
-
-@dataclass(frozen=True, slots=True)
-class WireLimits:
-    """The limits of the connections of one process.
-
-    ``head_seconds_max`` counts from the connection, or from the first bytes of a later request, to the end of its
-    head; ``answer_seconds_max`` is how long a client may leave an answer unread once the buffers are full.
-    """
-
-    connections_max: int
-    body_bytes_max: int
-    is_https: bool
-    head_seconds_max: float = 15.0
-    answer_seconds_max: float = 60.0
-    gate: Gate = field(default_factory=Gate)
-    """Who is refused before anything reads what they ask for."""
-    at_once: Targets = field(default_factory=dict[bytes, Target])
-    """The first lines of requests that are served at once."""
-    express: Express | None = None
-    """What answers some of them at a glance."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -67,6 +45,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._at_once: InHand | None = None
         self._came = b""
         self._answered_at = 0.0
+        self._newcomer: TooMany | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] (the server's own narrowing)
         """Take a connection, or send it away where there are too many."""
@@ -78,7 +57,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what waits."""
-        _cancel(self._head_timer)
+        self._end_head_timer()
         _cancel(self._answer_timer)
         if self._at_once is not None:
             self._at_once.disconnected = True
@@ -112,9 +91,7 @@ class LimitedProtocol(HttpToolsProtocol):
         request = read_plain(data, self.limits.at_once)
         if request is None:
             return False
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._end_head_timer()
         taken: dict[str, Any] = {}
         express, target = self.limits.express, request.target
         if express is not None and express.serve(self, request, taken):
@@ -191,23 +168,34 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._begins or not self._in_head or bool(self.cycle and not self.cycle.response_complete)
 
     def _refuses(self, data: bytes) -> bool:
-        """Tell a whole request to come back later, without the cost of reading it. Return whether it was told so.
+        """Let a whole request wait for its turn, to be told to come back later. Return whether it does.
 
-        Behind the parser a refusal costs nearly as much as an answer, and there are the most of them when there is
-        the least to give.
+        It is not read as others are: behind the parser a refusal costs nearly as much as an answer, and there are the
+        most of them when there is the least to give.
         """
         if self._is_amid:
             return False
         path = request_path(data)
-        gate = self.limits.gate
-        if path is None or not gate.refuses(rank_of(path)):
+        if path is None or not self.limits.gate.refuses(rank_of(path)):
             return False
-        _cancel(self._head_timer)
-        self._head_timer = None
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.transport.write(write_overloaded(gate.refuse(), is_https=self.limits.is_https))
+        self._end_head_timer()
+        self._at_once = self._newcomer = TooMany(path, data)
+        self.limits.turns.add(self)
         return True
+
+    def take_turn(self) -> None:
+        """Refuse the request that waits, or serve it if there is room by now."""
+        self._at_once, waits = None, self._newcomer
+        gate = self.limits.gate
+        if waits is None or self.transport.is_closing():
+            return
+        if not waits.keep_alive:
+            self._refuse(gate.refuse())
+        elif gate.refuses(rank_of(waits.path)):
+            self.transport.write(write_overloaded(gate.refuse(), is_https=self.limits.is_https))
+            self.note_answered()
+        else:
+            self.data_received(waits.data)
 
     def _measure_head(self, size: int) -> None:
         """Bound a head that has begun and not ended. Between requests, the server's own limit on silence holds."""
@@ -233,8 +221,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Note that the head has ended. What answers begins after this, and finds our way of it."""
         self._in_head = self._begins = False
-        _cancel(self._head_timer)
-        self._head_timer = None
+        self._end_head_timer()
         super().on_headers_complete()
         self.cycle.__class__ = Answering
         scope = cast("dict[str, Any]", self.scope)
@@ -260,6 +247,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the server's words are not for clients)
         """Answer what is no HTTP in the form of all refusals."""
         self._refuse(Malformed("This is not HTTP as it should be."))
+
+    def _end_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _give_up_head(self) -> None:
         self._head_timer = None

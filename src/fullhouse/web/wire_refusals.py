@@ -6,7 +6,7 @@ from typing import cast
 
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.http import PROBLEM_TYPE
-from fullhouse.infra.system import make_id
+from fullhouse.infra.system import make_id, make_id_text
 from fullhouse.web.edge import security_headers
 from fullhouse.web.errors import problem_of, status_of
 from fullhouse.web.overload import Overloaded
@@ -46,7 +46,7 @@ def write_refusal(error: DomainError, *, is_https: bool, request_id: str = "", e
 def write_overloaded(refused: Overloaded, *, is_https: bool) -> bytes:
     """Write that there are too many, from an answer that was written before; only its id is new."""
     seconds = cast("int", refused.fields["retry_after_seconds"])
-    return _before(seconds, is_https).replace(_ID, str(make_id()).encode())
+    return _before(seconds, is_https).replace(_ID, make_id_text().encode())
 
 
 _ID = b"00000000-0000-0000-0000-000000000000"
