@@ -21,7 +21,7 @@ from fullhouse.infra.mail_port import MailUnavailable
 from fullhouse.infra.object_store import ObjectStoreUnavailable
 from fullhouse.infra.postgres import Pool
 from fullhouse.privacy.erase_buyer import erase_buyer
-from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets, open_mailroom
+from fullhouse.tickets.mail_tickets import MailRecords, Mailroom, mail_tickets, open_mailroom
 from fullhouse.tickets.render_order_documents import render_order_documents
 
 EMAIL = "ana.souza@example.com"
@@ -139,11 +139,11 @@ async def test_a_mail_whose_sender_died_does_not_survive_an_erasure(
     good, dying, organization_id, order_id = sold
     await render_order_documents(pool, good.object_store, SERVER_KEY, organization_id, order_id)
     with pytest.raises(MailUnavailable):
-        await mail_tickets(pool, dying, organization_id, order_id)
+        await mail_tickets(MailRecords(pool), dying, organization_id, order_id)
     assert len(files_in(tmp_path, ".eml")) == 1
     await erase_buyer(pool, good, organization_id, EMAIL, including_ahead=True)
     assert files_in(tmp_path, ".eml") == []
-    assert not await mail_tickets(pool, good, organization_id, order_id)
+    assert not await mail_tickets(MailRecords(pool), good, organization_id, order_id)
 
 
 async def test_the_answer_of_a_buyer_who_was_erased_names_nobody(pool: Pool, valkey: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool
 from fullhouse.orders.rules import OrderNotFound
 from fullhouse.tickets import mail_tickets as module
-from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
+from fullhouse.tickets.mail_tickets import MailRecords, Mailroom, mail_tickets
 
 
 def mails(mailbox: Path) -> list[EmailMessage]:
@@ -39,7 +39,7 @@ async def deliveries(pool: Pool, sold: Sold) -> list[tuple[str, str]]:
 
 
 async def send(sold: Sold, mailroom: Mailroom) -> bool:
-    return await mail_tickets(sold.pool, mailroom, sold.organization_id, sold.order_id)
+    return await mail_tickets(MailRecords(sold.pool), mailroom, sold.organization_id, sold.order_id)
 
 
 class CountingMailer:
@@ -169,7 +169,7 @@ async def test_a_crash_after_sending_sends_the_same_mail_again(
         raise RuntimeError("killed before it was recorded")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "note_delivery", die)
+        patch.setattr(module, "note_deliveries", die)
         for room in (mailroom, make_mailroom(object_store, by_smtp)):
             with pytest.raises(RuntimeError, match="killed"):
                 await send(sold, room)
@@ -214,7 +214,7 @@ async def test_another_organization_cannot_have_it_sent(sell: Sell, mailroom: Ma
     sold, other = await sell(1), await sell(1)
     await sold.issue()
     with pytest.raises(OrderNotFound):
-        await mail_tickets(sold.pool, mailroom, other.organization_id, sold.order_id)
+        await mail_tickets(MailRecords(sold.pool), mailroom, other.organization_id, sold.order_id)
     assert mails(mailbox) == []
 
 

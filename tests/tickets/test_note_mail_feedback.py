@@ -20,7 +20,7 @@ from fullhouse.infra.mail_feedback_queue import open_feedback_queue
 from fullhouse.infra.mailer import MailRefused, open_mailer
 from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool
-from fullhouse.tickets.mail_tickets import Mailroom, mail_tickets
+from fullhouse.tickets.mail_tickets import MailRecords, Mailroom, mail_tickets
 from fullhouse.tickets.note_mail_feedback import note_mail_feedback
 from fullhouse.tickets.write_mail import message_id_of
 from fullhouse.workers.receive_feedback import FeedbackReceiver
@@ -46,7 +46,7 @@ async def issued(sell: Sell) -> Sold:
 
 
 async def send(sold: Sold, mailroom: Mailroom) -> bool:
-    return await mail_tickets(sold.pool, mailroom, sold.organization_id, sold.order_id)
+    return await mail_tickets(MailRecords(sold.pool), mailroom, sold.organization_id, sold.order_id)
 
 
 async def problem(sold: Sold) -> tuple[Any, ...] | None:

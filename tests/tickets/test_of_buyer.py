@@ -26,7 +26,7 @@ from fullhouse.infra.resources import Resources
 from fullhouse.infra.system import make_id
 from fullhouse.privacy.erase_buyer import erase_buyer
 from fullhouse.tickets.issue_tickets import issue_tickets
-from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
+from fullhouse.tickets.mail_tickets import MailRecords, mail_tickets, open_mailroom
 from fullhouse.tickets.of_buyer import mail_links as verb
 from fullhouse.tickets.of_buyer.mail_links import mail_links
 from fullhouse.tickets.of_buyer.prune_link_requests import prune_link_requests
@@ -159,7 +159,7 @@ async def test_the_link_in_the_mail_with_the_tickets_opens_them_without_an_accou
     organization_id, order_id = UUID(order["organization_id"]), UUID(order["id"])
     async with transaction(pool, organization_id) as conn:
         [ticket, _] = await issue_tickets(conn, make_id, SERVER_KEY, organization_id, order_id)
-    assert await mail_tickets(pool, open_mailroom(resources), organization_id, order_id)
+    assert await mail_tickets(MailRecords(pool), open_mailroom(resources), organization_id, order_id)
     assert isinstance(resources.mailer, MailboxFolder)
     mail = read_mail(resources.mailer.folder / f"tickets.{order_id}@tickets.example.eml")
     body = mail.get_body(("plain",))

@@ -51,16 +51,16 @@ ISSUE = [
     f"after {BROKER}.acknowledge@tickets.issue",
 ]
 RENDER = [
-    f"before {MAILS}:render_sale",
+    f"before {MAILS}:render_and_store",
     "before fullhouse.infra.object_store_folder:FolderStore.put",
     "after fullhouse.infra.object_store_folder:FolderStore.put",
-    "after fullhouse.tickets.render_order_documents:note_document",
-    f"after {MAILS}:render_sale",
+    "after fullhouse.tickets.mail_tickets:note_documents",
+    f"after {MAILS}:render_and_store",
 ]
 MAIL = [
     "before fullhouse.infra.mail_folder:MailboxFolder.send",
     "after fullhouse.infra.mail_folder:MailboxFolder.send",
-    "after fullhouse.tickets.mail_tickets:note_delivery",
+    "after fullhouse.tickets.mail_tickets:note_deliveries",
     f"before {BROKER}.acknowledge@tickets.deliver",
     f"after {BROKER}.acknowledge@tickets.deliver",
 ]

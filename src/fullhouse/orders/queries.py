@@ -105,6 +105,18 @@ async def load_contact(conn: Connection, organization_id: UUID, order_id: UUID) 
     return Contact(row["email"], row["name"]) if row else None
 
 
+async def load_contacts(conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, Contact]:
+    """Load who bought, of several orders; one that was erased is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT order_id, email, name FROM order_contacts WHERE organization_id = $1 AND order_id = ANY ($2::uuid[])
+        """,
+        organization_id,
+        order_ids,
+    )
+    return {row["order_id"]: Contact(row["email"], row["name"]) for row in rows}
+
+
 async def load_units(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Unit, ...]:
     """Load all units of an order, live and cancelled, by line and number."""
     return await load_units_of_orders(conn, organization_id, [order_id])

@@ -9,12 +9,12 @@ from fullhouse.orders.rules import OrderStatus
 from fullhouse.tickets.rules import LinkRequest, Mail, OrderSummary, Ticket, TicketKey, TicketStatus
 
 
-async def load_tickets(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Ticket, ...]:
-    """Load all tickets of an order, valid or not, by id."""
+async def load_tickets(conn: Connection, organization_id: UUID, *order_ids: UUID) -> tuple[Ticket, ...]:
+    """Load all tickets of orders, valid or not, by id."""
     rows = await conn.fetch(
-        "SELECT * FROM tickets WHERE organization_id = $1 AND order_id = $2 ORDER BY ticket_id",
+        "SELECT * FROM tickets WHERE organization_id = $1 AND order_id = ANY ($2::uuid[]) ORDER BY ticket_id",
         organization_id,
-        order_id,
+        order_ids,
     )
     return tuple(ticket_of(row) for row in rows)
 
@@ -50,6 +50,23 @@ async def load_newest_key(conn: Connection, organization_id: UUID) -> TicketKey 
         organization_id,
     )
     return TicketKey(**dict(row)) if row else None
+
+
+async def find_mailed(
+    conn: Connection, organization_id: UUID, mails: Sequence[tuple[UUID, str]]
+) -> set[tuple[UUID, str]]:
+    """Return those of these mails, by order and kind, that were sent and taken."""
+    rows = await conn.fetch(
+        """
+        SELECT order_id, kind FROM mail_deliveries JOIN unnest($2::uuid[], $3::text[]) AS m(order_id, kind)
+        USING (order_id, kind)
+        WHERE organization_id = $1 AND problem IS DISTINCT FROM 'refused'
+        """,
+        organization_id,
+        [order_id for order_id, _ in mails],
+        [kind for _, kind in mails],
+    )
+    return {(row["order_id"], row["kind"]) for row in rows}
 
 
 async def is_mailed(conn: Connection, organization_id: UUID, order_id: UUID, kind: str) -> bool:

@@ -1,6 +1,7 @@
 """Rendering the tickets of an order and keeping them in the object store."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,10 @@ from fullhouse.tickets.describe_tickets import describe_tickets
 from fullhouse.tickets.load_sale import Sale, load_sale
 from fullhouse.tickets.render_ticket import document_digest, render_pdf
 from fullhouse.tickets.rules import PDF_TYPE, Document
-from fullhouse.tickets.writes import StoredDocument, note_document
+from fullhouse.tickets.writes import StoredDocument, note_documents
+
+Note = Callable[[StoredDocument], Awaitable[object]]
+"""Commits the note of a document before it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,18 @@ async def render_sale(
     pool: Pool, object_store: ObjectStore, server_key: bytes, sale: Sale, only: UUID | None = None
 ) -> Rendered | None:
     """Do the same for a sale that is loaded."""
+
+    async def note(document: StoredDocument) -> None:
+        async with transaction(pool, document.organization_id) as conn:
+            await note_documents(conn, document.organization_id, [document])
+
+    return await render_and_store(note, object_store, server_key, sale, only)
+
+
+async def render_and_store(
+    note: Note, object_store: ObjectStore, server_key: bytes, sale: Sale, only: UUID | None = None
+) -> Rendered | None:
+    """Do the same, where the caller notes what is about to be stored."""
     document = await asyncio.to_thread(describe_tickets, sale, server_key, only)
     if document is None:
         return None
@@ -57,8 +73,7 @@ async def render_sale(
         data = await asyncio.to_thread(render_pdf, document)
         is_stored = False
     # Noted before it is stored, each time: nothing is ever stored that erasing the buyer would not find.
-    async with transaction(pool, organization_id) as conn:
-        await note_document(conn, StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
+    await note(StoredDocument(organization_id, order_id, key, PDF_TYPE, len(data)))
     if not is_stored:
         await object_store.put(key, data, PDF_TYPE)
     return Rendered(key, data, document)

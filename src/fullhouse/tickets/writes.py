@@ -115,36 +115,56 @@ class StoredDocument:
     size_bytes: int
 
 
-async def note_document(conn: Connection, document: StoredDocument) -> None:
-    """Note that a document was rendered and stored; a second time changes nothing."""
+async def note_documents(conn: Connection, organization_id: UUID, documents: Sequence[StoredDocument]) -> None:
+    """Note that documents of an organization were rendered and stored; a second time changes nothing."""
     await conn.execute(
         """
         INSERT INTO ticket_documents (organization_id, order_id, object_key, content_type, size_bytes)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        SELECT $1, d.order_id, d.object_key, d.content_type, d.size_bytes
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[])
+            AS d(order_id, object_key, content_type, size_bytes)
+        ORDER BY d.object_key
+        ON CONFLICT DO NOTHING
         """,
-        document.organization_id,
-        document.order_id,
-        document.object_key,
-        document.content_type,
-        document.size_bytes,
+        organization_id,
+        [document.order_id for document in documents],
+        [document.object_key for document in documents],
+        [document.content_type for document in documents],
+        [document.size_bytes for document in documents],
     )
+
+
+class SentMail(NamedTuple):
+    """A mail that the server took."""
+
+    order_id: UUID
+    kind: str
+    message_id: str
 
 
 async def note_delivery(conn: Connection, organization_id: UUID, order_id: UUID, kind: str, message_id: str) -> None:
     """Note that a mail was taken by the server; a second time changes nothing, unless it was refused before."""
+    await note_deliveries(conn, organization_id, [SentMail(order_id, kind, message_id)])
+
+
+async def note_deliveries(conn: Connection, organization_id: UUID, mails: Sequence[SentMail]) -> None:
+    """Note the same of several mails of an organization; one that is named twice is noted once."""
+    once = sorted({(mail.order_id, mail.kind): mail for mail in mails}.values())
     await conn.execute(
         """
         INSERT INTO mail_deliveries AS m (organization_id, order_id, kind, message_id)
-        VALUES ($1, $2, $3, $4)
+        SELECT $1, d.order_id, d.kind, d.message_id
+        FROM unnest($2::uuid[], $3::text[], $4::text[]) AS d(order_id, kind, message_id)
+        ORDER BY d.order_id, d.kind
         ON CONFLICT (organization_id, order_id, kind) DO UPDATE
         SET sent_at = clock_timestamp(), problem = NULL, problem_is_permanent = NULL, problem_reason = NULL,
             problem_at = NULL
         WHERE m.problem = 'refused'
         """,
         organization_id,
-        order_id,
-        kind,
-        message_id,
+        [mail.order_id for mail in once],
+        [mail.kind for mail in once],
+        [mail.message_id for mail in once],
     )
 
 

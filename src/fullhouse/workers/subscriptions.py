@@ -20,7 +20,7 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipts
 from fullhouse.tickets.issue_tickets import issue_tickets_together
 from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
-from fullhouse.tickets.mail_tickets import mail_tickets, open_mailroom
+from fullhouse.tickets.mail_tickets import MailRecords, mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
 from fullhouse.tickets.of_buyer.mail_links import mail_links
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
@@ -41,6 +41,7 @@ class Reactions:
         self._resources = resources
         self._providers = providers
         self._mailroom = open_mailroom(resources)
+        self._mail_records = MailRecords(resources.pool)
 
     async def settle(self, conn: Connection, messages: Sequence[Message]) -> None:
         """Apply what providers told us: the payments, the orders and their places follow."""
@@ -80,7 +81,7 @@ class Reactions:
         """Render, store and mail tickets, in one go, since the mail carries what was rendered."""
         number = int(str(message.data["number"])) if message.type == "ticket.mail_requested" else 0
         ids = message.organization_id, order_of(message)
-        await mail_tickets(self._resources.pool, self._mailroom, *ids, number)
+        await mail_tickets(self._mail_records, self._mailroom, *ids, number)
 
     async def mail_account(self, message: Message) -> None:
         """Send what somebody is to hear about their account."""
@@ -193,6 +194,7 @@ TABLE = (
         _types("ticket.issued", "ticket.mail_requested"),
         part="render",
         outside=Reactions.deliver_tickets,
+        concurrency_max=12,
         seconds_max=60.0,
     ),
     Line(

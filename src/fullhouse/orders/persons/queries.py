@@ -1,6 +1,6 @@
 """Reading who tickets are for, and what was answered."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection
@@ -10,14 +10,22 @@ UnitKey = tuple[int, int]
 """The line of an order, and the number of the unit in it."""
 
 
-async def load_holders(conn: Connection, organization_id: UUID, order_id: UUID) -> Mapping[UnitKey, str]:
-    """Load the names of holders, by line and number; empty where none were given, or they were erased."""
+async def load_holders(
+    conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]
+) -> dict[UUID, dict[UnitKey, str]]:
+    """Load the names of holders, by order, line and number; empty where none were given, or they were erased."""
     rows = await conn.fetch(
-        "SELECT line_number, number, name FROM order_holders WHERE organization_id = $1 AND order_id = $2",
+        """
+        SELECT order_id, line_number, number, name FROM order_holders
+        WHERE organization_id = $1 AND order_id = ANY ($2::uuid[])
+        """,
         organization_id,
-        order_id,
+        order_ids,
     )
-    return {(row["line_number"], row["number"]): row["name"] for row in rows}
+    found: dict[UUID, dict[UnitKey, str]] = {order_id: {} for order_id in order_ids}
+    for row in rows:
+        found[row["order_id"]][row["line_number"], row["number"]] = row["name"]
+    return found
 
 
 async def load_answers(conn: Connection, organization_id: UUID, order_id: UUID) -> tuple[Answer, ...]:
