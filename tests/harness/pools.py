@@ -23,7 +23,12 @@ class _AsOwner(PoolAcquireContext):
     async def __aenter__(self) -> Any:
         pool: Any = self.pool
         await pool.give_back_kept()
-        conn: Any = await super().__aenter__()
+        # Else those who give connections back would keep them for the product, and the driver had none for us.
+        pool.waiting_count += 1
+        try:
+            conn: Any = await super().__aenter__()
+        finally:
+            pool.waiting_count -= 1
         await conn.stand(Standing())
         return conn
 
