@@ -169,6 +169,35 @@ async def test_paths_and_headers_are_read_alike(client: httpx.AsyncClient, frame
         assert answers[0].status_code in {401, 422}
 
 
+async def test_payments_are_read_alike(client: httpx.AsyncClient, framework: httpx.AsyncClient) -> None:
+    holder = {**JSON, "Authorization": "Order guessed"}
+    good = b'{"provider": "simulated", "outcome": "late"}'
+    asked: list[tuple[str, bytes, dict[str, str]]] = [
+        (ID, good, holder),
+        (ID, b'{"provider": "../etc"}', holder),
+        (ID, b'{"provider": "simulated", "outcome": "explode", "amount_minor": 1}', holder),
+        (ID, b"[]", holder),
+        (ID, b"", holder),
+        (ID, b"{", holder),
+        (ID, b"{", JSON),
+        (ID, b"[]", JSON),
+        (ID, good, JSON),
+        (ID, good, {**holder, "Content-Type": "text/plain"}),
+        (ID, good, {**holder, "Idempotency-Key": "k" * 256}),
+        ("not-an-id", good, holder),
+    ]
+    statuses: list[int] = []
+    for order_id, raw, headers in asked:
+        path = f"/api/v1/orders/{order_id}/payments"
+        by_models, by_us = [await one.post(path, content=raw, headers=headers) for one in (framework, client)]
+        statuses.append(by_models.status_code)
+        if by_models.status_code == 200:
+            assert (by_us.status_code, by_us.json()["code"]) == (404, "order_not_found")
+        else:
+            assert told(by_us) == told(by_models), (raw, headers)
+    assert statuses == [200, 422, 422, 422, 422, 400, 400, 401, 401, 415, 422, 422]
+
+
 async def test_other_methods_and_huge_bodies_are_refused_as_everywhere(client: httpx.AsyncClient) -> None:
     for path, allowed in ((HOLD, "POST"), (SCAN, "POST"), (f"/api/v1/sessions/{ID}/availability", "GET, HEAD")):
         for method in {"GET", "POST", "PUT", "DELETE"} - set(allowed.split(", ")):
