@@ -1,18 +1,22 @@
 """Scans in batches: each gets its own outcome, entry and request; of many with one ticket exactly one is admitted."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from harness.stock import SERVER_KEY
 
 from fullhouse.admission import doors as doors_module
+from fullhouse.admission import scan_batch as scan_module
 from fullhouse.admission.doors import Doors
-from fullhouse.admission.rules import Direction, Scan, ScanIdReused
-from fullhouse.admission.scan_batch import ScanAnswer
+from fullhouse.admission.rules import Direction, DoorBusy, Scan, ScanIdReused
+from fullhouse.admission.scan_batch import Asked, ScanAnswer, scan_batch
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.infra import audit_log, outbox
 from fullhouse.infra.audit_log import Asking
+from fullhouse.infra.postgres import connection
 from fullhouse.infra.system import make_id
+from fullhouse.tickets.code import read_code
 
 
 def scan_of(door: Any, code: str, direction: str = "in", **options: Any) -> Scan:
@@ -127,3 +131,34 @@ async def test_a_bad_scan_fails_alone(door: Any, make_door: Any) -> None:
     assert isinstance(answers[1], Exception)
     assert [outcomes[0], *outcomes[2:]] == ["left", ScanIdReused, "forged", "admitted"]
     assert await door.log() == [(1, "in"), (1, "out")]
+
+
+async def test_a_batch_takes_two_statements_whatever_its_size(door: Any) -> None:
+    doors = Doors(door.pool, make_id, SERVER_KEY)
+    await doors.scan(scan_of(door, door.codes[0], "out"))  # learns the key
+    actor = Asking(Actor(ActorKind.API_KEY, door.organization_id, make_id(), "scanner"))
+    claims = [read_code(code).unverified for code in door.codes]
+    for size in (1, 40):
+        asked = [Asked(scan_of(door, ""), claims[n % 2], actor, None, None) for n in range(size)]
+        statements: list[str] = []
+        async with connection(door.pool, door.organization_id) as conn:
+            with cast("Any", conn).query_logger(lambda logged, seen=statements: seen.append(logged.query)):
+                answers = await scan_batch(conn, make_id, door.organization_id, asked)
+                await asyncio.sleep(0)  # the driver tells the logger a turn later
+        assert len(statements) == 2
+        assert [one is None for one in answers] == [n % 2 == 1 and n > 1 for n in range(size)]
+
+
+async def test_who_is_beaten_to_it_three_times_is_told_to_scan_again_and_leaves_no_trace(
+    door: Any, monkeypatch: Any
+) -> None:
+    async def nothing(*_: Any) -> frozenset[Any]:
+        return frozenset()
+
+    monkeypatch.setattr(scan_module, "insert_admissions", nothing)
+    doors = Doors(door.pool, make_id, SERVER_KEY)
+    with pytest.raises(DoorBusy):
+        await doors.scan(scan_of(door, door.codes[0]))
+    monkeypatch.undo()
+    assert await door.log() == []
+    assert (await doors.scan(scan_of(door, door.codes[0]))).verdict.outcome.value == "admitted"
