@@ -14,10 +14,7 @@ OWNERS = owners()
 SALE = tables_of_the_sale()
 
 WRITTEN_BY_OTHERS = {
-    (
-        "reservations/ahead/hold_at_version.py:hold_at_version",
-        "outbox",
-    ): "a batch of holds is one statement",
+    ("reservations/ahead/hold_at_version.py:(module)", "outbox"): "a batch of holds is one statement",
     ("reservations/ahead/hold_one_at_version.py:hold_one_at_version", "outbox"): "the same",
     **{
         ("operations/bench/lay_rows.py:(module)", table): "a benchmark lays rows on a server of its own"

@@ -71,7 +71,7 @@ class BoxOffice:
         refusal = self.desks.refuse_again(session_id, items) if key is None and code is None else None
         if refusal is not None:
             raise anew(refusal)
-        organization_id = await self.organization_of(session_id)
+        organization_id = self._organizations.get(session_id) or await self.organization_of(session_id)
         claim = Claim(organization_id, idempotency_scope(session_id), key, fingerprint) if key else None
         opened = await self._open_code(organization_id, session_id, code, claim) if isinstance(code, str) else code
         wish, secret = self._wish(items, claim, opened)

@@ -23,13 +23,26 @@ _HOT_ROW: Final = """
     DELETE FROM bench_counters;
     INSERT INTO bench_counters (organization_id, session_id, quota_id, kind, name, capacity)
     VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002',
-            '00000000-0000-0000-0000-000000000003', 'category', 'hot', 2000000000)
+            '00000000-0000-0000-0000-000000000003', 'category', 'hot', 2000000000);
+    DROP TABLE IF EXISTS bench_holds;
+    CREATE TABLE bench_holds (LIKE reservations INCLUDING ALL)
 """
 _GUARDED: Final = """
 UPDATE bench_counters SET held = held + 1
 WHERE organization_id = '00000000-0000-0000-0000-000000000001' AND session_id = '00000000-0000-0000-0000-000000000002'
     AND quota_id = '00000000-0000-0000-0000-000000000003' AND held + sold + blocked < capacity;
 """
+_WITH_ROW: Final = f"""
+WITH counted AS ({_GUARDED.strip().removesuffix(";")} RETURNING organization_id, session_id, quota_id)
+INSERT INTO bench_holds (organization_id, reservation_id, session_id, token_hash, items, total_minor, currency,
+    quota_ids, quota_counts, held_at, expires_at, expires_at_max, idempotency_key, fingerprint, first_expires_at)
+SELECT organization_id, gen_random_uuid(), session_id, decode(repeat('ab', 32), 'hex'),
+    jsonb_build_array(jsonb_build_object('ticket_type_id', quota_id, 'ticket_type', 'Adult', 'quantity', 1,
+        'price_category_id', quota_id, 'price_category', 'Adult', 'area', null, 'seats', '[]'::jsonb,
+        'price_minor', 2500, 'quota_ids', jsonb_build_array(quota_id))),
+    2500, 'EUR', ARRAY[quota_id], ARRAY[1], now(), now() + interval '10 minutes', now() + interval '2 hours',
+    gen_random_uuid()::text, 'fingerprint', now() + interval '10 minutes' FROM counted;
+""".replace("\n", " ")
 _IN_BATCHES: Final = _GUARDED.replace("held + 1", f"held + {_BATCH}")
 
 
@@ -65,12 +78,13 @@ async def as_owner(url: str) -> AsyncGenerator[Connection]:
         await conn.close()
 
 
-async def guarded_statement(url: str, folder: Path, seconds: float) -> float:
+async def guarded_statement(url: str, folder: Path, seconds: float, *, with_row: bool = False) -> float:
     """Return what 64 clients of pgbench do a second: one guarded statement on one hot row, each in its own commit.
 
-    The row is as a quota's, with the same indexes, in a table of its own.
+    The row is as a quota's, with the same indexes, in a table of its own. ``with_row`` writes a reservation as well,
+    into another, as somebody would who makes each hold by one statement.
     """
-    return await _pgbench(url, _script(folder, _GUARDED), seconds, clients=64)
+    return await _pgbench(url, _script(folder, _WITH_ROW if with_row else _GUARDED), seconds, clients=64)
 
 
 async def guarded_batches(url: str, folder: Path, seconds: float) -> float:

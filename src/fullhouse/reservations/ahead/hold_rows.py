@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.infra.idempotency import Claim
@@ -9,54 +10,61 @@ from fullhouse.reservations.decide import Granted
 from fullhouse.reservations.rules import HeldItem
 from fullhouse.reservations.stock import Places, ShapeTexts
 
-NOTHING = '""'
+_NO_BYTES = '""'
+
+
+class Shape(NamedTuple):
+    """What reservations of a batch have in common: the same places, asked for by the same body."""
+
+    places: Places
+    fingerprint: str
 
 
 class Rows:
     """The reservations of a batch. What is held alike is written once, and each reservation says which it has."""
 
-    __slots__ = ("_numbers", "counts", "fingerprints", "ids", "keys", "seated", "shape_of", "shapes", "token_hashes")
+    __slots__ = ("_numbers", "counts", "ids", "keys", "seated", "shape_of", "shapes", "token_hashes")
 
     def __init__(self) -> None:
         """Begin without any."""
-        self._numbers: dict[int, int] = {}
-        self.shapes: list[Places] = []
+        self._numbers: dict[tuple[int, bytes | None], int] = {}
+        self.shapes: list[Shape] = []
         # How many reservations have each shape, and which one each has, counted from 1.
         self.counts: list[int] = []
-        self.shape_of: list[int] = []
+        self.shape_of: list[str] = []
         self.ids: list[str] = []
         self.token_hashes: list[str] = []
         self.keys: list[str] = []
-        self.fingerprints: list[str] = []
         self.seated: list[tuple[int, str]] = []
 
     def add(self, granted: Granted, claim: Claim | None) -> None:
         """Add a reservation."""
         (reservation_id, _, token_hash, _), places = granted
-        number = self._numbers.get(id(places))
+        shape = (id(places), None if claim is None else claim.fingerprint)
+        number = self._numbers.get(shape)
         if number is None:
-            self.shapes.append(places)
-            self.counts.append(0)
-            number = self._numbers[id(places)] = len(self.shapes)
+            number = self._new_shape(shape, places)
         self.counts[number - 1] += 1
-        self.shape_of.append(number)
+        self.shape_of.append(str(number))
         owner = reservation_id.hex
         self.ids.append(owner)
-        self.token_hashes.append(token_hash.hex() or NOTHING)
-        if claim is None:
-            self.keys.append("NULL")
-            self.fingerprints.append("NULL")
-        else:
-            self.keys.append(quoted(claim.key))
-            self.fingerprints.append(claim.fingerprint.hex() or NOTHING)
+        self.token_hashes.append(token_hash.hex() or _NO_BYTES)
+        self.keys.append("NULL" if claim is None else quoted(claim.key))
         if places.draw.seats:
             self.seated += [(seat, owner) for seat in places.draw.seats]
+
+    def _new_shape(self, shape: tuple[int, bytes | None], places: Places) -> int:
+        _, fingerprint = shape
+        self.shapes.append(Shape(places, "NULL" if fingerprint is None else fingerprint.hex() or _NO_BYTES))
+        self.counts.append(0)
+        number = self._numbers[shape] = len(self.shapes)
+        return number
 
     def drawn(self) -> list[tuple[UUID, int]]:
         """Add up what is drawn of each quota, in the order in which quotas are locked."""
         drawn: dict[UUID, int] = {}
-        for places, alike in zip(self.shapes, self.counts, strict=True):
-            for quota_id, count in places.draw.quota_counts.items():
+        for shape, alike in zip(self.shapes, self.counts, strict=True):
+            for quota_id, count in shape.places.draw.quota_counts.items():
                 drawn[quota_id] = drawn.get(quota_id, 0) + count * alike
         return sorted(drawn.items())
 

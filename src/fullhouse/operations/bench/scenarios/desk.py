@@ -3,18 +3,18 @@
 import asyncio
 import sys
 import tempfile
-import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from fullhouse.infra.embedded import postgres
 from fullhouse.infra.migrate import migrate
-from fullhouse.infra.postgres import Pool, connection, open_pool
+from fullhouse.infra.postgres import Pool, open_pool
+from fullhouse.operations.bench.alone import Alone, hold_alone
 from fullhouse.operations.bench.bench import Bench, figure
 from fullhouse.operations.bench.desk_process import open_office, sell
 from fullhouse.operations.bench.figures import Figure, Ratio, Section, ratio
@@ -59,9 +59,9 @@ class _Place:
         await office.close()
         return rate
 
-    async def guarded(self) -> float:
+    async def guarded(self, *, with_row: bool = False) -> float:
         self.bench.advance("pgbench")
-        return await guarded_statement(self.url, self.folder, self.bench.plan.seconds)
+        return await guarded_statement(self.url, self.folder, self.bench.plan.seconds, with_row=with_row)
 
 
 async def desk(bench: Bench) -> Section:
@@ -95,19 +95,22 @@ async def _running_place(bench: Bench) -> AsyncGenerator[_Place]:
 
 
 async def _over_pgbench(place: _Place, section: Section) -> None:
-    single, rates = list[float](), dict[int, list[float]]({CALLERS: [], CALLERS_MANY: []})
+    single, whole, rates = list[float](), list[float](), dict[int, list[float]]({CALLERS: [], CALLERS_MANY: []})
     for _ in range(place.bench.plan.rounds):
         single.append(await place.guarded())
+        whole.append(await place.guarded(with_row=True))
         for callers, found in rates.items():
             place.bench.advance(f"{callers} callers")
             found.append(await _holds(place, callers))
     limit = figure("pgbench, one guarded statement, 64 clients", "/s", single)
-    section.figures.append(limit)
+    holds = figure("pgbench, one guarded statement that writes the reservation as well, 64 clients", "/s", whole)
+    section.figures += [limit, holds]
     for callers, found in rates.items():
         made = figure(f"holds at the function, {callers} callers", "/s", found)
         section.figures.append(made)
         name = f"durable holds at the function, {callers} callers, over pgbench's guarded statement"
         section.ratios.append(ratio(name, made, limit, OVER_PGBENCH))
+        section.ratios.append(ratio(f"{name} that writes the reservation as well", made, holds, OVER_PGBENCH))
 
 
 async def _holds(place: _Place, callers: int) -> float:
@@ -152,36 +155,20 @@ async def _pairs_over_single(place: _Place, section: Section) -> None:
 
 
 async def _alone_over_statement(place: _Place, section: Section) -> None:
-    """Compare a lone buyer's whole hold with the time that its one statement takes by itself, which writes as much."""
-    place.bench.advance("one client")
-    on_sale, items = await place.put_on_sale(), list[ItemRequest]()
-    items.append(ItemRequest(on_sale.ticket_type_id, quantity=1))
-    statements, whole, rounds = list[float](), list[float](), list[float]()
-
-    def note(record: Any) -> None:  # noqa: ANN401 (the driver's own)
-        if "reservation" in record.query:
-            statements.append(record.elapsed)
-
+    """Compare a lone buyer's whole hold with the plain statement that writes as much, by turns on one connection."""
     alone = await open_pool(place.url, size_max=1, application_name="fullhouse-bench")
-    async with connection(alone, on_sale.organization_id) as conn:
-        conn.add_query_logger(note)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] (the driver's)
-    office = open_office(alone)
-    for turn in range(place.bench.plan.rounds):
-        until, number = time.monotonic() + place.bench.plan.seconds, 0
-        statements.clear()
-        whole.clear()
-        while time.monotonic() < until:
-            began = time.perf_counter()
-            await office.place_reservation(on_sale.session_id, items, f"alone {turn} {number}", b"fingerprint")
-            whole.append(time.perf_counter() - began)
-            number += 1
-        rounds.append(median(whole) / median(statements))
-    section.figures.append(Figure("one client: p50 of a hold", " ms", (median(whole) * 1e3,)))
-    section.ratios.append(
-        Ratio("one client: p50 at the desk over its plain statement", tuple(rounds), ALONE_OVER_STATEMENT, is_most=True)
-    )
-    await office.close()
+    rounds: list[Alone] = []
+    for _ in range(place.bench.plan.rounds):
+        place.bench.advance("one client")
+        on_sale = [await place.put_on_sale() for _ in range(2)]
+        rounds.append(await hold_alone(alone, on_sale[0], on_sale[1], place.bench.plan.seconds))
     await alone.close()
+    section.figures += [
+        Figure("one client: p50 of a hold", " ms", tuple(median(one.holds) * 1e3 for one in rounds)),
+        Figure("one client: p50 of its plain statement", " ms", tuple(median(one.statements) * 1e3 for one in rounds)),
+    ]
+    name, ratios = "one client: p50 at the desk over its plain statement", tuple(one.ratio for one in rounds)
+    section.ratios.append(Ratio(name, ratios, ALONE_OVER_STATEMENT, is_most=True))
 
 
 async def _two_processes_over_one(place: _Place, section: Section) -> None:
