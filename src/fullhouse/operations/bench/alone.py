@@ -12,7 +12,6 @@ from fullhouse.operations.bench.desk_process import open_office
 from fullhouse.operations.bench.stock import OnSale
 from fullhouse.reservations.ahead.hold_at_version import HoldBatch
 from fullhouse.reservations.ahead.hold_one_at_version import hold_one_at_version
-from fullhouse.reservations.ahead.hold_rows import Rows
 from fullhouse.reservations.decide import Granted, Request
 from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.place_reservation import BoxOffice
@@ -87,5 +86,5 @@ async def _statement(pool: Pool, on_sale: OnSale) -> _Statement:
     known = memory.stock.remembered(memory.terms, wish.request.items)
     assert known is not None, outcome  # noqa: S101 (it asked for no numbered seats)
     scope = idempotency_scope(on_sale.session_id)
-    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope, Rows())
+    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope)
     return _Statement(batch, known.places)

@@ -5,7 +5,7 @@ are undone in memory, and their wishes take the way with the lock.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from fullhouse.infra.postgres import Connection, IntegrityError
@@ -22,20 +22,27 @@ BEHIND_MAX = 500
 """A memory that has not seen so many changes of other processes is brought up to date, under the lock."""
 
 
-@dataclass(slots=True)
 class Flight:
     """Wishes that were granted in memory, in order of arrival, and what is written of them."""
 
-    waiting: list[Waiting] = field(default_factory=list[Waiting])
-    granted: list[Granted] = field(default_factory=list[Granted])
-    rows: Rows = field(default_factory=Rows)
-    keys: set[str] = field(default_factory=set[str])
+    __slots__ = ("_rows", "granted", "keys", "waiting")
 
-    def add(self, one: Waiting, granted: Granted) -> None:
-        """Take somebody aboard. What is written is made now: Postgres waits for nothing but this once it could."""
-        self.waiting.append(one)
-        self.granted.append(granted)
-        self.rows.add(granted, one.wish.claim)
+    def __init__(self) -> None:
+        """Begin with nobody on board."""
+        self.waiting: list[Waiting] = []
+        self.granted: list[Granted] = []
+        self.keys: set[str] = set()
+        self._rows: Rows | None = None
+
+    def rows(self) -> Rows:
+        """Return what is written of all on board; what was asked for before is not made again."""
+        rows = self._rows = self._rows or Rows()
+        for at in range(len(rows.ids), len(self.granted)):
+            rows.add(self.granted[at], self.waiting[at].wish.claim)
+        return rows
+
+
+_NOBODY: Final = Flight()
 
 
 class Ahead:
@@ -65,7 +72,7 @@ class Ahead:
         self._chooses_seats = chooses_seats
         self._has_seats = memory.stock is not None and memory.stock.seat_map is not None
         self._open = Flight()
-        self._flying = Flight()
+        self._flying = _NOBODY
         self._is_flying = False
         # Those of the flight that was not written, if there was one.
         self.unlucky: list[Waiting] = []
@@ -88,6 +95,9 @@ class Ahead:
             batch.append(one)
         if batch:
             self._take(batch)
+            if self._is_flying:
+                # Postgres would wait for it once it has written those before.
+                self._open.rows()
 
     def take_off(self) -> Flight:
         """Close the batch that was decided on, without those who gave up meanwhile, and begin the next."""
@@ -95,12 +105,14 @@ class Ahead:
         assert stock is not None  # noqa: S101 (something was decided on it)
         flight, self._open = self._open, Flight()
         if any(one.answer.done() for one in flight.waiting):
-            left = Flight(keys=flight.keys)
+            left = Flight()
+            left.keys = flight.keys
             for one, granted in zip(flight.waiting, flight.granted, strict=True):
                 if one.answer.done():
                     stock.give_back(granted.places.draw)
                 else:
-                    left.add(one, granted)
+                    left.waiting.append(one)
+                    left.granted.append(granted)
             flight = left
         self._flying, self._is_flying = flight, True
         return flight
@@ -116,8 +128,8 @@ class Ahead:
             self.ended = self.ended or self._is_far_behind()
             return
         self.ended = True
-        flying = self._flying if flew else Flight()
-        self.unlucky = flying.waiting
+        flying = self._flying if flew else _NOBODY
+        self.unlucky = list(flying.waiting)
         if memory.stock is not None:
             undo(memory.stock, [*flying.granted, *self._open.granted])
         self._queue.extendleft(reversed(self._open.waiting))
@@ -168,7 +180,8 @@ class Ahead:
         for one, granted in zip(batch, decisions, strict=True):
             if not isinstance(granted, Granted):
                 break
-            flight.add(one, granted)
+            flight.waiting.append(one)
+            flight.granted.append(granted)
 
 
 def _wants_seats(one: Waiting) -> bool:
@@ -180,12 +193,12 @@ async def write_flight(conn: Connection, message_id: UUID, memory: Memory, fligh
     assert memory.stock is not None  # noqa: S101 (it was decided on it)
     assert memory.terms is not None  # noqa: S101
     scope = idempotency_scope(memory.session_id)
-    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope, flight.rows)
+    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope)
     alone = len(flight.granted) == 1 and not flight.granted[0].places.draw.seats
     try:
         if alone:
             return await hold_one_at_version(conn, message_id, batch, flight.granted[0], flight.waiting[0].wish.claim)
-        return await hold_at_version(conn, message_id, batch)
+        return await hold_at_version(conn, message_id, batch, flight.rows())
     except IntegrityError:
         return None
 

@@ -23,16 +23,15 @@ class Written(NamedTuple):
 
 
 class HoldBatch(NamedTuple):
-    """Granted requests of one session, with the idempotency keys of those that have one."""
+    """By what granted requests of one session were decided, and where their idempotency keys are unique."""
 
     terms: SessionTerms
     version: int
     terms_changes: int
     scope: str
-    rows: Rows
 
 
-async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) -> Written | None:
+async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch, rows: Rows) -> Written | None:
     """Write a batch if the session is on sale, by the terms that were known; else None, and nothing is written.
 
     Where seats were chosen the stock must have its version too. Counters may have moved on meanwhile: what is added to
@@ -40,7 +39,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch) 
     that another reservation has breaks ``reservations_keyed``, one that was refused lets nothing through, and a seat
     that memory took for free breaks ``stock_changes_complete``: nothing is written then either.
     """
-    terms, rows = batch.terms, batch.rows
+    terms = batch.terms
     drawn, seated = rows.drawn(), sorted(rows.seated)
     shapes = [shape_texts(shape.places) for shape in rows.shapes]
     ids = strings_text(rows.ids)
