@@ -9,7 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.tasks import be_a_task
-from fullhouse.web.at_once import PLAIN_BYTES_MAX, first_lines, read_plain
+from fullhouse.web.at_once import PLAIN_BYTES_MAX, read_plain
+from fullhouse.web.targets import first_lines
 
 HOLDS = "/api/v1/reservations"
 KNOWN = first_lines([("POST", HOLDS)])

@@ -8,16 +8,16 @@ served by the same app.
 import asyncio
 import re
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from types import coroutine
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from uvicorn.server import ServerState
 
-from fullhouse.infra.glance import AtAGlance
 from fullhouse.infra.telemetry import get_log
 from fullhouse.web.answering import Answering
+from fullhouse.web.targets import Target, Targets
 
 PLAIN_BYTES_MAX: Final = 16_384
 
@@ -33,20 +33,6 @@ _REMEMBERED_BYTES_MAX: Final = 256
 _log = get_log("web")
 
 
-class Target(NamedTuple):
-    """What the first line of a request asks for."""
-
-    method: str
-    path: str
-    raw_path: bytes
-    route: str = ""
-    """The template of the path."""
-    path_params: Mapping[str, str] = {}
-    glance: AtAGlance | None = None
-    is_at_once: bool = True
-    """Whether what a glance does not answer is served without a task."""
-
-
 class Plain(NamedTuple):
     """A whole request; ``fields`` are its header fields by name, of which each stands once."""
 
@@ -54,55 +40,6 @@ class Plain(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     fields: dict[bytes, bytes]
     body: bytes
-
-
-class Targets(Protocol):
-    """Knows the first lines of requests that are read at a glance."""
-
-    def get(self, line: bytes, /) -> Target | None:
-        """Return what a first line asks for; None where the parser has to read it."""
-        ...
-
-
-class KnownTargets:
-    """The first lines of hot routes, and the latest of those whose paths name things."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._fixed: dict[bytes, Target] = {}
-        self._named: dict[bytes, Target] = {}
-        self._patterns: list[tuple[re.Pattern[bytes], Target]] = []
-
-    def add(self, target: Target) -> None:
-        """Take a target, whose path is the template of its route."""
-        line = f"{target.method} {target.route} HTTP/1.1"
-        if "{" not in target.route:
-            self._fixed[line.encode()] = target
-            return
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[0-9A-Za-z_-]+)", re.escape(line))
-        self._patterns.append((re.compile(pattern.encode()), target))
-
-    def get(self, line: bytes) -> Target | None:
-        """Return what a first line asks for."""
-        return self._fixed.get(line) or self._named.get(line) or self._find(line)
-
-    def _find(self, line: bytes) -> Target | None:
-        for pattern, target in self._patterns:
-            found = pattern.fullmatch(line)
-            if found is not None:
-                raw_path = line.split(b" ")[1]
-                params = {name: value.decode() for name, value in found.groupdict().items()}
-                if len(self._named) >= _REMEMBERED_MAX:
-                    self._named.clear()
-                made = target._replace(path=raw_path.decode(), raw_path=raw_path, path_params=params)
-                self._named[line] = made
-                return made
-        return None
-
-
-def first_lines(operations: Iterable[tuple[str, str]]) -> Mapping[bytes, Target]:
-    """Return the first line of a request for each operation, given as method and path."""
-    return {f"{method} {path} HTTP/1.1".encode(): Target(method, path, path.encode()) for method, path in operations}
 
 
 def read_plain(data: bytes, known: Targets) -> Plain | None:

@@ -19,13 +19,14 @@ from fullhouse.infra.outbox import request_id
 from fullhouse.infra.rate_budgets import Decision
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.tracing import is_on as is_tracing
-from fullhouse.web.at_once import UNHEARD, Plain, Target
+from fullhouse.web.at_once import UNHEARD, Plain
 from fullhouse.web.edge import NOBODY, REQUESTS, SAFE_METHODS, Edge, sent_id
 from fullhouse.web.errors import AroundId, Unexpected, around_id, note_unavailable
 from fullhouse.web.meters import METERS
 from fullhouse.web.overload import rank_of
 from fullhouse.web.rate_limits import TAKEN, RateLimits, limit_fields, purpose_of
 from fullhouse.web.request_limits import JSON_DEPTH_MAX, bracket_count
+from fullhouse.web.targets import Target
 
 Headers = tuple[tuple[bytes, bytes], ...]
 _REFUSED = 400

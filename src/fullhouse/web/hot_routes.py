@@ -9,9 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.hot import HotOperation, Serve
-from fullhouse.web.at_once import KnownTargets, Target
 from fullhouse.web.edge import ROUTE_KEY
 from fullhouse.web.errors import send_problem, validation_problem
+from fullhouse.web.targets import KnownTargets, Target
 
 
 class HotRoutes:

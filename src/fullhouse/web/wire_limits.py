@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from fullhouse.web.at_once import Target, Targets
 from fullhouse.web.express import Express
 from fullhouse.web.overload import Gate
+from fullhouse.web.targets import Target, Targets
 from fullhouse.web.turns import Turns
 
 
