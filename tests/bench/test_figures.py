@@ -45,6 +45,12 @@ def test_percentiles_of_a_hundred_and_one_are_their_ranks() -> None:
     assert percentiles([float(number) for number in range(101)]) == (50, 75, 90, 95, 99, 100, 100)
 
 
+def test_what_is_answered_after_a_load_has_ended_is_not_its_rate() -> None:
+    timeline = {"accepted": (300, 100, 900), "told to wait": (50,)}
+    load = Load("twice", 700.0, 2.0, {"accepted": 1_300, "told to wait": 50}, {}, timeline)
+    assert (load.rate("accepted"), load.rate("told to wait"), load.rate("lost")) == (200, 25, 0)
+
+
 def _report() -> Report:
     load = Load(
         "at 70%", 700.0, 2.0, {"accepted": 3, "told to wait": 1}, {"accepted": percentiles([1.0, 2.0, 30.0])},

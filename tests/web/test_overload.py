@@ -15,6 +15,7 @@ from fullhouse.web.overload import (
     LATE_SECONDS_MAX,
     LIMIT_MAX,
     LIMIT_MIN,
+    LOOK_SECONDS,
     REFUSING_SECONDS,
     WAIT_SECONDS_MAX,
     Gate,
@@ -98,7 +99,7 @@ def test_those_who_wait_too_long_shrink_the_limit_though_the_loop_is_idle() -> N
     _answer(gate, *[0.001] * 900, *[WAIT_SECONDS_MAX * 1.5] * 100)
     gate.note_lateness(0.0)
     assert gate.limit == 225, "nine of ten were answered at once, but most of those under way wait"
-    for _ in range(20):
+    for _ in range(round(WAIT_SECONDS_MAX / LOOK_SECONDS)):
         gate.note_lateness(0.0)
     assert gate.limit == 225, "not again before it can be felt"
 

@@ -27,7 +27,7 @@ LIMIT_FIRST: Final = 256
 LATE_SECONDS_MAX: Final = 0.03
 """A loop that is later than this shrinks the limit: what is refused waits no longer than about this."""
 EASY_SECONDS: Final = 0.012
-WAIT_SECONDS_MAX: Final = 0.4
+WAIT_SECONDS_MAX: Final = 0.25
 """Where those who are served wait longer than this, there are too many of them."""
 WAIT_SECONDS_COUNTED: Final = 1.0
 """Longer waits count as this: one long export says little of what the others wait."""

@@ -72,8 +72,11 @@ class Load:
         return found[PERCENTILES.index(wanted)] if found else 0.0
 
     def rate(self, outcome: str) -> float:
-        """Return the answers of an outcome for each second of the load."""
-        return self.counts.get(outcome, 0) / self.seconds
+        """Return the answers of an outcome for each second of the load: what came after its end does not count."""
+        whole = int(self.seconds)
+        if not whole:
+            return self.counts.get(outcome, 0) / self.seconds
+        return sum(self.timeline.get(outcome, ())[:whole]) / whole
 
 
 @dataclass(frozen=True, slots=True)
