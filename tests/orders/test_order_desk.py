@@ -102,7 +102,7 @@ async def test_good_and_bad_ones_together_come_to_what_each_comes_to_alone(pool:
         ids = (sale.made.organization_id, last.order.order_id)
         assert await load_contact(conn, *ids) == Contact("eva.lima@example.com", "Ana Souza")
         assert await load_lines(conn, *ids) == last.lines
-        assert await load_holders(conn, *ids) == {(1, 1): "Eva", (1, 2): "Rui"}
+        assert await load_holders(conn, ids[0], [ids[1]]) == {ids[1]: {(1, 1): "Eva", (1, 2): "Rui"}}
     assert first.order.placed_at < first.expires_at
     assert [one.lines for one in (first, last)] == [before.lines] * 2
     told = await sale.messages("order.placed")
