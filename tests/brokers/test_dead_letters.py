@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from harness.messages import message
+from harness.receiving import received
 
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.dead_letters import (
@@ -19,7 +20,7 @@ from fullhouse.infra.brokers.port import Broker
 
 async def put_away(broker: Broker, queue: str, sent: Message, pool: Any) -> UUID:
     await broker.publish([sent])
-    (delivery,) = await broker.receive(queue, count_max=1, lease_seconds=30)
+    delivery = await received(broker, queue)
     await broker.dead_letter(delivery, "invalid: no")
     (letter,) = await list_dead_letters(pool, queue=queue)
     return letter.dead_letter_id
@@ -35,7 +36,7 @@ async def test_replayed_letter_is_in_its_queue_again_with_fresh_attempts(
     letter = await replay_dead_letter(pool, broker, dead_letter_id)
 
     assert (letter.resolution, letter.queue, letter.reason) == ("replayed", queue, "invalid: no")
-    (delivery,) = await broker.receive(queue, count_max=10, lease_seconds=30)
+    delivery = await received(broker, queue)
     assert (delivery.message_id, delivery.attempts, delivery.body) == (sent.message_id, 1, letter.body)
     assert await list_dead_letters(pool, queue=queue) == []
     with pytest.raises(DeadLetterNotFound):

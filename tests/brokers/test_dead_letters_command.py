@@ -11,6 +11,7 @@ from harness.kafka_server import remove_topics
 from harness.messages import message
 from harness.processes import Program, clean_environment, fullhouse
 from harness.rabbitmq import remove_installation
+from harness.receiving import received
 from harness.services import SERVICES, with_prefix
 from harness.terminal import Operator
 
@@ -39,13 +40,6 @@ async def broker(fresh_pool: Any, fresh_database: str, broker_url: str) -> Async
     await opened.declare(QUEUES)
     yield opened
     await opened.close()
-
-
-async def received(broker: Broker, queue: str) -> Any:
-    async with asyncio.timeout(60):
-        while not (got := await broker.receive(queue, count_max=1, lease_seconds=30)):
-            await broker.wait(queue, 0.1)
-    return got[0]
 
 
 async def put_away(broker: Broker, pool: Any, queue: str, reason: str) -> str:
