@@ -194,7 +194,7 @@ TABLE = (
         _types("ticket.issued", "ticket.mail_requested"),
         part="render",
         outside=Reactions.deliver_tickets,
-        concurrency_max=12,
+        concurrency_max=32,
         seconds_max=60.0,
     ),
     Line(
