@@ -10,10 +10,11 @@ from starlette.types import Receive, Scope, Send
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.tasks import be_a_task
 from fullhouse.web.at_once import PLAIN_BYTES_MAX, read_plain
-from fullhouse.web.targets import first_lines
+from fullhouse.web.targets import KnownTargets, Target
 
 HOLDS = "/api/v1/reservations"
-KNOWN = first_lines([("POST", HOLDS)])
+KNOWN = KnownTargets()
+KNOWN.add(Target("POST", HOLDS, HOLDS.encode(), HOLDS))
 HOLD = b"POST /api/v1/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nX-Thing:  a: b \r\n\r\n{}"
 SERVER_OWN = {"date", "x-request-id"}
 

@@ -3,12 +3,12 @@
 The models of the API say the same for the document, and a test compares the two.
 """
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring
 
 from fullhouse.admission.rules import CHECKS, Admission, Direction, DoorTicket, Verdict
 from fullhouse.admission.scan_batch import ScanAnswer
+from fullhouse.core.clock import instant_text
 from fullhouse.tickets.rules import reference_of
 
 _WORDS = {True: "true", False: "false", None: "null"}
@@ -30,7 +30,7 @@ def _ticket(ticket: DoorTicket) -> str:
         f'"status":"{ticket.status.value}","generation":{ticket.generation},"order_id":"{ticket.order_id}",'
         f'"unit_id":"{ticket.unit_id}","event_id":"{ticket.event_id}","event":{_text(ticket.event_name)},'
         f'"session_id":"{ticket.session_id}","session":{_text(ticket.session_name)},'
-        f'"starts_at":"{_instant(ticket.starts_at)}","ticket_type":{_text(ticket.ticket_type)},'
+        f'"starts_at":"{instant_text(ticket.starts_at)}","ticket_type":{_text(ticket.ticket_type)},'
         f'"price_category":{_text(ticket.price_category)},"area":{_text(ticket.area)},"seat":{_text(ticket.seat)}}}'
     )
 
@@ -39,7 +39,7 @@ def _admission(admission: Admission) -> str:
     return (
         f'{{"entry_number":{admission.entry_number},"is_inside":{_WORDS[admission.is_inside]},'
         f'"gate":{_text(admission.gate)},"device":{_text(admission.device)},'
-        f'"recorded_at":"{_instant(admission.recorded_at)}"}}'
+        f'"recorded_at":"{instant_text(admission.recorded_at)}"}}'
     )
 
 
@@ -51,10 +51,6 @@ def _checks(verdict: Verdict) -> str:
 def _encode_checks(found: tuple[bool | None, ...]) -> str:
     """Write what each check found; there are not many ways."""
     return "{" + ",".join(f'"{name}":{_WORDS[one]}' for name, one in zip(CHECKS, found, strict=True)) + "}"
-
-
-def _instant(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 def _text(text: str | None) -> str:

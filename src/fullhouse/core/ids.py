@@ -1,12 +1,10 @@
-"""Ids: UUID version 7 (RFC 9562), made from an injected clock and injected randomness.
+"""Ids: UUID version 7 (RFC 9562), made from a time and random bytes that are handed in.
 
 Ids sort by the millisecond in which they were made. They name things; they are not secrets.
 """
 
 from collections.abc import Callable
 from uuid import UUID, SafeUUID
-
-from fullhouse.core.clock import Clock, Randomness
 
 MakeId = Callable[[], UUID]
 """Returns a new id, never the same twice."""
@@ -15,15 +13,6 @@ _VERSION_7 = 0x7000
 _VARIANT = 0x8000_0000_0000_0000
 _RANDOM_A_MASK = 0x0FFF
 _RANDOM_B_MASK = 0x3FFF_FFFF_FFFF_FFFF
-
-
-def id_maker(clock: Clock, randomness: Randomness) -> MakeId:
-    """Bind a clock and randomness to a function that makes ids."""
-
-    def make_id() -> UUID:
-        return uuid7(int(clock().timestamp() * 1000), randomness(10))
-
-    return make_id
 
 
 def uuid7(unix_ms: int, random_bytes: bytes) -> UUID:

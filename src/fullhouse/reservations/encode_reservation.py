@@ -5,8 +5,9 @@ The models of the API say the same for the document, and a test compares the two
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from fullhouse.core.clock import instant_text
 from fullhouse.pricing.answers import charge_answers
 from fullhouse.reservations.rules import HeldItem, Reservation
 
@@ -26,11 +27,11 @@ class ReservationEncoder:
         expiry = self._expiry
         if expiry is None or expiry[0] is not placed.expires_at:
             # Those of a batch expire together.
-            expiry = self._expiry = placed.expires_at, placed.expires_at.astimezone(UTC).isoformat()
+            expiry = self._expiry = placed.expires_at, instant_text(placed.expires_at)
         items, charges = self._texts(placed.items)
         return (
             f'{{"id":"{placed.reservation_id}","session_id":"{placed.session_id}","status":"{placed.status}",'
-            f'"expires_at":"{expiry[1].removesuffix("+00:00")}Z","items":{items},'
+            f'"expires_at":"{expiry[1]}","items":{items},'
             f'"total_minor":{placed.total_minor},"charges":{charges},"currency":"{placed.currency}","token":"{token}"}}'
         ).encode()
 

@@ -1,7 +1,7 @@
 """What the first lines of requests ask for: those of hot routes are known before anything is parsed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
 from fullhouse.infra.glance import AtAGlance
@@ -65,8 +65,3 @@ class KnownTargets:
                 self._named[line] = made
                 return made
         return None
-
-
-def first_lines(operations: Iterable[tuple[str, str]]) -> Mapping[bytes, Target]:
-    """Return the first line of a request for each operation, given as method and path."""
-    return {f"{method} {path} HTTP/1.1".encode(): Target(method, path, path.encode()) for method, path in operations}

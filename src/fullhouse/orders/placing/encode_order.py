@@ -3,8 +3,7 @@
 The models of the API say the same for the document, and a test compares the two.
 """
 
-from datetime import UTC, datetime
-
+from fullhouse.core.clock import instant_text
 from fullhouse.core.json import Json
 from fullhouse.infra.languages import language_tag
 from fullhouse.orders.lines import quotes_of
@@ -31,9 +30,9 @@ def encode_order(placed: PlacedOrder) -> dict[str, Json]:
         "total_minor": order.total_minor,
         "charges": [charge.model_dump(mode="json") for charge in charge_answers(quotes)] if quotes else [],
         "currency": order.currency,
-        "placed_at": _instant(order.placed_at),
-        "expires_at": _instant(placed.expires_at) if order.status is OrderStatus.PENDING else None,
-        "paid_at": _instant(order.paid_at) if order.paid_at else None,
+        "placed_at": instant_text(order.placed_at),
+        "expires_at": instant_text(placed.expires_at) if order.status is OrderStatus.PENDING else None,
+        "paid_at": instant_text(order.paid_at) if order.paid_at else None,
     }
 
 
@@ -50,7 +49,3 @@ def _line(line: OrderLine) -> dict[str, Json]:
         "price_minor": line.price_minor,
         "total_minor": line.total_minor,
     }
-
-
-def _instant(at: datetime) -> str:
-    return f"{at.astimezone(UTC).isoformat().removesuffix('+00:00')}Z"
