@@ -3,65 +3,28 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from harness.both_ways import Wires, both_ways, common, request
 from harness.stock import MadeSession, counters, make_session
 from harness.web import running_app
-from harness.wire import PATIENCE_SECONDS, Answer, connected, limits_of, on_the_wire, read_answer
+from harness.wire import PATIENCE_SECONDS, connected, limits_of, on_the_wire, read_answer
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.postgres import Pool
 from fullhouse.infra.resources import Resources
 from fullhouse.reservations.ahead import write_flights
 from fullhouse.web.edge import Edge
-from fullhouse.web.express import Express
 from fullhouse.web.meters import METERS
 
 HOLDS = "/api/v1/reservations"
-OF_EACH = {"date", "x-request-id"}
-
-
-class Noting:
-    """The product's own, which notes what was answered at a glance."""
-
-    def __init__(self, express: Express) -> None:
-        self.express = express
-        self.answered: list[bool] = []
-
-    def serve(self, *request: Any) -> bool:
-        self.answered.append(self.express.serve(*request))
-        return self.answered[-1]
-
-
-class Wires:
-    """Asks the same app both ways."""
-
-    def __init__(self, at_a_glance: int, long_way: int, noting: Noting) -> None:
-        self.at_a_glance, self.long_way, self.noting = at_a_glance, long_way, noting
-
-    async def ask(self, asked: bytes, *, long: bool = False) -> Answer:
-        async with connected(self.long_way if long else self.at_a_glance, asked) as (reader, _):
-            return await read_answer(reader)
-
-    async def both(self, asked: bytes) -> tuple[Answer, Answer]:
-        return await self.ask(asked), await self.ask(asked, long=True)
 
 
 @pytest.fixture(scope="module")
 async def wires(app: Edge) -> AsyncIterator[Wires]:
-    noting = Noting(app.api.state.express)
-    ours = replace(limits_of(app), express=cast("Express", noting))
-    async with on_the_wire(app, ours) as (_, one), on_the_wire(app, replace(ours, at_once={})) as (_, other):
-        yield Wires(one, other, noting)
-
-
-def request(first: str, body: bytes = b"", **fields: str) -> bytes:
-    if body:
-        fields = {"content_type": "application/json", "content_length": str(len(body)), **fields}
-    lines = [f"{first} HTTP/1.1", "Host: tickets.example", *(f"{n.replace('_', '-')}: {v}" for n, v in fields.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    async with both_ways(app) as opened:
+        yield opened
 
 
 def hold(made: MadeSession, quantity: int = 1, **fields: str) -> bytes:
@@ -72,10 +35,6 @@ def hold_with(made: MadeSession, fields: Mapping[str, str], quantity: int = 1) -
     wish = {"ticket_type_id": str(made.types["adult"]), "quantity": quantity}
     body = json.dumps({"session_id": str(made.session_id), "items": [wish]}).encode()
     return request(f"POST {HOLDS}", body, **fields)
-
-
-def common(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in OF_EACH}
 
 
 async def warmed(pool: Pool, wires: Wires, capacity: int = 10) -> MadeSession:

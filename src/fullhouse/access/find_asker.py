@@ -19,6 +19,7 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.infra.audit_log import Asking, asking, shortened
+from fullhouse.infra.glance import Asked
 from fullhouse.infra.hot import find_header
 from fullhouse.organizations.rules import OrganizationNotFound
 
@@ -126,8 +127,28 @@ def name_actor_in(scope: Scope, actor: Actor) -> None:
     """Tell the same of a request that no framework has read."""
     scope.setdefault("state", {})["actor"] = actor
     client = scope.get("client")
-    agent = find_header(scope, b"user-agent") or b""
-    asking.set(Asking(actor, client[0] if client else None, shortened(agent.decode("latin-1"))))
+    _leave_asking(actor, client[0] if client else None, find_header(scope, b"user-agent"))
+
+
+def grant_at_a_glance(asked: Asked, permission: Permission) -> Grant | None:
+    """Grant a permission to an API key that was seen a moment ago. None for everybody else: they go the long way.
+
+    Raises ``PermissionMissing``.
+    """
+    sent = asked.fields.get(b"authorization")
+    credential = None if sent is None else credential_in(sent.decode("latin-1"))
+    if credential is None or credential.scheme != "Bearer":
+        return None
+    actors: Actors = asked.state.actors
+    actor = asked.actor = actors.peek_key(credential.value)
+    if actor is None:
+        return None
+    _leave_asking(actor, asked.client, asked.fields.get(b"user-agent"))
+    return grant_of(actor, permission)
+
+
+def _leave_asking(actor: Actor, address: str | None, agent: bytes | None) -> None:
+    asking.set(Asking(actor, address, shortened((agent or b"").decode("latin-1"))))
 
 
 def actors_of(request: Request) -> Actors:

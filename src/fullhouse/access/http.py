@@ -32,6 +32,7 @@ from fullhouse.access.find_asker import (
     actors_of,
     credential_in,
     find_bearer,
+    grant_at_a_glance,
     grant_of,
     name_actor,
     name_actor_in,
@@ -53,7 +54,7 @@ from fullhouse.infra.hot import find_header
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.organizations.members.find_member import Members
 
-__all__ = ["Declaration", "OpenGrant", "SignedIn", "read_credential"]
+__all__ = ["Declaration", "OpenGrant", "SignedIn", "grant_at_a_glance", "read_credential"]
 
 HolderScheme = Literal["Order", "Reservation", "Allocation"]
 _HOLDER = Actor(kind=ActorKind.HOLDER, label="holder")

@@ -5,15 +5,19 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import OpenGrant, find_open_grant, requires_where
+from fullhouse.access.http import OpenGrant, find_open_grant, grant_at_a_glance, requires_where
 from fullhouse.access.policies.ticket import find_post
+from fullhouse.access.rules import Grant
 from fullhouse.admission.doors import Doors
 from fullhouse.admission.encode_scan import encode_scan
 from fullhouse.admission.rules import Direction, Outcome, Scan
-from fullhouse.infra.hot import BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
+from fullhouse.admission.scan_batch import ScanAnswer
+from fullhouse.core.errors import DomainError
+from fullhouse.infra.glance import Asked
+from fullhouse.infra.hot import JSON_TYPE, BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
 from fullhouse.infra.http import ApiModel, ShortName
 from fullhouse.tickets.code import MalformedCode, read_code
 from fullhouse.tickets.rules import TicketStatus
@@ -91,11 +95,47 @@ class ScanResult(ApiModel):
     checks: ChecksAnswer
 
 
+_body = BodyReader(ScanBody)
+
+
+def validate_at_a_glance(asked: Asked) -> bool:
+    """Judge what an API key scans: the answer is written as soon as the batch has committed."""
+    if asked.fields.get(b"content-type") != JSON_TYPE[1]:
+        return False
+    try:
+        body = _body.adapter.validate_json(asked.body)
+    except ValidationError:
+        return False
+    grant = grant_at_a_glance(asked, "ticket:scan")
+    if grant is None:
+        return False
+    scan = _scan_by(grant, body)
+
+    def heard(answer: ScanAnswer | Exception) -> None:
+        if isinstance(answer, ScanAnswer):
+            _answer(asked, scan.direction, answer)
+        elif isinstance(answer, DomainError):
+            asked.refuse(answer)
+        else:
+            asked.fail(answer)
+
+    doors: Doors = asked.state.doors
+    return doors.ask(scan, heard)
+
+
+def _answer(asked: Asked, direction: Direction, answer: ScanAnswer) -> None:
+    try:
+        asked.answer(200, encode_scan(direction, answer))
+    except Exception as error:  # noqa: BLE001 (the batch goes on with the others)
+        asked.fail(error)
+
+
 @hot_route(
     router,
     "POST /tickets/validate",
     takes={"body": ScanBody, "scanner": Annotated[OpenGrant, requires_where("ticket:scan")]},
     at_once=True,
+    glance=validate_at_a_glance,
     response_model=ScanResult,
     summary="Scan a ticket at the door",
 )
@@ -104,12 +144,22 @@ async def validate_ticket(scope: Scope, receive: Receive, send: Send) -> None:
     read = _body.read(scope, await read_raw(receive))
     scanner = await find_open_grant(scope, "ticket:scan")
     body = must_be_valid(read)
-    code = body.code.strip()  # hand scanners end what they type with a line break
-    grant = await scanner.grant_at(body.session_id or _session_in(code))
+    scan = _scan_by(await scanner.grant_at(body.session_id or _session_in(_code_in(body))), body)
+    doors: Doors = app_state(scope).doors
+    answer = await doors.scan(scan)
+    await send_answer(send, 200, encode_scan(scan.direction, answer))
+
+
+def _code_in(body: ScanBody) -> str:
+    return body.code.strip()  # hand scanners end what they type with a line break
+
+
+def _scan_by(grant: Grant, body: ScanBody) -> Scan:
+    """Say what is scanned where, and by whom. Raises ``OutsideBinding``."""
     post = find_post(grant.actor, body.session_id, body.gate)
-    scan = Scan(
+    return Scan(
         organization_id=grant.organization_id,
-        code=code,
+        code=_code_in(body),
         direction=Direction(body.direction),
         session_id=body.session_id,
         session_ids=post.session_ids,
@@ -118,12 +168,6 @@ async def validate_ticket(scope: Scope, receive: Receive, send: Send) -> None:
         scan_id=body.scan_id,
         actor_id=grant.actor.actor_id,
     )
-    doors: Doors = app_state(scope).doors
-    answer = await doors.scan(scan)
-    await send_answer(send, 200, encode_scan(scan.direction, answer))
-
-
-_body = BodyReader(ScanBody)
 
 
 def _session_in(code: str) -> UUID | None:

@@ -7,6 +7,7 @@ what must hold between processes is left to locks and constraints.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -23,9 +24,14 @@ Returns for each its answer, an exception that is for it alone, or None: it asks
 """
 
 
+def _never() -> bool:
+    return False
+
+
 class _Waiting(NamedTuple, Generic[Wish, Answer]):
     wish: Wish
-    answer: asyncio.Future[Answer]
+    heard: Callable[[Answer | Exception], None]
+    is_gone: Callable[[], bool]
 
 
 class Batches(Generic[Wish, Answer]):
@@ -54,6 +60,18 @@ class Batches(Generic[Wish, Answer]):
 
         Who stops waiting before a batch begins is left out of it.
         """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.tell(organization_id, wish, partial(_settle, answer), answer.done)
+        return await answer
+
+    def tell(
+        self,
+        organization_id: UUID,
+        wish: Wish,
+        heard: Callable[[Answer | Exception], None],
+        is_gone: Callable[[], bool] = _never,
+    ) -> None:
+        """Tell ``heard``, which must not raise, what ``ask`` would return or raise. Raises what ``full`` makes."""
         waiting = self._queues.get(organization_id)
         if waiting is None:
             waiting = self._queues[organization_id] = deque[_Waiting[Wish, Answer]]()
@@ -62,9 +80,7 @@ class Batches(Generic[Wish, Answer]):
             task.add_done_callback(self._tasks.discard)
         if len(waiting) >= self._waiting_max:
             raise self._full()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiting.append(_Waiting(wish, answer))
-        return await answer
+        waiting.append(_Waiting(wish, heard, is_gone))
 
     async def close(self) -> None:
         """Wait until those that wait have their answers."""
@@ -74,7 +90,7 @@ class Batches(Generic[Wish, Answer]):
         # The queue is checked and given up without an await between, else a wake-up could be lost.
         while waiting:
             batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
-            if patient := [one for one in batch if not one.answer.done()]:
+            if patient := [one for one in batch if not one.is_gone()]:
                 again = await self._decide(organization_id, patient)
                 waiting.extendleft(reversed(again))
         del self._queues[organization_id]
@@ -88,11 +104,11 @@ class Batches(Generic[Wish, Answer]):
         except Exception as error:  # noqa: BLE001 (handed to the one who asked)
             if len(batch) > 1:
                 return [again for one in batch for again in await self._decide(organization_id, [one])]
-            _settle(batch[0].answer, error)
+            batch[0].heard(error)
             return []
         for one, answer in zip(batch, answers, strict=True):
             if answer is not None:
-                _settle(one.answer, answer)
+                one.heard(answer)
         return [one for one, answer in zip(batch, answers, strict=True) if answer is None]
 
 

@@ -17,6 +17,7 @@ Ids, limits, log, metrics and the form of problems are the same as around the ca
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from fullhouse.core.actor import Actor
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.hot import JSON_TYPE
 
@@ -32,6 +33,13 @@ class Asked(Protocol):
     path_params: Mapping[str, str]
     state: Any
     """The state of the app."""
+    actor: Actor | None
+    """Who asks, once that was found."""
+
+    @property
+    def client(self) -> str | None:
+        """The address of who asks, if it is known."""
+        ...
 
     def answer(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON_TYPE,)) -> None:
         """Answer. Of the headers there are few kinds."""

@@ -31,11 +31,9 @@ class ApiKeys:
         """Return the live key that a text is, or None. Raises ``DatabaseUnavailable``."""
         key_hash = hash_secret(text)
         now = self._clock()
-        remembered = self._seen.get(key_hash)
+        remembered = self._recall(key_hash, now)
         if remembered is not None:
-            if now < remembered[1]:
-                return remembered[0]
-            del self._seen[key_hash]
+            return remembered
         api_key_id = read_api_key_id(text)
         if api_key_id is None:
             return None
@@ -51,10 +49,23 @@ class ApiKeys:
         self._remember(stored, now)
         return stored
 
+    def peek(self, text: str) -> StoredKey | None:
+        """Return a live key that was seen a moment ago; None where ``find_api_key`` has to look."""
+        return self._recall(hash_secret(text), self._clock())
+
     def forget(self, api_key_id: UUID) -> None:
         """Ask Postgres again when this key comes next."""
         for key_hash in [key_hash for key_hash, (stored, _) in self._seen.items() if stored.api_key_id == api_key_id]:
             del self._seen[key_hash]
+
+    def _recall(self, key_hash: bytes, now: datetime) -> StoredKey | None:
+        remembered = self._seen.get(key_hash)
+        if remembered is None:
+            return None
+        if now < remembered[1]:
+            return remembered[0]
+        del self._seen[key_hash]
+        return None
 
     def _remember(self, stored: StoredKey, now: datetime) -> None:
         while len(self._seen) >= REMEMBERED_COUNT_MAX:

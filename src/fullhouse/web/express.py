@@ -12,6 +12,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from fullhouse.core.actor import Actor
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.audit_log import asking
 from fullhouse.infra.hot import JSON_TYPE
@@ -23,7 +24,7 @@ from fullhouse.web.at_once import UNHEARD, Plain
 from fullhouse.web.edge import NOBODY, REQUESTS, SAFE_METHODS, Edge, sent_id
 from fullhouse.web.errors import AroundId, Unexpected, around_id, note_unavailable
 from fullhouse.web.meters import METERS
-from fullhouse.web.overload import rank_of
+from fullhouse.web.overload import Rank, rank_of
 from fullhouse.web.rate_limits import TAKEN, RateLimits, limit_fields, purpose_of
 from fullhouse.web.request_limits import JSON_DEPTH_MAX, bracket_count
 from fullhouse.web.targets import Target
@@ -45,12 +46,11 @@ class Express:
         self.wrote = edge.wrote
         self.state = edge.api.state
         self._fixed = edge.fixed
-        self._limits = limits
+        self.limits = limits
         self._make_id_text = make_id_text
         self._body_bytes_max = body_bytes_max
         # Nothing waits in it: it is entered for the moment in which a request is begun.
         self._context = Context()
-        self._context.run(asking.set, NOBODY)
         self._heads: dict[tuple[int, Headers], bytes] = {}
         self._heads_of: object = None
         self._problems: dict[tuple[int, str], tuple[DomainError, AroundId]] = {}
@@ -67,9 +67,9 @@ class Express:
         ):
             return False
         told = b""
-        purpose = purpose_of(target.method, target.path) if self._limits.is_on else None
+        purpose = purpose_of(target.method, target.path) if self.limits.is_on else None
         if purpose is not None:
-            decisions, is_all = self._limits.take_now(purpose, protocol.client, request)
+            decisions, is_all = self.limits.take_now(purpose, protocol.client, request)
             if not is_all:
                 taken[TAKEN] = decisions
                 return False
@@ -86,6 +86,7 @@ class Express:
 
     def _begin(self, asked: "_Asked", glance: Callable[..., bool]) -> bool:
         request_id.set(asked.id)
+        asking.set(NOBODY)
         try:
             return glance(asked)
         except DomainError as refused:
@@ -131,10 +132,12 @@ class _Asked:
     __slots__ = (
         "_express",
         "_protocol",
+        "_request",
         "_started",
         "_target",
         "_told",
         "_waits",
+        "actor",
         "body",
         "disconnected",
         "fields",
@@ -147,12 +150,14 @@ class _Asked:
     def __init__(self, express: Express, protocol: Any, request: Plain, found_id: str, told: bytes) -> None:  # noqa: ANN401
         self._express = express
         self._protocol = protocol
+        self._request = request
         self._target: Target = request.target
         self._told = told
         self._waits = False
         self.body = request.body
         self.fields = request.fields
         self.id = found_id
+        self.actor: Actor | None = None
         self.status = 0
         self.disconnected = False
         self.keep_alive = True
@@ -166,11 +171,20 @@ class _Asked:
     def state(self) -> Any:  # noqa: ANN401 (as the framework has it)
         return self._express.state
 
+    @property
+    def client(self) -> str | None:
+        return self._express.limits.address_of(self._protocol.client, self._request.headers)
+
     def wait(self) -> None:
         """Count it as under way."""
         self._waits = True
         self._express.traffic.in_flight += 1
-        self._express.traffic.gate.count(1)
+        if self._is_counted:
+            self._express.traffic.gate.count(1)
+
+    @property
+    def _is_counted(self) -> bool:
+        return rank_of(self._target.path) is not Rank.ALWAYS
 
     def answer(self, status: int, body: bytes, headers: Headers = (JSON_TYPE,)) -> None:
         self.status = status
@@ -188,12 +202,15 @@ class _Asked:
         target = self._target
         if status < _REFUSED and target.method not in SAFE_METHODS:
             express.wrote(target.route)
+        if self.actor is not None:
+            express.limits.learn(self.actor, self.fields.get(b"authorization"), status)
         seconds = time.perf_counter() - self._started
         if self._waits:
             traffic = express.traffic
             traffic.in_flight -= 1
-            traffic.gate.count(-1)
-            traffic.gate.note_answered(seconds)
+            if self._is_counted:
+                traffic.gate.count(-1)
+                traffic.gate.note_answered(seconds)
         METERS.of(target.method, target.route, status).note(seconds)
         if REQUESTS.is_on:
             self._log(seconds)
@@ -211,6 +228,8 @@ class _Asked:
         target, context = self._target, Context()
         context.run(request_id.set, self.id)
         facts = {"method": target.method, "route": target.route, "status": self.status, **target.path_params}
+        if self.actor is not None:
+            facts["actor"] = self.actor.label
         context.run(REQUESTS.write, "request", **facts, ms=round(seconds * 1000, 2))
 
 

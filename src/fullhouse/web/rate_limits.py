@@ -116,7 +116,7 @@ class RateLimits:
 
         Returns what was allowed, and whether that is all; if not, it goes on in ``scope[TAKEN]``.
         """
-        client = "unknown" if peer is None else self._client_of(peer[0], request.headers)[0]
+        client = self.address_of(peer, request.headers) or "unknown"
         decisions: list[Decision] = []
         for budget, subject in self._counted(purpose, client, _known_as(request.fields.get(b"authorization"))):
             decision = self._limits.take_now(budget, subject)
@@ -124,6 +124,16 @@ class RateLimits:
                 return decisions, False
             decisions.append(decision)
         return decisions, True
+
+    def learn(self, actor: Actor, authorization: bytes | None, status: int) -> None:
+        """Take note of what a request that did not pass through here was answered."""
+        credential = _known_as(authorization) if self.is_on else None
+        if credential is not None:
+            self._learn(actor, credential, status)
+
+    def address_of(self, peer: tuple[str, int] | None, headers: Headers) -> str | None:
+        """Return the address of the client behind trusted proxies, if there is one."""
+        return None if peer is None else self._client_of(peer[0], headers)[0]
 
     def _find_client(self, scope: Scope) -> str:
         peer = scope.get("client")
@@ -156,14 +166,14 @@ class RateLimits:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *limit_fields(decisions)]
                 if credential is not None:
-                    self._learn(scope, credential, message["status"])
+                    actor = cast("Actor | None", scope.get("state", {}).get("actor"))
+                    self._learn(actor, credential, message["status"])
             await send(message)
 
         return tell
 
-    def _learn(self, scope: Scope, credential: bytes, status: int) -> None:
+    def _learn(self, actor: Actor | None, credential: bytes, status: int) -> None:
         """Remember whose a credential is that opened something, and forget one that opens nothing any more."""
-        actor = cast("Actor | None", scope.get("state", {}).get("actor"))
         if status == _UNAUTHENTICATED:
             self._known.pop(credential, None)
         elif actor is not None and (status < _REFUSED or actor.kind is not ActorKind.HOLDER):
