@@ -60,6 +60,34 @@ async def test_an_answer_in_pieces_is_put_together() -> None:
     assert b"x: y" in answers[0].head
 
 
+async def test_a_request_for_which_there_is_no_room_at_once_is_sent_whole() -> None:
+    body = b"x" * 8_000_000
+    came: list[bytes] = []
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readexactly(len(body)))
+        writer.write(GOOD)
+
+    async with served(read) as port:
+        wire = Wire("127.0.0.1", port)
+        assert [(await wire.fetch(request("POST", "/", (), body))).status for _ in range(2)] == [200, 200]
+        wire.close()
+    assert came == [body] * 2
+
+
+async def test_who_waits_for_an_answer_on_a_connection_that_is_closed_is_told() -> None:
+    async with served(_at_once) as port:
+        wire, other = Wire("127.0.0.1", port), Wire("127.0.0.1", port)
+        asked = asyncio.ensure_future(wire.fetch(b"GET"))
+        await other.fetch(ASK)
+        wire.close()
+        assert not wire.is_open
+        assert (await asked).status == LOST
+        assert (await wire.fetch(ASK)).status == 200, "over a new connection"
+        wire.close()
+        other.close()
+
+
 async def test_a_connection_that_ends_is_a_lost_answer_and_the_next_goes_over_a_new_one() -> None:
     asked = 0
 

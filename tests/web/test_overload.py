@@ -20,8 +20,8 @@ from fullhouse.web.overload import (
     WAIT_SECONDS_MAX,
     Gate,
     Rank,
+    rank_at_a_glance,
     rank_of,
-    request_path,
 )
 
 HOLD = b"POST /api/v1/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -152,17 +152,18 @@ def test_refusals_spread_when_people_come_back_and_are_counted() -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\n{}",
         b"POST / HTTP/1.1\r\nContent-Length : 2\r\n\r\n{}",
+        b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 2_000),
         b"\x16\x03\x01\r\n\r\n",
         b"",
     ],
 )
 def test_what_is_not_plain_at_a_glance_is_left_to_the_parser(data: bytes) -> None:
-    assert request_path(data) is None
+    assert rank_at_a_glance(data) is None
 
 
 def test_a_whole_request_is_known_at_a_glance() -> None:
-    assert request_path(HOLD) == "/api/v1/reservations"
-    assert request_path(WAIT) == "/api/v1/wait"
+    assert rank_at_a_glance(HOLD) is rank_at_a_glance(WAIT) is Rank.NEWCOMER
+    assert rank_at_a_glance(b"GET /healthz HTTP/1.1\r\n\r\n") is Rank.ALWAYS
 
 
 def _check_overloaded(answer: Answer) -> None:

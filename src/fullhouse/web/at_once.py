@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from fullhouse.infra.telemetry import get_log
 from fullhouse.web.answering import Answering
+from fullhouse.web.overload import Rank
 from fullhouse.web.targets import Target, Targets
 
 PLAIN_BYTES_MAX: Final = 16_384
@@ -106,12 +107,12 @@ UNHEARD: Final = Unheard()
 class TooMany:
     """A request that waits for its turn."""
 
-    __slots__ = ("data", "disconnected", "keep_alive", "path")
+    __slots__ = ("data", "disconnected", "keep_alive", "rank")
     message_event: Any = UNHEARD
 
-    def __init__(self, path: str, data: bytes) -> None:
+    def __init__(self, rank: Rank, data: bytes) -> None:
         """Keep it as it came."""
-        self.path = path
+        self.rank = rank
         self.data = data
         self.disconnected = False
         self.keep_alive = True

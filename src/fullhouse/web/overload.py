@@ -31,7 +31,7 @@ WAIT_SECONDS_MAX: Final = 0.25
 """Where those who are served wait longer than this, there are too many of them."""
 WAIT_SECONDS_COUNTED: Final = 1.0
 """Longer waits count as this: one long export says little of what the others wait."""
-REFUSING_SECONDS: Final = 0.00004
+REFUSING_SECONDS: Final = 0.00002
 """What it takes the loop to refuse somebody, about: reading, and writing the answer."""
 _WEIGHT: Final = 1 / 64
 """Of the last answer in what is known of waiting."""
@@ -199,7 +199,9 @@ async def watch(gate: Gate) -> None:
                 _log.warning("overloaded", refused=refused, limit=round(gate.limit), under_way=gate.under_way)
 
 
-_LINE: Final = re.compile(rb"[^ \r\n]+ ([^ \r\n]+) HTTP/1\.1\r\n")
+_LINE: Final = re.compile(rb"[^ \r\n]+ ([^ \r\n]+) HTTP/1\.1")
+_LINE_BYTES_MAX: Final = 1_024
+"""Longer first lines are not remembered, but left to the parser."""
 _TOLD: Final = re.compile(
     rb"\r\n(?:(content-length):[ \t]*([0-9]{1,12})[ \t]*(?=\r\n)"
     rb"|content-length|x-request-id|transfer-encoding|expect:|connection:[ \t]*close)",
@@ -208,20 +210,28 @@ _TOLD: Final = re.compile(
 """The fields that matter here: the length of the body, and what is not plain at a glance."""
 
 
-def request_path(data: bytes) -> str | None:
-    """Return the path of a request that lies whole in these bytes, alone, and asks for nothing unusual; else None.
+@lru_cache(maxsize=4_096)
+def _rank_of_line(line: bytes) -> Rank | None:
+    found = _LINE.fullmatch(line)
+    return None if found is None else rank_of(found[1].decode("ascii", errors="replace"))
+
+
+def rank_at_a_glance(data: bytes) -> Rank | None:
+    """Say who asks, if these bytes are one whole request that asks for nothing unusual; else None.
 
     What it does not understand at a glance is left to the parser, and refused behind it.
     """
-    line, end = _LINE.match(data), data.find(b"\r\n\r\n")
-    if line is None or end < 0:
+    line_end = data.find(b"\r\n")
+    end = data.find(b"\r\n\r\n", line_end)
+    if end < 0 or line_end > _LINE_BYTES_MAX:
+        return None
+    rank = _rank_of_line(data[:line_end])
+    if rank is None:
         return None
     length = 0
     # From the end of the first line, which begins the first field, to the last field's.
-    for field in _TOLD.finditer(data, line.end() - 2, end + 2):
-        if field[1] is None:
+    for told, digits in _TOLD.findall(data, line_end, end + 2):
+        if not told:
             return None
-        length = int(field[2])
-    if len(data) != end + 4 + length:
-        return None
-    return line[1].decode("ascii", errors="replace")
+        length = int(digits)
+    return rank if len(data) == end + 4 + length else None

@@ -14,7 +14,7 @@ from fullhouse.infra.hot import FIELDS
 from fullhouse.web.answering import Answering
 from fullhouse.web.at_once import AtOnce, InHand, TooMany, read_plain
 from fullhouse.web.errors import HeadersTooLarge
-from fullhouse.web.overload import rank_of, request_path
+from fullhouse.web.overload import rank_at_a_glance
 from fullhouse.web.request_limits import HEADERS_BYTES_MAX, HEADERS_MAX
 from fullhouse.web.wire import WIRE
 from fullhouse.web.wire_limits import WireLimits
@@ -168,20 +168,28 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._begins or not self._in_head or bool(self.cycle and not self.cycle.response_complete)
 
     def _refuses(self, data: bytes) -> bool:
-        """Let a whole request wait for its turn, to be told to come back later. Return whether it does.
+        """Tell a whole request to come back later, in this turn or in its own. Return whether it is told.
 
         It is not read as others are: behind the parser a refusal costs nearly as much as an answer, and there are the
         most of them when there is the least to give.
         """
         if self._is_amid:
             return False
-        path = request_path(data)
-        if path is None or not self.limits.gate.refuses(rank_of(path)):
+        rank = rank_at_a_glance(data)
+        if rank is None or not self.limits.gate.refuses(rank):
             return False
         self._end_head_timer()
-        self._at_once = self._newcomer = TooMany(path, data)
-        self.limits.turns.add(self)
+        if self.limits.turns.has_room():
+            self._tell_overloaded()
+        else:
+            self._at_once = self._newcomer = TooMany(rank, data)
+            self.limits.turns.add(self)
         return True
+
+    def _tell_overloaded(self) -> None:
+        limits = self.limits
+        self.transport.write(write_overloaded(limits.gate.refuse(), is_https=limits.is_https))
+        self.note_answered()
 
     def take_turn(self) -> None:
         """Refuse the request that waits, or serve it if there is room by now."""
@@ -191,9 +199,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if not waits.keep_alive:
             self._refuse(gate.refuse())
-        elif gate.refuses(rank_of(waits.path)):
-            self.transport.write(write_overloaded(gate.refuse(), is_https=self.limits.is_https))
-            self.note_answered()
+        elif gate.refuses(waits.rank):
+            self._tell_overloaded()
         else:
             self.data_received(waits.data)
 

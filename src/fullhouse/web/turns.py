@@ -1,16 +1,16 @@
-"""Those who come while nobody is let in: answered a few in each turn of the event loop, so that others have theirs.
+"""Those who come while nobody is let in: refused a few in each turn of the event loop, so that others have theirs.
 
 A turn reads all that has come. If it also refused all who came too many, it would take as long as that takes, and
-those inside, who need several turns each, would wait for hundreds of refusals in each of them.
+those inside, who need several turns each, would wait for hundreds of refusals in each of them. So a turn has room for
+some: these are refused as they are read, which costs least, and the others wait for later turns, in order.
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import Final, Protocol
 
-TURN_SECONDS: Final = 0.003
-"""What of each turn goes to those who come too many."""
+ROOM: Final = 192
+"""How many a turn refuses: three or four milliseconds of it."""
 
 
 class Newcomer(Protocol):
@@ -24,24 +24,38 @@ class Newcomer(Protocol):
 class Turns:
     """The newcomers of one process, in the order in which they came. There are no more than connections."""
 
-    __slots__ = ("_came", "_is_due")
+    __slots__ = ("_came", "_is_due", "_room")
 
     def __init__(self) -> None:
         """Begin with nobody."""
         self._came: deque[Newcomer] = deque()
+        self._room = ROOM
         self._is_due = False
+
+    def has_room(self) -> bool:
+        """Say whether a newcomer may be refused in this turn, before whom nobody waits; and count one if so."""
+        if not self._room or self._came:
+            return False
+        self._room -= 1
+        self._await_next()
+        return True
 
     def add(self, newcomer: Newcomer) -> None:
         """Take a newcomer, whose turn comes soon."""
         self._came.append(newcomer)
+        self._await_next()
+
+    def _await_next(self) -> None:
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        came, until = self._came, time.perf_counter() + TURN_SECONDS
-        while came and time.perf_counter() < until:
+        came = self._came
+        now = min(len(came), ROOM)
+        self._room = ROOM - now
+        self._is_due = False
+        for _ in range(now):
             came.popleft().take_turn()
-        self._is_due = bool(came)
-        if came:
-            asyncio.get_running_loop().call_soon(self._go_on)
+        if came or not self._room:
+            self._await_next()

@@ -1,8 +1,9 @@
 """Refusals that are written by the protocol itself, before there is a request: as they go over the wire."""
 
 import json
+import os
 from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 from fullhouse.core.errors import DomainError, Malformed, Unavailable
 from fullhouse.infra.http import PROBLEM_TYPE
@@ -45,14 +46,32 @@ def write_refusal(error: DomainError, *, is_https: bool, request_id: str = "", e
 
 def write_overloaded(refused: Overloaded, *, is_https: bool) -> bytes:
     """Write that there are too many, from an answer that was written before; only its id is new."""
-    seconds = cast("int", refused.fields["retry_after_seconds"])
-    return _before(seconds, is_https).replace(_ID, make_id_text().encode())
+    before, between, after = _around_ids(cast("int", refused.fields["retry_after_seconds"]), is_https)
+    told = _ids.take()
+    return b"%b%b%b%b%b" % (before, told, between, told, after)
 
 
-_ID = b"00000000-0000-0000-0000-000000000000"
+class _Ids:
+    """Ids of refusals, which nobody looks up: as those of others, but counted on from one that was made."""
+
+    def __init__(self) -> None:
+        self._begins = b""
+        self._left = 0
+
+    def take(self) -> bytes:
+        if not self._left:
+            self._begins, self._left = make_id_text()[:-_COUNTED_DIGITS].encode(), 1 << 4 * _COUNTED_DIGITS
+        self._left -= 1
+        return b"%b%04x" % (self._begins, self._left)
+
+
+_COUNTED_DIGITS: Final = 4
+_ids = _Ids()
+os.register_at_fork(after_in_child=_ids.__init__)
+_ID: Final = b"00000000-0000-0000-0000-000000000000"
 
 
 @lru_cache
-def _before(retry_after_seconds: int, is_https: bool) -> bytes:
+def _around_ids(retry_after_seconds: int, is_https: bool) -> list[bytes]:
     error = Overloaded(retry_after_seconds=retry_after_seconds)
-    return write_refusal(error, is_https=is_https, request_id=_ID.decode(), ends=False)
+    return write_refusal(error, is_https=is_https, request_id=_ID.decode(), ends=False).split(_ID)

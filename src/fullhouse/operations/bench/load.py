@@ -28,7 +28,8 @@ class _Record:
     """What came back so far."""
 
     latencies: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
-    seconds: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter[int]))
+    answered: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+    """When, in seconds from the beginning."""
 
 
 class OpenLoop:
@@ -83,13 +84,14 @@ class OpenLoop:
 
     def _ask(self, wire: Wire, number: int, due: float) -> None:
         self._under_way += 1
+        record = self._record
 
         def done(answer: Answer) -> None:
             self._under_way -= 1
             now = time.monotonic()
             outcome = self._judge(number, answer)
-            self._record.latencies[outcome].append((now - due) * 1_000)
-            self._record.seconds[outcome][int(now - self._began)] += 1
+            record.latencies[outcome].append((now - due) * 1_000)
+            record.answered[outcome].append(now - self._began)
             if self._waiting and wire.is_open:
                 self._ask(wire, *self._waiting.popleft())
             else:
@@ -114,17 +116,15 @@ class OpenLoop:
         missing = self._under_way + len(self._waiting)
         if missing:
             counts[NOT_ANSWERED] = missing
-        length = 1 + max((max(seen) for seen in self._record.seconds.values()), default=0)
+        seconds_of = {outcome: Counter(map(int, at)) for outcome, at in self._record.answered.items()}
+        length = 1 + max((max(seen) for seen in seconds_of.values()), default=0)
         return Load(
             name,
             rate,
             seconds,
             counts,
             {outcome: percentiles(sorted(values)) for outcome, values in self._record.latencies.items()},
-            {
-                outcome: tuple(seen[second] for second in range(length))
-                for outcome, seen in self._record.seconds.items()
-            },
+            {outcome: tuple(seen[second] for second in range(length)) for outcome, seen in seconds_of.items()},
         )
 
 
