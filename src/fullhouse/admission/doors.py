@@ -16,7 +16,6 @@ from fullhouse.tickets.code import CodeClaims, TicketClaims, checking_key, read_
 from fullhouse.tickets.queries import load_ticket_key
 
 KEYS_REMEMBERED_MAX = 10_000
-BATCH_MAX = 256
 CODES_REMEMBERED_MAX = 20_000
 """How many genuine codes a process knows again: about ten megabytes."""
 
@@ -30,7 +29,7 @@ class Doors:
         self._pool = pool
         self._make_id = make_id
         self._waiting: Batches[Asked, ScanAnswer] = Batches(
-            self._judge, name="door", batch_max=BATCH_MAX, full=partial(DoorBusy, retry_after_seconds=1)
+            self._judge, name="door", full=partial(DoorBusy, retry_after_seconds=1)
         )
         self._keys: dict[tuple[UUID, int], bytes | Ed25519PrivateKey] = {}
         self._genuine: dict[tuple[UUID, str], TicketClaims] = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from fullhouse.core.errors import Invalid, Unavailable
@@ -49,8 +50,7 @@ class DoorBusy(Unavailable):
     title = "This ticket is being scanned elsewhere; scan it again."
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """A code presented at a gate. The organization is that of who scans."""
 
     organization_id: UUID
@@ -83,8 +83,7 @@ class Admission:
         return self.directions == frozenset({Direction.IN})
 
 
-@dataclass(frozen=True, slots=True)
-class DoorTicket:
+class DoorTicket(NamedTuple):
     """A ticket as the door sees it: what it is, what it may, and what the log says of its unit."""
 
     ticket_id: UUID

@@ -1,12 +1,14 @@
 """Telling whose API key was presented."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.secrets import hash_secret, same_hash
 from fullhouse.infra.directory import find_organization
 from fullhouse.infra.postgres import Pool, connection
+from fullhouse.infra.shared_work import SharedWork
 from fullhouse.organizations.queries import StoredKey, load_live_key
 from fullhouse.organizations.rules import read_api_key_id
 from fullhouse.organizations.writes import note_use
@@ -26,14 +28,23 @@ class ApiKeys:
         self._pool = pool
         self._clock = clock
         self._seen: dict[bytes, tuple[StoredKey, datetime]] = {}
+        self._looks: SharedWork[tuple[bytes, int], StoredKey | None] = SharedWork("find api key")
+        self._forgotten = 0
+        """How often something was forgotten: what was read before is neither shared nor remembered after."""
 
     async def find_api_key(self, text: str) -> StoredKey | None:
-        """Return the live key that a text is, or None. Raises ``DatabaseUnavailable``."""
+        """Return the live key that a text is, or None. Many who show one key cost one look.
+
+        Raises ``DatabaseUnavailable``.
+        """
         key_hash = hash_secret(text)
-        now = self._clock()
-        remembered = self._recall(key_hash, now)
+        remembered = self._recall(key_hash, self._clock())
         if remembered is not None:
             return remembered
+        return await self._looks.get((key_hash, self._forgotten), partial(self._load, text))
+
+    async def _load(self, text: str) -> StoredKey | None:
+        now, forgotten = self._clock(), self._forgotten
         api_key_id = read_api_key_id(text)
         if api_key_id is None:
             return None
@@ -46,7 +57,8 @@ class ApiKeys:
                 return None
             if not stored.use_is_noted:
                 await note_use(conn, organization_id, api_key_id)
-        self._remember(stored, now)
+        if forgotten == self._forgotten:
+            self._remember(stored, now)
         return stored
 
     def peek(self, text: str) -> StoredKey | None:
@@ -55,6 +67,7 @@ class ApiKeys:
 
     def forget(self, api_key_id: UUID) -> None:
         """Ask Postgres again when this key comes next."""
+        self._forgotten += 1
         for key_hash in [key_hash for key_hash, (stored, _) in self._seen.items() if stored.api_key_id == api_key_id]:
             del self._seen[key_hash]
 
