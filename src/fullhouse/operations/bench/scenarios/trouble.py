@@ -6,6 +6,7 @@ import signal
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -39,7 +40,7 @@ PAUSE_SECONDS: Final = 0.3
 
 
 async def overload(bench: Bench) -> Section:
-    """One, two and four times what the machine can do, and ten times with slow commits."""
+    """One, two and four times what the machine can do; the same and ten times of what it can do with slow commits."""
     section = Section(
         "overload", "More requests than the machine can take; health checks and the door go on beside it."
     )
@@ -50,18 +51,13 @@ async def overload(bench: Bench) -> Section:
     best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
     section.figures.append(figure("what the machine can do", "/s", [best]))
     for times in OVERLOADS:
-        loads, note = await _overload(bench, log, body, best * times, f"{times:g} times")
-        section.loads += loads
-        section.notes.append(note)
-        section.ratios += _judged(loads, best)
+        await _offer(bench, section, log, _Offer(body, best, times))
     await _slow_commits(bench, slow=True)
     try:
         slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
         section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
-        loads, note = await _overload(bench, log, body, slow * SLOWED, "10 times, slow commits")
-        section.loads += loads
-        section.notes.append(note)
-        section.ratios += _judged(loads, slow)
+        for times in (*OVERLOADS, SLOWED):
+            await _offer(bench, section, log, _Offer(body, slow, times, ", slow commits"))
     finally:
         await _slow_commits(bench, slow=False)
     memory = sum(bench.house.resident_bytes(API).values()) / 1e6
@@ -76,6 +72,26 @@ async def overload(bench: Bench) -> Section:
         bench.house
     )
     return section
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """So many times what was the best, in closed loop, under some circumstances."""
+
+    body: bytes
+    best: float
+    times: float
+    circumstances: str = ""
+
+
+async def _offer(bench: Bench, section: Section, log: Log, offer: _Offer) -> None:
+    """Offer a load, and note what came of it and of what went on beside it."""
+    name = f"{offer.times:g} times{offer.circumstances}"
+    loads, note = await _overload(bench, log, offer.body, offer.best * offer.times, name)
+    section.loads += loads
+    section.notes.append(note)
+    section.ratios += _judged(loads, offer.best)
+    section.figures += [figure(f"{one.name}, p99", " ms", [one.percentile("accepted", 99.0)]) for one in loads[1:]]
 
 
 async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> tuple[list[Load], str]:
