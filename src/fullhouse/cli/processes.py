@@ -11,7 +11,7 @@ from fullhouse.settings import PREFIX, Settings, default_public_url, environment
 
 RENDER = "render"
 PARTS_OF_WORKER = ("relay", "consume", RENDER, "schedule", "send")
-GIVES_WAY = 10
+GIVES_WAY = 19
 """How much nicer a process is that only renders: those who buy do not wait for mails."""
 READY_SECONDS_MAX = 60
 _PROBE_SECONDS_MAX = 2.0
