@@ -5,10 +5,13 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -194,6 +197,36 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_aside(
         write_durably(aside, tmp_path / "k", b"new", replace=True)
     assert (tmp_path / "k").read_bytes() == b"old"
     assert list(aside.iterdir()) == []
+
+
+def test_no_writer_returns_before_its_folder_was_flushed_with_its_file_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aside").mkdir()
+    names = [f"k{number}" for number in range(8)]
+    seen, is_flushing, may_go_on = list[set[str]](), threading.Event(), threading.Event()
+    flush = os.fsync
+
+    def watched(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            seen.append({path.name for path in tmp_path.iterdir()} - {".aside"})
+            is_flushing.set()
+            assert may_go_on.wait(30)
+        flush(handle)
+
+    def write(name: str) -> set[str]:
+        write_durably(tmp_path / ".aside", tmp_path / name, name.encode(), replace=True)
+        return set().union(*seen)
+
+    monkeypatch.setattr("os.fsync", watched)
+    with ThreadPoolExecutor(len(names)) as threads:
+        first = threads.submit(write, names[0])
+        assert is_flushing.wait(30)
+        others = [threads.submit(write, name) for name in names[1:]]
+        while {path.name for path in tmp_path.iterdir()} != {".aside", *names}:
+            assert not first.done()
+        may_go_on.set()
+        assert all(name in one.result(30) for name, one in zip(names, [first, *others], strict=True))
 
 
 async def test_a_folder_that_cannot_be_is_unavailable(tmp_path: Path) -> None:

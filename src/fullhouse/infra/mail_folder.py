@@ -45,7 +45,6 @@ class MailboxFolder:
     def _put(self, path: Path, data: bytes) -> None:
         aside = self.folder / _ASIDE
         try:
-            aside.mkdir(parents=True, exist_ok=True)
             write_durably(aside, path, data, replace=False)
         except OSError as refused:
             raise MailUnavailable(f"{path}: {refused.strerror}", retry_after_seconds=5) from refused

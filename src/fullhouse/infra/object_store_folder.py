@@ -3,6 +3,9 @@
 import asyncio
 import os
 import tempfile
+import threading
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from fullhouse.infra.object_store_port import ObjectMissing, ObjectStoreUnavailable, checked_data, checked_key
@@ -60,8 +63,6 @@ def _read(path: Path) -> bytes:
 
 def _write(aside: Path, path: Path, data: bytes) -> None:
     try:
-        aside.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(aside, path, data, replace=True)
     except OSError as refused:
         raise ObjectStoreUnavailable(f"{path}: {refused.strerror}", retry_after_seconds=5) from refused
@@ -70,34 +71,83 @@ def _write(aside: Path, path: Path, data: bytes) -> None:
 def write_durably(aside: Path, path: Path, data: bytes, *, replace: bool) -> bool:
     """Put a whole, flushed file at ``path``, or nothing. ``aside`` is a folder of the same file system.
 
-    With ``replace`` false, a file that is already there stays and False is returned; two writers at once leave
-    exactly one file. Raises ``OSError``.
+    Folders that are missing are made. With ``replace`` false, a file that is already there stays and False is
+    returned; two writers at once leave exactly one file. Raises ``OSError``.
     """
-    handle, name = tempfile.mkstemp(dir=aside)
+    name = _write_aside(aside, data)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         if replace:
-            os.replace(name, path)  # noqa: PTH105 (a name from mkstemp is a string)
+            _into(path, os.replace, name)
             name = ""
         else:
             try:
-                os.link(name, path)
+                _into(path, os.link, name)
             except FileExistsError:
                 return False
     finally:
         if name:
             os.unlink(name)  # noqa: PTH108 (a name from mkstemp is a string)
-    _flush_folder(path.parent)
+    _flushes_of(path.parent).flush()
     return True
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make a rename or a link durable: it is only when its folder has reached the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _write_aside(aside: Path, data: bytes) -> str:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle, name = tempfile.mkstemp(dir=aside)
+    except FileNotFoundError:
+        aside.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=aside)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        os.unlink(name)  # noqa: PTH108 (a name from mkstemp is a string)
+        raise
+    return name
+
+
+def _into(path: Path, move: Callable[[str, Path], None], name: str) -> None:
+    """Give a file its place, in a folder that is made for the first one."""
+    try:
+        move(name, path)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        move(name, path)
+
+
+class _Flushes:
+    """Makes renames and links in a folder durable: they are only when their folder has reached the disk.
+
+    Those who come while it is on its way there share the next flush.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._asked = 0
+        self._flushed = 0
+
+    def flush(self) -> None:
+        """Return when what was renamed or linked before is on the disk. Raises ``OSError``."""
+        with self._counting:
+            self._asked += 1
+            mine = self._asked
+        with self._turn:
+            if self._flushed >= mine:
+                return
+            upto = self._asked
+            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._flushed = upto
+
+
+@lru_cache(maxsize=64)
+def _flushes_of(folder: Path) -> _Flushes:
+    """Return the flushes of a folder. Whoever lost theirs to another folder only flushes for themselves."""
+    return _Flushes(folder)

@@ -147,6 +147,7 @@ def _environment(language: str) -> "Environment":
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
     )
     cast("Any", environment).install_gettext_translations(translator(language).catalog, newstyle=True)
     return environment
