@@ -34,12 +34,17 @@ def parsed_header(name: str, value: str) -> Any:  # noqa: ANN401 (the library ma
     return SMTP.header_store_parse(name, value)[1]
 
 
+def raw_header(message: EmailMessage, name: str) -> str:
+    """Return a header as it was set, empty where there is none. The library parses it anew for each who asks."""
+    return next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+
+
 def with_body(
     message: EmailMessage, *, alternatives: Sequence[tuple[str, str]], attachments: Sequence[Attachment]
 ) -> None:
     """Give a mail its texts, by their subtypes, the plainest first, and its attachments."""
     # No line of the parts can begin like this: both encodings write "=" only before digits, letters and ends of lines.
-    name = hashlib.sha256(str(message["Message-ID"]).encode()).hexdigest()[:24]
+    name = hashlib.sha256(raw_header(message, "Message-ID").encode()).hexdigest()[:24]
     outer, inner = f"=_{name}_mixed", f"=_{name}_texts"
     parts = [
         f'--{outer}\r\nContent-Type: multipart/alternative;\r\n boundary="{inner}"\r\n\r\n',

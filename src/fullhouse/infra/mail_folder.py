@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 
+from fullhouse.infra.mail_body import raw_header
 from fullhouse.infra.mail_port import MailUnavailable, with_sender
 from fullhouse.infra.object_store_folder import write_durably
 
@@ -25,7 +26,7 @@ class MailboxFolder:
     async def send(self, message: EmailMessage) -> None:
         """Put the mail into the folder, unless a mail with its Message-ID is there."""
         complete = with_sender(message, self._sender)
-        path = self.folder / file_name(str(complete["Message-ID"]))
+        path = self.folder / file_name(raw_header(complete, "Message-ID"))
         await asyncio.to_thread(self._put, path, _as_file(complete))
 
     async def forget(self, message_id: str) -> None:

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from typing import Protocol
 
 from fullhouse.core.errors import Invalid, Unavailable
-from fullhouse.infra.mail_body import parsed_header
+from fullhouse.infra.mail_body import parsed_header, raw_header
 
 OWN_ID_HEADER = "X-Fullhouse-Message-ID"
 """Where our Message-ID travels with a provider that puts another in its place."""
@@ -60,8 +60,8 @@ def without_addresses(text: str) -> str:
 def with_sender(message: EmailMessage, sender: str) -> EmailMessage:
     """Put the sender into a mail that names none. Raises ``MailRefused`` for one without ``Message-ID`` or ``To``."""
     for header in ("Message-ID", "To"):
-        if not message[header]:
+        if not raw_header(message, header):
             raise MailRefused(f"The mail has no {header}.")
-    if not message["From"]:
+    if not raw_header(message, "From"):
         message["From"] = parsed_header("From", sender)
     return message

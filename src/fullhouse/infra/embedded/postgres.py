@@ -28,8 +28,8 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "shared_buffers": "128MB",
     # A sale fills tables that were empty a moment ago, and empties queues: the planner should soon know.
     "autovacuum_naptime": "5s",
-    # But looking must not cost a sale a third of Postgres' time: 3,000 rows of a table tell what 30,000 do, since
-    # what is in a hurry is found by its keys.
+    # Looking at 30,000 rows of a table took 12 % of the samples of a profile of a sale, so it looks at 3,000. What is
+    # in a hurry is found by its keys, whatever the statistics say.
     "default_statistics_target": "10",
     "timezone": "UTC",
     "log_timezone": "UTC",
