@@ -1,14 +1,15 @@
 """What single acts cost in processor time, of the API and of Postgres together.
 
 The clock on the wall says what else the machine does; the processor's time of the product's own processes is the same
-however fast the generator asks. Each act is done in several portions, and the middle one counts.
+however fast the generator asks. Each act is done in several portions, and the middle one counts; what is compared
+takes turns.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
-from statistics import median
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fullhouse.infra.errors import OperatorError
@@ -21,14 +22,16 @@ from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold
 from fullhouse.operations.bench.wire import Answer, Wire, request
 
 ACTS: Final = ("hold", "settle", "availability", "admission", "scan")
-PORTIONS: Final = 3
-HOLDS: Final = 150
-ORDERS: Final = 30
+ROUNDS: Final = 5
+HOLDS: Final = 80
+ORDERS: Final = 25
 TICKETS_AN_ORDER: Final = 20
 ORDERS_OF_TICKETS: Final = 12
-LOOKS: Final = 400
+LOOKS: Final = 300
 CALLERS: Final = 32
-"""Of 1,000 places, the smallest room, this takes 781."""
+"""Of 1,000 places, the smallest room, this takes 871: each round, one more before the clock, and the tickets."""
+_NOT_COUNTED: Final = ("autovacuum worker", "checkpointer", "background writer")
+"""What Postgres does later for all that was written, whoever is measured then."""
 _PATIENCE_SECONDS: Final = 0.05
 _PAUSE_SECONDS_MAX: Final = 60.0
 _OPEN_TRANSACTIONS: Final = """
@@ -39,49 +42,109 @@ _OPEN_TRANSACTIONS: Final = """
 Do = Callable[[Wire, bytes], Awaitable[None]]
 
 
-async def measure_costs(bench: Bench, on_sale: OnSale, item: str, log: Log, run: str) -> dict[str, float]:
-    """Return what each act costs, in microseconds. ``item`` is how a hold asks: ``quantity`` or ``best_available``.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where acts are measured. ``item`` is how a hold asks: ``quantity`` or ``best_available``.
 
-    ``run`` keeps idempotency keys apart.
+    ``run`` keeps idempotency keys apart; ``log`` notes what the clients were promised.
     """
-    async with bench.connected(CALLERS) as wires:
-        door = _Door(bench, on_sale, item, run)
+
+    bench: Bench
+    on_sale: OnSale
+    item: str
+    log: Log
+    run: str
+
+
+async def compare_costs(places: Sequence[Place]) -> list[dict[str, Sequence[float]]]:
+    """Return what each act costs at each place in each round, in microseconds; the places take turns in every round.
+
+    Before the clock each place did as many of the same acts, and the statistics of its tables are new.
+    """
+    async with AsyncExitStack() as stack:
         # The first of each kind loads what the process keeps in memory.
-        await door.warm(wires)
-        found = {
-            "hold": await _portions(bench, wires, [door.holds(number) for number in range(PORTIONS)], _noting(log))
-        }
-        placed = [await door.orders(wires, number) for number in range(PORTIONS)]
-        found["settle"] = await _paid(bench, wires, placed)
-        look = await door.look(wires[0])
-        found["availability"] = await _portions(bench, wires, [[look] * LOOKS] * PORTIONS, _expecting(200, 304))
-        scans = await door.tickets(wires)
-        third = len(scans) // PORTIONS
-        portions = [scans[third * number : third * (number + 1)] for number in range(PORTIONS)]
-        found["admission"] = await _portions(bench, wires, portions, _expecting(200))
-        found["scan"] = await _portions(bench, wires, portions, _expecting(200))
-    return found
+        doors = [_Door(place, await stack.enter_async_context(place.bench.connected(CALLERS))) for place in places]
+        for door in doors:
+            await door.warm()
+        for house in _houses(doors):
+            async with as_owner(house.house.database_url) as conn:
+                await conn.execute("ANALYZE")
+        found = {"hold": await by_turns([door.portions(door.holds(), door.noting()) for door in doors])}
+        found["settle"] = await by_turns([await door.payments() for door in doors])
+        looks = [[[await door.look()] * LOOKS] * (1 + ROUNDS) for door in doors]
+        found["availability"] = await by_turns(
+            [door.portions(asks, _expecting(200, 304)) for door, asks in zip(doors, looks, strict=True)]
+        )
+        scans = [await door.tickets() for door in doors]
+        for act in ("admission", "scan"):
+            found[act] = await by_turns(
+                [door.portions(asks, _expecting(200)) for door, asks in zip(doors, scans, strict=True)]
+            )
+    return [{act: costs[number] for act, costs in found.items()} for number in range(len(places))]
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """The asks of one place: those of the first round are done before the clock."""
+
+    bench: Bench
+    wires: Sequence[Wire]
+    asks: Sequence[Sequence[bytes]]
+    do: Do
+
+
+async def by_turns(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
+    """Do a portion of each place in every round, each time in the other order; return what one ask cost in each."""
+    costs: list[list[float]] = [[] for _ in all_portions]
+    async with AsyncExitStack() as stack:
+        for bench in _houses(all_portions):
+            await stack.enter_async_context(worker_paused(bench))
+        for turn in range(1 + ROUNDS):
+            pairs = list(zip(costs, all_portions, strict=True))
+            for noted, one in pairs if turn % 2 else reversed(pairs):
+                before = spent(one.bench)
+                await for_each(one.wires, one.asks[turn], one.do)
+                if turn:
+                    noted.append((spent(one.bench) - before) / len(one.asks[turn]) * 1e6)
+    return [*costs]
 
 
 class _Door:
     """What is asked for a session."""
 
-    def __init__(self, bench: Bench, on_sale: OnSale, item: str, run: str) -> None:
-        self._bench, self._on_sale, self._item, self._run = bench, on_sale, item, run
-        self._look = f"/api/v1/sessions/{on_sale.session_id}/availability"
+    def __init__(self, place: Place, wires: Sequence[Wire]) -> None:
+        self.bench, self._wires, self._place = place.bench, wires, place
+        self._on_sale, self._item, self._run = place.on_sale, place.item, place.run
+        self._look = f"/api/v1/sessions/{place.on_sale.session_id}/availability"
 
     def _wish(self, quantity: int) -> dict[str, Any]:
         return {self._item: quantity}
 
-    def holds(self, portion: int) -> list[bytes]:
-        make = same_hold(hold_body(self._on_sale, self._wish(1)), f"{self._run}-{portion}")
-        return [make(number) for number in range(HOLDS)]
+    def portions(self, asks: Sequence[Sequence[bytes]], do: Do) -> Portions:
+        return Portions(self.bench, self._wires, asks, do)
 
-    async def warm(self, wires: Sequence[Wire]) -> None:
-        first = await self._placed(wires[0], "warm", 1)
-        await pay(wires[0], first)
-        for wire in wires:
+    def noting(self) -> Do:
+        return _noting(self._place.log)
+
+    def holds(self) -> list[list[bytes]]:
+        body = hold_body(self._on_sale, self._wish(1))
+        makes = [same_hold(body, f"{self._run}-{turn}") for turn in range(1 + ROUNDS)]
+        return [[make(number) for number in range(HOLDS)] for make in makes]
+
+    async def warm(self) -> None:
+        first = await self._placed(self._wires[0], "warm", 1)
+        await pay(self._wires[0], first)
+        for wire in self._wires:
             await wire.fetch(request("GET", self._look))
+
+    async def payments(self) -> Portions:
+        placed = [await self.orders(self._wires, turn) for turn in range(1 + ROUNDS)]
+        by_id = {one.order_id.encode(): one for portion in placed for one in portion}
+
+        async def do(wire: Wire, order_id: bytes) -> None:
+            await pay(wire, by_id[order_id])
+
+        return self.portions([[one.order_id.encode() for one in portion] for portion in placed], do)
 
     async def orders(self, wires: Sequence[Wire], portion: int) -> list[Placed]:
         placed: list[Placed] = []
@@ -92,29 +155,30 @@ class _Door:
         await for_each(wires, (b"%d" % number for number in range(ORDERS)), place)
         return placed
 
-    async def look(self, wire: Wire) -> bytes:
+    async def look(self) -> bytes:
         """Ask as somebody does who has the answer already."""
-        head = (await wire.fetch(request("GET", self._look))).head.decode(errors="replace")
+        head = (await self._wires[0].fetch(request("GET", self._look))).head.decode(errors="replace")
         tags = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith("etag:")]
         return request("GET", self._look, (("if-none-match", tags[0]),) if tags else ())
 
-    async def tickets(self, wires: Sequence[Wire]) -> list[bytes]:
-        """Sell tickets in large orders and wait until they are issued; return their scans."""
-        placed = [await self._placed(wires[0], f"t-{n}", TICKETS_AN_ORDER) for n in range(ORDERS_OF_TICKETS)]
+    async def tickets(self) -> list[list[bytes]]:
+        """Sell tickets in large orders and wait until they are issued; return their scans in portions."""
+        placed = [await self._placed(self._wires[0], f"t-{n}", TICKETS_AN_ORDER) for n in range(ORDERS_OF_TICKETS)]
         for one in placed:
-            await pay(wires[0], one)
+            await pay(self._wires[0], one)
         scans: list[bytes] = []
-        headers = (("authorization", f"Bearer {self._bench.organizer.scanner_key}"),)
+        headers = (("authorization", f"Bearer {self.bench.organizer.scanner_key}"),)
         for one in placed:
             found: Sequence[str] = ()
             async with asyncio.timeout(60):
                 while len(found) < TICKETS_AN_ORDER:
-                    found = await codes(wires[0], one)
+                    found = await codes(self._wires[0], one)
                     await asyncio.sleep(0.05)
             for code in found:
                 body = json.dumps({"code": code, "session_id": str(self._on_sale.session_id)}).encode()
                 scans.append(request("POST", "/api/v1/tickets/validate", headers, body))
-        return scans
+        each = len(scans) // (1 + ROUNDS)
+        return [scans[each * turn : each * (turn + 1)] for turn in range(1 + ROUNDS)]
 
     async def _placed(self, wire: Wire, key: str, quantity: int) -> Placed:
         held = await hold(wire, self._on_sale, f"{self._run}-{key}", self._wish(quantity))
@@ -134,30 +198,15 @@ async def for_each(wires: Sequence[Wire], asks: Iterable[bytes], do: Do) -> None
     await asyncio.gather(*map(work, wires))
 
 
-async def _portions(bench: Bench, wires: Sequence[Wire], portions: Sequence[Sequence[bytes]], do: Do) -> float:
-    costs: list[float] = []
-    async with worker_paused(bench):
-        for asks in portions:
-            before = spent(bench)
-            await for_each(wires, asks, do)
-            costs.append((spent(bench) - before) / len(asks) * 1e6)
-    return median(costs)
-
-
-async def _paid(bench: Bench, wires: Sequence[Wire], portions: Sequence[Sequence[Placed]]) -> float:
-    by_id = {one.order_id.encode(): one for portion in portions for one in portion}
-
-    async def do(wire: Wire, order_id: bytes) -> None:
-        await pay(wire, by_id[order_id])
-
-    asks = [[one.order_id.encode() for one in portion] for portion in portions]
-    return await _portions(bench, wires, asks, do)
-
-
 def spent(bench: Bench) -> float:
-    """Return the seconds of processor time that the API and Postgres have used so far, but for vacuuming."""
+    """Return the seconds of processor time that the API and Postgres have used so far, but for Postgres' later work."""
     spent_by = bench.house.processor_seconds
-    return spent_by(API) + spent_by("postgres") - spent_by("autovacuum worker")
+    return spent_by(API) + spent_by("postgres") - sum(map(spent_by, _NOT_COUNTED))
+
+
+def _houses(each: Sequence[_Door] | Sequence[Portions]) -> list[Bench]:
+    """Name each house once."""
+    return list({id(one.bench): one.bench for one in each}.values())
 
 
 @asynccontextmanager

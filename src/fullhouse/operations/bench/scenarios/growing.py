@@ -2,21 +2,25 @@
 
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, figure, prepare
 from fullhouse.operations.bench.costs import (
     ACTS,
     CALLERS,
+    ROUNDS,
+    Place,
+    Portions,
+    by_turns,
+    compare_costs,
     for_each,
-    measure_costs,
     served,
-    spent,
-    worker_paused,
 )
-from fullhouse.operations.bench.figures import Curve, Section
+from fullhouse.operations.bench.figures import Curve, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API, running_house
 from fullhouse.operations.bench.lay_rows import lay_old_rows, lay_sessions
@@ -26,9 +30,10 @@ from fullhouse.operations.bench.wire import Wire, request
 ROOMS: Final = (1_000, 20_000, 200_000)
 SESSIONS: Final = 10_000
 FEW_SESSIONS: Final = 100
-SAMPLE: Final = 1_000
+SAMPLE: Final = 200
+"""Holds of a round over many sessions."""
 PROCESSES: Final = (1, 2, 4)
-MORE_MAX: Final = 0.2
+MOST: Final = 1.2
 _runs = itertools.count()
 
 
@@ -42,47 +47,41 @@ async def growth(bench: Bench) -> Section:
     memory = {"idle": _memory(bench)}
     await _rooms(bench, log, section)
     memory[f"rooms of {sum(ROOMS):,} seats in three sessions"] = _memory(bench)
-    await _sessions(bench, log, section)
-    memory[f"{SESSIONS:,} sessions touched"] = _memory(bench)
-    await _old_rows(bench, log, section)
-    section.broken += await log.lost(bench.house.database, bench.organizer.organization_id)
-    await _processes(bench, section)
+    async with _house(bench, 1) as small:
+        await _sessions(bench, small, log, section)
+        memory[f"{SESSIONS:,} sessions touched"] = _memory(bench)
+        await _old_rows(bench, small, log, section)
+        section.broken += await log.lost(bench.house.database, bench.organizer.organization_id)
+        await _processes(bench, small, section)
     section.figures += [figure(f"memory of the API, {when}", " MB", [used]) for when, used in memory.items()]
-    for curve in section.curves:
-        more = max(y for _, y in curve.points) / curve.points[0][1] - 1
-        verdict = "" if more <= MORE_MAX else ", **not reached**"
-        section.notes.append(f"{curve.name}: at most {more:+.0%} (to stay within {MORE_MAX:+.0%}){verdict}")
     return section
 
 
 async def _rooms(bench: Bench, log: Log, section: Section) -> None:
-    found: list[tuple[float, dict[str, float]]] = []
-    for seats in ROOMS:
-        bench.advance(f"a room of {seats:,} seats")
-        on_sale = await put_on_sale(bench.house.database, bench.organizer, seats=seats)
-        found.append((seats, await measure_costs(bench, on_sale, "best_available", log, _run())))
-    section.curves += _curves("larger rooms", "seats", found)
+    bench.advance("rooms")
+    rooms = [await put_on_sale(bench.house.database, bench.organizer, seats=seats) for seats in ROOMS]
+    places = [Place(bench, on_sale, "best_available", log, _run()) for on_sale in rooms]
+    _compared(section, "larger rooms", "seats", ROOMS, await compare_costs(places))
 
 
-async def _sessions(bench: Bench, log: Log, section: Section) -> None:
-    """Measure one session before and after thousands of others were looked at and sold; and holds over all of them."""
-    bench.advance("one session")
-    on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    found = [(1.0, await measure_costs(bench, on_sale, "quantity", log, _run()))]
+async def _sessions(bench: Bench, small: Bench, log: Log, section: Section) -> None:
+    """Compare a house of one session with one where thousands are looked at and sold; and holds over all of them."""
     bench.advance(f"{SESSIONS:,} sessions")
+    on_sale = await put_on_sale(bench.house.database, bench.organizer)
     laid = await lay_sessions(bench.house.database_url, on_sale, SESSIONS)
-    spread = [(float(count), await _spread(bench, laid[:count])) for count in (FEW_SESSIONS, SESSIONS)]
-    found.append((float(SESSIONS), await measure_costs(bench, on_sale, "quantity", log, _run())))
-    section.curves += _curves("among other sessions", "sessions", found)
-    section.curves.append(Curve("a hold in a session of its own each", "sessions", "µs", spread))
+    spread = await _spread(bench, laid)
+    name = "a hold in a session of its own each"
+    points = [(float(count), median(costs)) for count, costs in zip((FEW_SESSIONS, SESSIONS), spread, strict=True)]
+    section.curves.append(Curve(name, "sessions", "µs", points))
+    section.ratios.append(_over(f"{name}, {SESSIONS:,} over {FEW_SESSIONS} sessions", spread[1], spread[0]))
+    places = [await _counted(small, Log()), Place(bench, on_sale, "quantity", log, _run())]
+    _compared(section, "among other sessions", "sessions", (1, SESSIONS), await compare_costs(places))
 
 
-async def _spread(bench: Bench, laid: Sequence[OnSale]) -> float:
-    """Hold one place in each session and look at it; then hold again in some, and return what that costs."""
-    first = [same_hold(hold_body(one, {"quantity": 1}), _run())(0) for one in laid]
+async def _spread(bench: Bench, laid: Sequence[OnSale]) -> list[Sequence[float]]:
+    """Hold one place in each session and look at it; then, by turns, hold in some of few and in some of all."""
+    first = [_hold(one) for one in laid]
     looks = [request("GET", f"/api/v1/sessions/{one.session_id}/availability") for one in laid]
-    some = laid[:: max(1, len(laid) // SAMPLE)]
-    again = [same_hold(hold_body(one, {"quantity": 1}), _run())(0) for one in some]
 
     async def ask(wire: Wire, data: bytes) -> None:
         await served(wire, data, (200, 201))
@@ -90,41 +89,63 @@ async def _spread(bench: Bench, laid: Sequence[OnSale]) -> float:
     async with bench.connected(CALLERS) as wires:
         await for_each(wires, first, ask)
         await for_each(wires, looks, ask)
-        async with worker_paused(bench):
-            before = spent(bench)
-            await for_each(wires, again, ask)
-            return (spent(bench) - before) / len(again) * 1e6
+        portions: list[Portions] = []
+        for some in (laid[:FEW_SESSIONS], laid[:: SESSIONS // (SAMPLE * (1 + ROUNDS))]):
+            asks = iter([_hold(one) for one in itertools.islice(itertools.cycle(some), SAMPLE * (1 + ROUNDS))])
+            portions.append(Portions(bench, wires, [[*itertools.islice(asks, SAMPLE)] for _ in range(1 + ROUNDS)], ask))
+        return await by_turns(portions)
 
 
-async def _old_rows(bench: Bench, log: Log, section: Section) -> None:
-    """Measure before and after years of sales lie in the tables, too young for anything to prune them meanwhile."""
-    on_sale = await put_on_sale(bench.house.database, bench.organizer)
+def _hold(on_sale: OnSale) -> bytes:
+    return same_hold(hold_body(on_sale, {"quantity": 1}), _run())(0)
+
+
+async def _old_rows(bench: Bench, small: Bench, log: Log, section: Section) -> None:
+    """Let years of sales lie in the tables, too young for anything to prune them meanwhile; they join the sessions."""
+    rows = bench.plan.rows_before
+    bench.advance(f"{rows:,} old rows in each table")
     over = await put_on_sale(bench.house.database, bench.organizer)
-    found: list[tuple[float, dict[str, float]]] = []
-    for rows in (0, bench.plan.rows_before):
-        bench.advance(f"{rows:,} old rows in each table")
-        if rows:
-            await lay_old_rows(bench.house.database_url, bench.house.folder, over, rows)
-        found.append((rows, await measure_costs(bench, on_sale, "quantity", log, _run())))
-    section.curves += _curves("beside old rows", "rows in each table", found)
+    await lay_old_rows(bench.house.database_url, bench.house.folder, over, rows)
+    places = [await _counted(small, Log()), await _counted(bench, log)]
+    _compared(section, "beside old rows", "rows in each table", (0, rows), await compare_costs(places))
 
 
-async def _processes(bench: Bench, section: Section) -> None:
+async def _processes(bench: Bench, small: Bench, section: Section) -> None:
     """Start houses of more processes: each competes for the same processors here, which is said beside it."""
-    found: list[tuple[float, dict[str, float]]] = []
-    for processes in PROCESSES:
-        bench.advance(f"{processes} processes on one session")
-        with tempfile.TemporaryDirectory(dir=bench.house.folder) as name:
-            settings = {"FULLHOUSE_RATE_LIMITS": "off", "FULLHOUSE_SIMULATED_PAYMENTS": "on"}
-            async with running_house(Path(name), processes=processes, settings=settings) as house:
-                other = await prepare(bench.plan, house, bench.advance)
-                on_sale = await put_on_sale(house.database, other.organizer)
-                found.append((processes, await measure_costs(other, on_sale, "quantity", Log(), _run())))
-    section.curves += _curves("more processes on one session", "processes", found)
+    bench.advance(f"{max(PROCESSES)} processes on one session")
+    async with _house(bench, PROCESSES[1]) as two, _house(bench, PROCESSES[2]) as four:
+        places = [await _counted(each, Log()) for each in (small, two, four)]
+        _compared(section, "more processes on one session", "processes", PROCESSES, await compare_costs(places))
 
 
-def _curves(name: str, x_name: str, found: Sequence[tuple[float, dict[str, float]]]) -> list[Curve]:
-    return [Curve(f"{act}, {name}", x_name, "µs", [(x, costs[act]) for x, costs in found], name) for act in ACTS]
+@asynccontextmanager
+async def _house(bench: Bench, processes: int) -> AsyncGenerator[Bench]:
+    """Run another house beside the first, which has nothing in its tables."""
+    settings = {"FULLHOUSE_RATE_LIMITS": "off", "FULLHOUSE_SIMULATED_PAYMENTS": "on"}
+    with tempfile.TemporaryDirectory(dir=bench.plan.folder.absolute(), prefix="growth-") as name:
+        async with running_house(Path(name), processes=processes, settings=settings) as house:
+            yield await prepare(bench.plan, house, bench.advance)
+
+
+async def _counted(bench: Bench, log: Log) -> Place:
+    return Place(bench, await put_on_sale(bench.house.database, bench.organizer), "quantity", log, _run())
+
+
+def _compared(
+    section: Section, name: str, x_name: str, sizes: Sequence[int], found: Sequence[dict[str, Sequence[float]]]
+) -> None:
+    """Note what each act costs by size, and how it compares with the smallest, round by round."""
+    for act in ACTS:
+        points = [(float(size), median(costs[act])) for size, costs in zip(sizes, found, strict=True)]
+        section.curves.append(Curve(f"{act}, {name}", x_name, "µs", points, name))
+        section.ratios += [
+            _over(f"{act}, {name}: {size:,} over {sizes[0]:,}", costs[act], found[0][act])
+            for size, costs in list(zip(sizes, found, strict=True))[1:]
+        ]
+
+
+def _over(name: str, costs: Sequence[float], of_small: Sequence[float]) -> Ratio:
+    return Ratio(name, tuple(one / other for one, other in zip(costs, of_small, strict=True)), MOST, is_most=True)
 
 
 def _memory(bench: Bench) -> float:
