@@ -22,7 +22,7 @@ from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold
 from fullhouse.operations.bench.wire import Answer, Wire, request
 
 ACTS: Final = ("hold", "settle", "availability", "admission", "scan")
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 HOLDS: Final = 80
 ORDERS: Final = 25
 TICKETS_AN_ORDER: Final = 20
