@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,7 +16,7 @@ import uvloop
 from fullhouse.cli.accept import Acceptor
 from fullhouse.cli.listen import inherited, listen
 from fullhouse.cli.parts import load_settings
-from fullhouse.cli.processes import GIVES_WAY, PARTS_OF_WORKER, RENDER, api_children, with_address
+from fullhouse.cli.processes import PARTS_OF_WORKER, RENDER, api_children, give_way, with_address
 from fullhouse.cli.supervise import StopRequests, Supervisor
 from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.migrate import require_schema
@@ -64,7 +63,7 @@ def worker(only: str | None) -> None:
     if unknown := sorted(parts.difference(PARTS_OF_WORKER)):
         raise OperatorError(f"--only {','.join(unknown)}: a worker has the parts {', '.join(PARTS_OF_WORKER)}")
     if parts == frozenset({RENDER}):
-        os.nice(GIVES_WAY)
+        give_way()
     _run("worker", settings, lambda stop: _work(settings, parts, stop))
 
 
