@@ -40,7 +40,7 @@ SETTLE = [
     "after fullhouse.payments.deliver_simulated_notices:receive_webhooks",
     "before fullhouse.workers.react:first_time@payments.settle",
     "after fullhouse.workers.react:first_time@payments.settle",
-    f"after {REACT}:apply_notices",
+    "after fullhouse.workers.settle_and_issue:apply_notices",
     f"before {BROKER}.acknowledge@payments.settle",
     f"after {BROKER}.acknowledge@payments.settle",
 ]

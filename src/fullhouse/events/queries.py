@@ -81,6 +81,19 @@ async def _terms_of(conn: Connection, organization_id: UUID, sessions: list[Reco
     return [_terms(row, categories_of[row["session_id"]], types_of[row["session_id"]]) for row in sessions]
 
 
+async def load_event_names(conn: Connection, organization_id: UUID, session_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return what the events of sessions are called, by session."""
+    rows = await conn.fetch(
+        """
+        SELECT s.session_id, e.name FROM sessions s JOIN events e USING (organization_id, event_id)
+        WHERE s.organization_id = $1 AND s.session_id = ANY ($2::uuid[])
+        """,
+        organization_id,
+        session_ids,
+    )
+    return {row["session_id"]: row["name"] for row in rows}
+
+
 async def find_cancelled(conn: Connection, organization_id: UUID, session_ids: Collection[UUID]) -> set[UUID]:
     """Return those of these sessions that do not take place."""
     rows = await conn.fetch(

@@ -14,10 +14,11 @@ from fullhouse.reservations.rules import HeldItem
 
 
 class PaidOrder(NamedTuple):
-    """An order that was marked paid, with its lines."""
+    """An order that was marked paid, with its lines, and the ids of the units that came to life."""
 
     order: Order
     lines: tuple[OrderLine, ...]
+    unit_ids: tuple[UUID, ...]
 
 
 async def mark_orders_paid(
@@ -40,7 +41,8 @@ async def mark_orders_paid(
         lines = lines_of(items)
         if lines != agreed[order.order_id]:
             await replace_lines(conn, organization_id, order.order_id, lines)
-        units += [(order, make_id(), unit) for unit in units_of(items)]
-        paid.append(PaidOrder(order, lines))
+        live = [(order, make_id(), unit) for unit in units_of(items)]
+        units += live
+        paid.append(PaidOrder(order, lines, tuple(unit_id for _, unit_id, _ in live)))
     await insert_units(conn, organization_id, units)
     return paid

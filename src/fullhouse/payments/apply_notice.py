@@ -14,7 +14,7 @@ from fullhouse.payments.queries import load_notices
 from fullhouse.payments.settle_dispute import settle_dispute
 from fullhouse.payments.settle_payment import settle_payment
 from fullhouse.payments.settle_refund import settle_refund
-from fullhouse.payments.settle_together import Heard, settle_together
+from fullhouse.payments.settle_together import Bought, Heard, settle_together
 
 
 async def apply_notice(conn: Connection, make_id: MakeId, providers: Providers, message: Message) -> None:
@@ -25,14 +25,17 @@ async def apply_notice(conn: Connection, make_id: MakeId, providers: Providers, 
     await apply_notices(conn, make_id, providers, [message])
 
 
-async def apply_notices(conn: Connection, make_id: MakeId, providers: Providers, messages: Sequence[Message]) -> None:
-    """Apply the notices of several orders of an organization, in one transaction.
+async def apply_notices(
+    conn: Connection, make_id: MakeId, providers: Providers, messages: Sequence[Message]
+) -> list[Bought]:
+    """Apply the notices of several orders of an organization, in one transaction. Returns what was bought together.
 
     Charges that simply pay for what is held are settled together, in a constant number of statements; whatever else
     is told is settled after them, one by one, under locks that were all taken in order before.
     """
     if not messages:
-        return
+        return []
+    bought: list[Bought] = []
     organization_id = messages[0].organization_id
     told = {UUID(str(message.data["notice_id"])): message for message in messages}
     stored = await load_notices(conn, organization_id, list(told))
@@ -48,13 +51,15 @@ async def apply_notices(conn: Connection, make_id: MakeId, providers: Providers,
             news.append((notice.payment_id, message, read))
     if len(news) > 1:
         heard = [Heard(message, payment_id, one) for payment_id, message, one in news]
-        settled = await settle_together(conn, make_id, organization_id, heard)
+        bought = await settle_together(conn, make_id, organization_id, heard)
+        settled = {one.payment_id for one in bought}
         news = [one for one in news if one[0] not in settled]
     for payment_id, message, one in news:
         with in_the_name_of(message.request_id):
             await apply_news(conn, make_id, organization_id, payment_id, one)
     if known:
         await mark_applied(conn, organization_id, known)
+    return bought
 
 
 async def apply_news(conn: Connection, make_id: MakeId, organization_id: UUID, payment_id: UUID, news: News) -> None:

@@ -14,7 +14,7 @@ from fullhouse.events.queries import find_cancelled
 from fullhouse.infra.outbox import Told, append_many
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.lines import parts_of
-from fullhouse.orders.mark_orders_paid import mark_orders_paid
+from fullhouse.orders.mark_orders_paid import PaidOrder, mark_orders_paid
 from fullhouse.orders.messages import OrderPaid
 from fullhouse.orders.queries import load_orders
 from fullhouse.orders.rules import Order, OrderStatus
@@ -49,10 +49,18 @@ class Heard(NamedTuple):
         return self.message.key
 
 
+class Bought(NamedTuple):
+    """An order that was paid for in this transaction, the payment that did it, and the message that brought that."""
+
+    message: Message
+    payment_id: UUID
+    paid: PaidOrder
+
+
 async def settle_together(
     conn: Connection, make_id: MakeId, organization_id: UUID, heard: Sequence[Heard]
-) -> frozenset[UUID]:
-    """Settle what is plain of what was heard about different orders, and return the ids of those payments.
+) -> list[Bought]:
+    """Settle what is plain of what was heard about different orders, and return what was bought.
 
     Locks the money of all these orders, then the stock of all their sessions, each in order of their ids, so that the
     caller may settle the others in the same transaction, one by one, and wait for nobody in a circle.
@@ -75,9 +83,9 @@ async def settle_together(
         and is_plain(payment, one.news, order)
     }
     sold = await sell_reservations(conn, make_id, organization_id, session_ids, list(plain))
-    if sold:
-        await _pay_for(conn, make_id, organization_id, [(plain[id_], places.items) for id_, places in sold.items()])
-    return frozenset(plain[reservation_id].payment.payment_id for reservation_id in sold)
+    if not sold:
+        return []
+    return await _pay_for(conn, make_id, organization_id, [(plain[id_], places.items) for id_, places in sold.items()])
 
 
 class _Plain(NamedTuple):
@@ -104,7 +112,7 @@ async def _pay_for(
     make_id: MakeId,
     organization_id: UUID,
     sold: Sequence[tuple[_Plain, tuple[HeldItem, ...]]],
-) -> None:
+) -> list[Bought]:
     """Write what is settled: the payments, the orders with their units, the ledger, and what is told of them."""
     of_order = {one.order.order_id: one for one, _ in sold}
     settled = await record_settlements(
@@ -125,3 +133,5 @@ async def _pay_for(
     ]
     told = [(of_order[order_id].message, fact) for order_id, fact in facts]
     await append_many(conn, make_id, [Told(fact, message.request_id, message.traceparent) for message, fact in told])
+    by = [of_order[one.order.order_id] for one in paid]
+    return [Bought(plain.message, plain.payment.payment_id, one) for plain, one in zip(by, paid, strict=True)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fullhouse.core.ids import MakeId
-from fullhouse.events.queries import load_terms_of_sessions
+from fullhouse.events.queries import load_event_names
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.lines import quotes_of
 from fullhouse.orders.queries import load_lines, load_lines_of_orders, load_order, load_orders
@@ -17,6 +17,7 @@ from fullhouse.orders.rules import Order, OrderLine
 from fullhouse.organizations.queries import load_organization
 from fullhouse.payments.queries import load_refund
 from fullhouse.payments.rules import Refund, RefundStatus
+from fullhouse.payments.settle_together import Bought
 from fullhouse.pricing.tax_rows import TaxRow, tax_rows
 from fullhouse.receipts.queries import is_out_of_sale, load_given_back, load_receipts, load_receipts_of_orders
 from fullhouse.receipts.rules import Receipt, ReceiptLine
@@ -40,6 +41,16 @@ async def issue_receipts(
         return []
     sold = await load_lines_of_orders(conn, organization_id, [order.order_id for order in paid])
     return await _issue(conn, make_id, organization_id, [_bought(order, sold[order.order_id]) for order in paid])
+
+
+async def issue_receipts_of_bought(
+    conn: Connection, make_id: MakeId, organization_id: UUID, bought: Sequence[Bought]
+) -> None:
+    """Do the same in the transaction in which the orders were paid, of which nobody else knows yet."""
+    paid = [one.paid for one in bought if one.paid.order.total_minor]
+    if paid:
+        await lock_numbers(conn, organization_id)
+        await _write(conn, make_id, organization_id, [_bought(one.order, one.lines) for one in paid])
 
 
 def _bought(order: Order, sold: Sequence[OrderLine]) -> "_Says":
@@ -101,14 +112,18 @@ async def _issue(conn: Connection, make_id: MakeId, organization_id: UUID, said:
     known = {(one.order_id, one.refund_id): one for one in of_orders}
     new = [says for says in said if (says.order.order_id, says.refund_id) not in known]
     if new:
-        organization = await load_organization(conn, organization_id)
-        terms = await load_terms_of_sessions(conn, organization_id, {says.order.session_id for says in new})
-        names = {session_id: one.event_name for session_id, one in terms.items()}
-        name = organization.name if organization else ""
-        rows = [_receipt(make_id(), says, name, names.get(says.order.session_id, "")) for says in new]
-        issued = await insert_receipts(conn, organization_id, rows)
+        issued = await _write(conn, make_id, organization_id, new)
         known |= {(one.order_id, one.refund_id): one for one in issued}
     return [known[says.order.order_id, says.refund_id] for says in said]
+
+
+async def _write(conn: Connection, make_id: MakeId, organization_id: UUID, new: Sequence[_Says]) -> list[Receipt]:
+    """Give the next numbers; the caller holds their lock."""
+    organization = await load_organization(conn, organization_id)
+    names = await load_event_names(conn, organization_id, {says.order.session_id for says in new})
+    name = organization.name if organization else ""
+    rows = [_receipt(make_id(), says, name, names.get(says.order.session_id, "")) for says in new]
+    return await insert_receipts(conn, organization_id, rows)
 
 
 def _receipt(receipt_id: UUID, says: _Says, organization: str, event: str) -> Receipt:

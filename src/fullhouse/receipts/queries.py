@@ -95,3 +95,19 @@ def receipt_of(row: Record) -> Receipt:
         lines=tuple(ReceiptLine(**line) for line in row["lines"]),
         taxes=tuple(TaxRow(*tax) for tax in row["taxes"]),
     )
+
+
+async def find_orders_with_receipts(conn: Connection, orders: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """Return which of these orders, each named with its organization, have a receipt."""
+    rows = await conn.fetch(
+        """
+        SELECT asked.order_id FROM unnest($1::uuid[], $2::uuid[]) AS asked(organization_id, order_id)
+        CROSS JOIN LATERAL (
+            SELECT FROM receipts t
+            WHERE t.organization_id = asked.organization_id AND t.order_id = asked.order_id LIMIT 1
+        ) AS found
+        """,
+        [organization_id for organization_id, _ in orders],
+        [order_id for _, order_id in orders],
+    )
+    return {row["order_id"] for row in rows}

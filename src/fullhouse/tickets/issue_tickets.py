@@ -1,4 +1,4 @@
-"""Issuing tickets: the consumer of ``order.paid``."""
+"""Issuing tickets: the consumer of ``order.paid``, and what is done at once where many orders are paid together."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,9 +11,10 @@ from fullhouse.infra.outbox import Told, append, append_many
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.queries import load_orders, load_units_of_orders
 from fullhouse.orders.rules import OrderNotFound
+from fullhouse.payments.settle_together import Bought
 from fullhouse.tickets.messages import TicketIssued
 from fullhouse.tickets.rotate_ticket_key import use_ticket_key
-from fullhouse.tickets.rules import Ticket
+from fullhouse.tickets.rules import Ticket, TicketKey
 from fullhouse.tickets.writes import NewTicket, insert_first_tickets, lock_order_tickets
 
 
@@ -42,6 +43,21 @@ async def issue_tickets_together(
     await append_many(conn, make_id, [Told(fact, message.request_id, message.traceparent) for message, fact in told])
 
 
+async def issue_bought(
+    conn: Connection, make_id: MakeId, server_key: bytes, organization_id: UUID, bought: Sequence[Bought]
+) -> None:
+    """Issue the tickets of orders in the transaction that they were paid in.
+
+    Nobody else can see their units yet, so that nothing is looked at and nothing is locked.
+    """
+    key = await use_ticket_key(conn, server_key, organization_id)
+    wanted = [NewTicket(one.paid.order, make_id(), unit_id) for one in bought for unit_id in one.paid.unit_ids]
+    messages = {one.paid.order.order_id: one.message for one in bought}
+    issued = await _write(conn, organization_id, key, wanted)
+    told = [(messages[tickets[0].order_id], TicketIssued(tickets)) for tickets in issued]
+    await append_many(conn, make_id, [Told(fact, message.request_id, message.traceparent) for message, fact in told])
+
+
 async def _issue(
     conn: Connection, make_id: MakeId, server_key: bytes, organization_id: UUID, order_ids: Sequence[UUID]
 ) -> list[Sequence[Ticket]]:
@@ -56,6 +72,12 @@ async def _issue(
         return []
     key = await use_ticket_key(conn, server_key, organization_id)
     wanted = [NewTicket(orders[unit.order_id], make_id(), unit.unit_id) for unit in live]
+    return await _write(conn, organization_id, key, wanted)
+
+
+async def _write(
+    conn: Connection, organization_id: UUID, key: TicketKey, wanted: Sequence[NewTicket]
+) -> list[Sequence[Ticket]]:
     issued = await insert_first_tickets(conn, organization_id, key.key_id, wanted)
     if not issued:
         return []

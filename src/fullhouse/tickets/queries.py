@@ -173,3 +173,19 @@ def ticket_of(row: Record) -> Ticket:
         issued_at=row["issued_at"],
         ended_at=row["ended_at"],
     )
+
+
+async def find_orders_with_tickets(conn: Connection, orders: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """Return which of these orders, each named with its organization, have tickets."""
+    rows = await conn.fetch(
+        """
+        SELECT asked.order_id FROM unnest($1::uuid[], $2::uuid[]) AS asked(organization_id, order_id)
+        CROSS JOIN LATERAL (
+            SELECT FROM tickets t
+            WHERE t.organization_id = asked.organization_id AND t.order_id = asked.order_id LIMIT 1
+        ) AS found
+        """,
+        [organization_id for organization_id, _ in orders],
+        [order_id for _, order_id in orders],
+    )
+    return {row["order_id"] for row in rows}

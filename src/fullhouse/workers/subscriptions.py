@@ -13,20 +13,22 @@ from fullhouse.infra.postgres import Connection
 from fullhouse.infra.resources import Resources
 from fullhouse.orders.expire_orders import expire_orders
 from fullhouse.organizations.members.mail_invitation import mail_invitation
-from fullhouse.payments.apply_notice import apply_notices
 from fullhouse.payments.close_declined_order import close_declined_order
 from fullhouse.payments.providers.port import Providers
 from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.receipts.issue_receipt import issue_credit_note, issue_receipts
+from fullhouse.receipts.queries import find_orders_with_receipts
 from fullhouse.tickets.issue_tickets import issue_tickets_together
 from fullhouse.tickets.mail_order_news import News, mail_order_news, words_of
 from fullhouse.tickets.mail_tickets import MailRecords, mail_tickets, open_mailroom
 from fullhouse.tickets.messages import OrderLinksRequested
 from fullhouse.tickets.of_buyer.mail_links import mail_links
+from fullhouse.tickets.queries import find_orders_with_tickets
 from fullhouse.webhooks.enqueue_deliveries import enqueue_deliveries
 from fullhouse.webhooks.queries import organizations_with_endpoints
 from fullhouse.webhooks.rules import MESSAGE_TYPES
 from fullhouse.workers.react import Subscription
+from fullhouse.workers.settle_and_issue import settle_and_issue
 
 
 def _types(*names: str) -> frozenset[str]:
@@ -45,7 +47,8 @@ class Reactions:
 
     async def settle(self, conn: Connection, messages: Sequence[Message]) -> None:
         """Apply what providers told us: the payments, the orders and their places follow."""
-        await apply_notices(conn, self._resources.make_id, self._providers, messages)
+        parts = self._resources
+        await settle_and_issue(conn, parts.make_id, self._providers, parts.secret_key, messages)
 
     async def close_declined(self, conn: Connection, message: Message) -> None:
         """Give the stock back after the last declined try."""
@@ -150,6 +153,8 @@ class Line:
 
 WEBHOOKS = "webhooks.enqueue"
 """The queue of those who are told over HTTP, which most sellers do not have."""
+_TICKETS = "tickets.issue"
+_RECEIPTS = "receipts.issue"
 
 TABLE = (
     Line("organizations.mail_invitations", _types("member.invited"), outside=Reactions.mail_invitation),
@@ -176,14 +181,14 @@ TABLE = (
     ),
     Line("aftersales.follow_refund", _types("refund.succeeded"), in_transaction=Reactions.follow_refund),
     Line(
-        "tickets.issue",
+        _TICKETS,
         _types("order.paid"),
         in_transaction_together=Reactions.issue_tickets,
         concurrency_max=2,
         together_max=100,
     ),
     Line(
-        "receipts.issue",
+        _RECEIPTS,
         _types("order.paid", "refund.succeeded"),
         in_transaction_together=Reactions.issue_receipts,
         concurrency_max=2,
@@ -220,13 +225,21 @@ QUEUES = {line.queue: line.types for line in TABLE}
 
 
 async def find_unheard(conn: Connection, messages: Sequence[Message]) -> frozenset[tuple[str, UUID]]:
-    """Return what the queue of webhooks would only take out again: messages of sellers who have no endpoint.
+    """Return what queues would only take out again: what nobody waits for, or was done when it was announced.
 
-    An endpoint that was there before the message was committed is seen.
+    Those are messages for the webhooks of sellers who have no endpoint, and payments of orders whose tickets and
+    receipts were issued with them. An endpoint, or a ticket, that was there before the message was committed is seen.
     """
     asked = [message for message in messages if message.type in MESSAGE_TYPES]
     hearing = await organizations_with_endpoints(conn, {message.organization_id for message in asked})
-    return frozenset((WEBHOOKS, message.message_id) for message in asked if message.organization_id not in hearing)
+    unheard = [(WEBHOOKS, message.message_id) for message in asked if message.organization_id not in hearing]
+    paid = [message for message in messages if message.type == "order.paid"]
+    if paid:
+        orders = [(message.organization_id, message.key) for message in paid]
+        issued, receipted = await find_orders_with_tickets(conn, orders), await find_orders_with_receipts(conn, orders)
+        unheard += [(_TICKETS, message.message_id) for message in paid if message.key in issued]
+        unheard += [(_RECEIPTS, message.message_id) for message in paid if message.key in receipted]
+    return frozenset(unheard)
 
 
 def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscription, ...]:

@@ -55,6 +55,11 @@ MESSAGE_CHECKS = (
                           AND m.queue = w.queue AND m.message_id = o.message_id)
           AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.organization_id = o.organization_id
                           AND d.queue = w.queue AND d.message_id = o.message_id)
+          -- What is bought together has its tickets and receipts in the transaction that announces it.
+          AND NOT (w.queue = 'tickets.issue' AND EXISTS (
+              SELECT FROM tickets t WHERE t.organization_id = o.organization_id AND t.order_id = o.key))
+          AND NOT (w.queue = 'receipts.issue' AND o.type = 'order.paid' AND EXISTS (
+              SELECT FROM receipts r WHERE r.organization_id = o.organization_id AND r.order_id = o.key))
           -- A queue outside the database is known to lack the message only if it was found empty long after.
           AND (NOT EXISTS (SELECT FROM queue_depths q WHERE q.queue = w.queue)
                OR (SELECT max(q.waiting_count) = 0 FROM queue_depths q
