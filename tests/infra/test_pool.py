@@ -93,3 +93,30 @@ async def test_a_pool_closes_what_is_lent_when_it_is_given_back(database_url: st
     await closing
     with pytest.raises(DatabaseUnavailable):
         await server_process(pool)
+
+
+async def test_every_connection_knows_the_types_of_postgres_once_one_has_asked(
+    two: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    ask = asyncpg.Connection._introspect_types  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+
+    async def counting(conn: asyncpg.Connection, typeoids: Any, timeout: Any) -> Any:  # noqa: ASYNC109 (the driver's)
+        asked.append(typeoids)
+        return await ask(conn, typeoids, timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", counting)
+    async with connection(two, NO_ORGANIZATION) as one, connection(two, NO_ORGANIZATION) as other:
+        # Of all types a seldom one, so that no test has asked about it in this process.
+        query = "SELECT $1::macaddr8[]"
+        assert await one.fetchval(query, ["01:02:03:04:05:06:07:08"]) == ["01:02:03:04:05:06:07:08"]
+        assert await other.fetchval(query, ["08:07:06:05:04:03:02:01"]) == ["08:07:06:05:04:03:02:01"]
+        assert len(asked) == 1
+        # A type of a database is another one in the next.
+        await one.execute("CREATE TYPE pg_temp.mood AS ENUM ('glad')")
+        assert await one.fetchval("SELECT 'glad'::pg_temp.mood") == "glad"
+        assert len(asked) == 2
+        await one.execute("DROP TYPE pg_temp.mood")
+        await one.execute("CREATE TYPE pg_temp.mood AS ENUM ('glad')")
+        assert await one.fetchval("SELECT ARRAY['glad'::pg_temp.mood]") == ["glad"]
+        assert len(asked) == 3

@@ -22,6 +22,9 @@ POLL_SECONDS = 0.5
 TOGETHER_SECONDS = 0.02
 """How long a hand that is free waits for others, so that one statement takes messages for several."""
 
+FILLING_SECONDS = 0.05
+"""How long a queue whose messages share transactions is left to fill once it gave some, but not all there could be."""
+
 LEASE_SECONDS = 10.0
 """How long the message of a consumer that died stays hidden. While it is worked on, its lease is renewed."""
 
@@ -78,6 +81,7 @@ class Consumer:
     async def _step(self) -> None:
         await self._gather_hands()
         free = self._subscription.concurrency_max - len(self._busy)
+        filled_at = asyncio.get_running_loop().time() + FILLING_SECONDS
         deliveries = await self._receive(free) if free else []
         for shares in deal_out(deliveries, free, self._subscription.together_max):
             task = asyncio.create_task(self._work_off(shares), name=f"{self.queue}:{shares[0][0].message_id}")
@@ -85,6 +89,8 @@ class Consumer:
             task.add_done_callback(self._busy.discard)
         if len(deliveries) < free * self._subscription.together_max:
             await self._wait()
+            if deliveries and self._subscription.together_max > 1:
+                await asyncio.sleep(filled_at - asyncio.get_running_loop().time())
         elif self._busy:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
 

@@ -40,7 +40,7 @@ LEASE_SECONDS = 5.0
 RENEW_SECONDS = LEASE_SECONDS / 3
 """A lease of this age is renewed, or found lost, before the next batch. A process that is stopped finds it old."""
 
-TOGETHER_SECONDS = 0.02
+TOGETHER_SECONDS = 0.05
 """How long a relay that has just sent something waits for more. What comes first after a quiet time leaves at once."""
 
 POLL_SECONDS = 0.5

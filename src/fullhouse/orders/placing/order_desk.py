@@ -11,6 +11,7 @@ from fullhouse.core.ids import MakeId
 from fullhouse.core.json import Json
 from fullhouse.core.secrets import derive_key, derive_secret
 from fullhouse.infra.batches import Batches
+from fullhouse.infra.directory import remember
 from fullhouse.infra.http import KeptRefusal, is_final, refusal
 from fullhouse.infra.idempotency import Claim, Kept, begin_many, keep_many
 from fullhouse.infra.outbox import request_id
@@ -93,7 +94,10 @@ class OrderDesk:
     async def _judge(self, organization_id: UUID, wishes: Sequence[_Wish]) -> list[_Answer | Exception | None]:
         with batch_span("order", (wish.asked.traceparent for wish in wishes)):
             async with transaction(self._pool, organization_id) as conn:
-                return await self._decide(conn, wishes)
+                outcomes = await self._decide(conn, wishes)
+        # Who has just ordered pays next.
+        remember(self._pool, "order", organization_id, [one.order_id for one in outcomes if isinstance(one, Ordered)])
+        return outcomes
 
     async def _decide(self, conn: Connection, wishes: Sequence[_Wish]) -> list[_Answer | Exception | None]:
         """Repeat first answers; place the others, and keep what becomes of them. None: ask again with the next."""
