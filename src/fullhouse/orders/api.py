@@ -1,11 +1,11 @@
 """The route that places orders. Showing one stands with its tickets, cancelling one with its payments."""
 
-import json
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import anyone_with, find_secret
@@ -208,10 +208,7 @@ class _Counter:
         """Write the answer with who bought, and with the secret; what is kept of it has neither."""
         secret = self.desk.secret_of(ordered.order_id)
         who = {"email": self.contact.email, "name": self.contact.name, "secret": secret}
-        return _write_json({**ordered.answer, **who}).encode()
-
-
-_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+        return to_json({**ordered.answer, **who})
 
 
 async def _order_at_once(counter: _Counter, key: str | None) -> Ordered:

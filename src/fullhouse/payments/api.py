@@ -1,6 +1,5 @@
 """Routes of payments: start one, look at them, cancel an order that is not paid, and what providers send."""
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, cast
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field, ValidationError
+from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import find_holder, holder_of, holder_or_member, requires
@@ -90,12 +90,11 @@ async def post_payment(scope: Scope, receive: Receive, send: Send) -> None:
     desk: PaymentDesk = app_state(scope).payment_desk
     started = await desk.start(PaymentWish(order_id, secret, provider, options, key, print_))
     headers = (JSON_TYPE, REPLAYED) if started.replayed else (JSON_TYPE,)
-    await send_answer(send, 201, _encoder.encode(started.answer).encode(), headers)
+    await send_answer(send, 201, to_json(started.answer), headers)
 
 
 _body = BodyReader(StartPayment)
 _key = header_reader("Idempotency-Key", IdempotencyKey)
-_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class _Wanted(NamedTuple):

@@ -5,12 +5,13 @@ The buyer chooses the outcome. ``succeed`` and ``decline`` are told by a notice 
 to its start never arrive. Its notices are signed JSON bodies that come in through ``receive_webhook``.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
+
+from pydantic_core import from_json, to_json
 
 from fullhouse.core.clock import Clock
 from fullhouse.core.errors import Invalid
@@ -142,7 +143,7 @@ class SimulatedProvider:
         """Verify the signature over the raw bytes, then read."""
         check_signature(sent.raw, sent.headers.get(SIGNATURE_HEADER), self.signing_keys, now)
         try:
-            body = cast("Mapping[str, Any]", json.loads(sent.raw))
+            body = cast("Mapping[str, Any]", from_json(sent.raw))
             payment_id = UUID(body["charge"]["payment_id"])
             notice_id = str(body["id"])
         except (ValueError, KeyError, TypeError, AttributeError) as broken:
@@ -181,7 +182,7 @@ class SimulatedProvider:
                 "currency": row["currency"],
             },
         }
-        raw = json.dumps(body, separators=(",", ":")).encode()
+        raw = to_json(body)
         return raw, {SIGNATURE_HEADER: sign(raw, now, self.signing_keys[0])}
 
     def _never_started(self, attempt: Attempt) -> books.NewCharge:
