@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -14,6 +15,7 @@ from fullhouse.infra.wake import Notifier
 from fullhouse.workers.backoff import backoff_seconds
 from fullhouse.workers.deal_out import Share, deal_out
 from fullhouse.workers.errors import Failure, Verdict, judge
+from fullhouse.workers.give_way import GiveWay
 from fullhouse.workers.react import Subscription, react, react_together
 
 POLL_SECONDS = 0.5
@@ -35,9 +37,16 @@ class Consumer:
     """Consumes one queue with bounded concurrency. Messages of one key are never handled at the same time."""
 
     def __init__(
-        self, pool: Pool, broker: Broker, subscription: Subscription, notifier: Notifier, randomness: Randomness
+        self,
+        pool: Pool,
+        broker: Broker,
+        subscription: Subscription,
+        notifier: Notifier,
+        randomness: Randomness,
+        give_way: GiveWay | None = None,
     ) -> None:
-        """Take what it needs; ``run_until`` does the work."""
+        """Take what it needs; ``run_until`` does the work, and rests where it is to give way to others."""
+        self._give_way = give_way
         self._pool = pool
         self._broker = broker
         self._subscription = subscription
@@ -49,6 +58,11 @@ class Consumer:
         self._telling = asyncio.Lock()
 
     @property
+    def part(self) -> str:
+        """The part of a worker that it belongs to."""
+        return self._subscription.part
+
+    @property
     def queue(self) -> str:
         """The queue that it consumes."""
         return self._subscription.queue
@@ -58,7 +72,7 @@ class Consumer:
         renewing = asyncio.create_task(self._renew(), name=f"{self.queue}:renew")
         try:
             while not stop.is_set():
-                await self._step()
+                await self._step(stop)
             await asyncio.gather(*self._busy)
         finally:
             for task in (renewing, *self._busy):
@@ -78,8 +92,11 @@ class Consumer:
             renewing.cancel()
         return len(deliveries)
 
-    async def _step(self) -> None:
+    async def _step(self, stop: asyncio.Event) -> None:
         await self._gather_hands()
+        if self._give_way is not None and (seconds := self._give_way.rest_seconds()):
+            await self._rest(seconds, stop)
+            return
         free = self._subscription.concurrency_max - len(self._busy)
         filled_at = asyncio.get_running_loop().time() + FILLING_SECONDS
         deliveries = await self._receive(free) if free else []
@@ -93,6 +110,14 @@ class Consumer:
                 await asyncio.sleep(filled_at - asyncio.get_running_loop().time())
         elif self._busy:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
+        """Finish what is in hand, and let others have the processors for a while."""
+        until = asyncio.get_running_loop().time() + seconds
+        await asyncio.gather(*self._busy)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await stop.wait()
 
     async def _gather_hands(self) -> None:
         """Wait a moment while more than half of the hands are busy: quick work then needs few statements."""

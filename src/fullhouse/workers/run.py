@@ -12,13 +12,15 @@ from fullhouse.infra.errors import OperatorError
 from fullhouse.infra.resources import Resources
 from fullhouse.infra.wake import OUTBOX_CHANNEL, Listener, Notifier
 from fullhouse.workers.consume import Consumer
+from fullhouse.workers.give_way import GiveWay
 from fullhouse.workers.measure_queues import keep_measuring
 from fullhouse.workers.react import Subscription
 from fullhouse.workers.relay_outbox import Relay
 from fullhouse.workers.run_schedule import Job, Schedule
 from fullhouse.workers.supervise import Loop, supervise
 
-PARTS = frozenset({"relay", "consume", "render", "schedule", "send"})
+RENDER = "render"
+PARTS = frozenset({"relay", "consume", RENDER, "schedule", "send"})
 MEASURE = "measure"
 """What every worker does beside its parts."""
 
@@ -78,7 +80,16 @@ async def run_worker(
     listener = Listener(resources.database_url, OUTBOX_CHANNEL)
     try:
         await broker.declare(work.queues())
+        # Only a process that does nothing else may rest.
+        give_way = GiveWay() if parts == frozenset({RENDER}) else None
+        consumers = [
+            Consumer(
+                resources.pool, broker, one, notifier, resources.randomness, give_way if one.part == RENDER else None
+            )
+            for one in work.subscriptions
+        ]
         loops = _loops(resources, work, stop, broker=broker, notifier=notifier, listener=listener)
+        loops |= {f"{one.part}:{one.queue}": _running(one, stop) for one in consumers}
         chosen = {name: loop for name, loop in loops.items() if name.partition(":")[0] in parts | {MEASURE}}
         await supervise(chosen, stop, randomness=resources.randomness, grace_seconds=grace_seconds)
     finally:
@@ -93,12 +104,6 @@ def _loops(
     kind = resources.broker_url.partition(":")[0]
     relay = Relay(resources.pool, broker, resources.make_id, resources.randomness, WAITING_TYPES)
     schedule = Schedule(resources.database_url, work.jobs, notifier, resources.randomness)
-    consumers = {
-        f"{subscription.part}:{subscription.queue}": Consumer(
-            resources.pool, broker, subscription, notifier, resources.randomness
-        )
-        for subscription in work.subscriptions
-    }
 
     async def run_relay() -> None:
         await relay.run_until(stop, listener)
@@ -116,7 +121,6 @@ def _loops(
         "schedule": run_schedule,
         # Of the queues in the database everybody can read the depths there.
         **({} if kind == POSTGRES else {MEASURE: run_measure}),
-        **{name: _running(consumer, stop) for name, consumer in consumers.items()},
         **{f"send:{name}": _running(sender, stop) for name, sender in work.senders.items()},
     }
 
