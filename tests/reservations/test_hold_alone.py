@@ -4,13 +4,22 @@ import asyncio
 from typing import Any
 
 import pytest
-from harness.stock import MadeSession, TypePlan, box_office, counters, make_session, wants
+from harness.stock import (
+    MadeSession,
+    TypePlan,
+    box_office,
+    counters,
+    make_seated_session,
+    make_session,
+    rectangle,
+    wants,
+)
 from harness.waiting import somebody_waits
 
 from fullhouse.infra.postgres import Pool, transaction
-from fullhouse.reservations.ahead import hold_ahead
+from fullhouse.reservations.ahead import hold_ahead, hold_alone
 from fullhouse.reservations.place_reservation import BoxOffice
-from fullhouse.reservations.rules import SoldOut
+from fullhouse.reservations.rules import BestAvailable, ItemRequest, SoldOut
 from fullhouse.reservations.writes import lock_stock
 
 _NOT_COMPARED = {
@@ -116,4 +125,58 @@ async def test_who_is_served_alone_is_refused_as_others_are(pool: Pool) -> None:
         await office.place_reservation(made.session_id, wants(made, 2))
     await office.place_reservation(made.session_id, wants(made, 1))
     assert await counters(pool, made) == (3, 3, 0, 0)
+    await office.close()
+
+
+async def test_what_was_committed_alone_without_an_answer_is_found(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await make_session(pool)
+    office = await alone_at_a_desk(pool, made)
+    one, lost = hold_ahead.hold_one_at_version, list[str]()
+
+    async def losing(*arguments: Any) -> Any:
+        written = await one(*arguments)
+        if not lost:
+            lost.append("lost")
+            raise ConnectionResetError
+        return written
+
+    monkeypatch.setattr(hold_ahead, "hold_one_at_version", losing)
+    held = await office.place_reservation(made.session_id, wants(made, 1), "lost", b"print")
+    again = await office.place_reservation(made.session_id, wants(made, 1), "lost", b"print")
+    assert (lost, again.reservation, again.replayed) == (["lost"], held.reservation, True)
+    await office.place_reservation(made.session_id, wants(made, 1))
+    assert await counters(pool, made) == (100, 4, 0, 0)
+    await office.close()
+
+
+async def test_who_was_decided_alone_and_let_through_by_nobody_takes_the_lock(pool: Pool) -> None:
+    made = await make_session(pool, capacity=3)
+    office, other = await alone_at_a_desk(pool, made), box_office(pool)
+    await other.place_reservation(made.session_id, wants(made, 1), "another's", b"print")
+    with pytest.raises(SoldOut):
+        await office.place_reservation(made.session_id, wants(made, 1))
+    again = await office.place_reservation(made.session_id, wants(made, 1), "another's", b"print")
+    assert again.replayed
+    assert await counters(pool, made) == (3, 3, 0, 0)
+    await office.close()
+    await other.close()
+
+
+async def test_seats_are_chosen_alone(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await make_seated_session(pool, rectangle(4, 10))
+    office, alone = box_office(pool), list[str]()
+    one = hold_alone.write_one
+
+    async def counting(*arguments: Any) -> Any:
+        alone.append("alone")
+        return await one(*arguments)
+
+    monkeypatch.setattr(hold_alone, "write_one", counting)
+    pair = (ItemRequest(made.types["adult"], best_available=BestAvailable(2)),)
+    held = [await office.place_reservation(made.session_id, pair) for _ in range(20)]
+    assert len(alone) > 10
+    seats = [seat.key for placed in held for item in placed.reservation.items for seat in item.seats]
+    assert len(seats) == len(set(seats)) == 40
+    with pytest.raises(SoldOut):
+        await office.place_reservation(made.session_id, pair)
     await office.close()

@@ -79,10 +79,9 @@ class Desks:
         Postgres does not answer. A caller that is cancelled before its batch begins takes nothing.
         """
         desk, refusal = self._reach(organization_id, session_id, wish)
-        hearing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if refusal is None and desk.is_quiet:
-            await desk.serve_alone(Waiting(wish, hearing, traceparent()))
-            return await hearing
+            return await desk.serve_alone(wish, traceparent())
+        hearing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         refused = _ask(desk, refusal, wish, hearing)
         return await hearing if refused is None else Outcome(anew(refused))
 

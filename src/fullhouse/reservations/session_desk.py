@@ -9,13 +9,13 @@ from fullhouse.core.errors import DomainError
 from fullhouse.infra.postgres import DatabaseUnavailable, transaction
 from fullhouse.infra.tracing import batch_span
 from fullhouse.reservations.ahead.hold_ahead import BATCH_MAX, Ahead
+from fullhouse.reservations.ahead.hold_alone import hold_alone
 from fullhouse.reservations.ahead.write_flights import Flights
 from fullhouse.reservations.hold_batch import hold_batch
 from fullhouse.reservations.losers import Losers
 from fullhouse.reservations.refuse_again import Begun, Refusals, only_refuses, seconds_to_refuse
-from fullhouse.reservations.rules import Reservation
-from fullhouse.reservations.waiting import Parts, Waiting, fail, loop_seconds, next_batch, settle
-from fullhouse.reservations.wish import Memory, Outcome
+from fullhouse.reservations.waiting import Parts, Waiting, fail, loop_seconds, next_batch, settle, tell_held
+from fullhouse.reservations.wish import Memory, Outcome, Wish
 
 UNDISTURBED_BATCHES = 3
 """After so many batches in a row that no other process disturbed, a desk chooses seats without the lock."""
@@ -70,6 +70,10 @@ class SessionDesk:
         """Say whether nobody is served, and who was served last was alone."""
         return self.task is None and self._flights.last_count == 1
 
+    @property
+    def _chooses_seats(self) -> bool:
+        return self.undisturbed >= UNDISTURBED_BATCHES
+
     def take(self, waiting: Waiting) -> None:
         """Take a wish that has to be decided."""
         self.waiting.append(waiting)
@@ -78,15 +82,27 @@ class SessionDesk:
         if self.task is None:
             self._begin()
 
-    async def serve_alone(self, waiting: Waiting) -> None:
+    async def serve_alone(self, wish: Wish, traceparent: str | None) -> Outcome:
         """Serve a wish in the task of who asks, where nobody else is served: it saves them handing it over, and back.
 
         Who comes meanwhile waits for the desk's own task.
         """
-        served = self.task = asyncio.get_running_loop().create_future()
-        self.waiting.append(waiting)
+        loop = asyncio.get_running_loop()
+        served = self.task = loop.create_future()
         try:
-            await self._serve_ahead(flights_max=1)
+            outcome, serve = None, self._serve_batch
+            try:
+                outcome = await hold_alone(
+                    self._parts, self.memory, wish, traceparent, chooses_seats=self._chooses_seats
+                )
+            except Exception:  # noqa: BLE001 (it is looked up first, and then tried with the lock)
+                serve = self._serve_again
+            if outcome is None:
+                hearing: asyncio.Future[Outcome] = loop.create_future()
+                await serve([Waiting(wish, hearing, traceparent)])
+                return await hearing
+            tell_held(self._parts, self.memory, (outcome,))
+            return outcome
         finally:
             served.set_result(None)
             self.task = None
@@ -108,25 +124,21 @@ class SessionDesk:
             with batch_span("hold", (one.traceparent for one in batch)):
                 await self._serve_batch(batch)
 
-    async def _serve_ahead(self, flights_max: int | None = None) -> None:
+    async def _serve_ahead(self) -> None:
         """Serve without the lock until nobody waits, or somebody cannot simply be granted what they wish."""
-        chooses_seats = self.undisturbed >= UNDISTURBED_BATCHES
-        ahead = Ahead(self.memory, self.waiting, chooses_seats=chooses_seats)
-        self.ahead = ahead if flights_max is None else None
+        self.ahead = ahead = Ahead(self.memory, self.waiting, chooses_seats=self._chooses_seats)
         # Of many, half go at once and half with the next: then Postgres and this process work at the same time. Where
         # other processes sell too, it is with theirs that it does.
         waiting = len(self.waiting)
         halves = waiting >= DECIDED_TOGETHER and self.memory.behind_since is None
         ahead.decide((waiting + 1) // 2 if halves else waiting)
         try:
-            await self._flights.write(ahead, flights_max)
+            await self._flights.write(ahead)
         finally:
             self.ahead = None
         unlucky = ahead.unlucky
         if unlucky and self.memory.stock is None:
-            outcomes = await self._try_again(unlucky)
-            if outcomes is not None:
-                self._answer(unlucky, outcomes)
+            await self._serve_again(unlucky)
         elif unlucky:
             await self._serve_batch(unlucky)
 
@@ -141,6 +153,12 @@ class SessionDesk:
             outcomes = await self._try_again(batch)
         except Exception:  # noqa: BLE001 (whatever it was, each request gets its own try below)
             outcomes = await self._try_again(batch)
+        if outcomes is not None:
+            self._answer(batch, outcomes)
+
+    async def _serve_again(self, batch: list[Waiting]) -> None:
+        """Serve those whose first try may have been committed all the same."""
+        outcomes = await self._try_again(batch)
         if outcomes is not None:
             self._answer(batch, outcomes)
 
@@ -179,7 +197,4 @@ class SessionDesk:
 
     def _answer(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
         settle(batch, outcomes)
-        stock, terms = self.memory.stock, self.memory.terms
-        if self._parts.on_held and stock and terms:
-            held = [one.result for one in outcomes if isinstance(one.result, Reservation) and not one.replayed]
-            self._parts.on_held(stock, terms, held)
+        tell_held(self._parts, self.memory, outcomes)

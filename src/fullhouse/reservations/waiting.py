@@ -11,7 +11,7 @@ from fullhouse.events.rules import SessionTerms
 from fullhouse.infra.postgres import Pool
 from fullhouse.reservations.rules import Reservation
 from fullhouse.reservations.stock import Stock
-from fullhouse.reservations.wish import Outcome, Wish
+from fullhouse.reservations.wish import Memory, Outcome, Wish
 
 OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
 """Told after each commit; must not wait."""
@@ -68,6 +68,13 @@ def settle(batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
     for waiting, outcome in zip(batch, outcomes, strict=True):
         if not waiting.answer.done():
             waiting.answer.set_result(outcome)
+
+
+def tell_held(parts: Parts, memory: Memory, outcomes: Sequence[Outcome]) -> None:
+    """Tell who wants to know what was held now; what repeats an earlier answer was held before."""
+    if parts.on_held and memory.stock and memory.terms:
+        held = [one.result for one in outcomes if isinstance(one.result, Reservation) and not one.replayed]
+        parts.on_held(memory.stock, memory.terms, held)
 
 
 def fail(batch: Sequence[Waiting], error: Exception) -> None:

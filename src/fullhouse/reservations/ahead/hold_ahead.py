@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 from uuid import UUID
 
+from fullhouse.infra.idempotency import Claim
 from fullhouse.infra.postgres import Connection, IntegrityError
 from fullhouse.reservations.ahead.hold_at_version import HoldBatch, Written, hold_at_version
 from fullhouse.reservations.ahead.hold_one_at_version import hold_one_at_version
@@ -15,7 +16,7 @@ from fullhouse.reservations.ahead.hold_rows import Rows
 from fullhouse.reservations.decide import Granted, decide, undo
 from fullhouse.reservations.hold_batch import outcomes_of
 from fullhouse.reservations.waiting import Waiting
-from fullhouse.reservations.wish import Memory, Outcome, idempotency_scope
+from fullhouse.reservations.wish import Memory, Outcome, Wish, idempotency_scope
 
 BATCH_MAX = 256
 BEHIND_MAX = 500
@@ -76,7 +77,7 @@ class Ahead:
         self._is_flying = False
         # Those of the flight that was not written, if there was one.
         self.unlucky: list[Waiting] = []
-        self.ended = memory.stock is None or memory.terms is None or memory.now is None or self._is_far_behind()
+        self.ended = memory.stock is None or memory.terms is None or memory.now is None or is_far_behind(memory)
 
     def decide(self, count_max: int = BATCH_MAX) -> None:
         """Decide on those who wait, at most so many. If it goes wrong, nobody is, and memory is forgotten."""
@@ -122,10 +123,8 @@ class Ahead:
         memory = self._memory
         flew, self._is_flying = self._is_flying, False
         if written is not None and memory.stock is not None:
-            if memory.behind_since is None and written.version != memory.stock.version + 1:
-                memory.behind_since = memory.stock.version
-            memory.stock.version, memory.now = written
-            self.ended = self.ended or self._is_far_behind()
+            note_written(memory, written)
+            self.ended = self.ended or is_far_behind(memory)
             return
         self.ended = True
         flying = self._flying if flew else _NOBODY
@@ -140,14 +139,8 @@ class Ahead:
         """Say whether somebody was granted something since the last take-off."""
         return bool(self._open.waiting)
 
-    def _is_far_behind(self) -> bool:
-        memory = self._memory
-        if memory.stock is None or memory.behind_since is None:
-            return False
-        return memory.stock.version - memory.behind_since > BEHIND_MAX
-
     def _may_take(self, one: Waiting) -> bool:
-        if self._has_seats and not self._may_choose_seats() and _wants_seats(one):
+        if self._has_seats and not self._may_choose_seats() and wants_seats(one.wish):
             return False
         claim = one.wish.claim
         if claim is None:
@@ -184,23 +177,55 @@ class Ahead:
             flight.granted.append(granted)
 
 
-def _wants_seats(one: Waiting) -> bool:
-    return any(item.seats is not None or item.best_available is not None for item in one.wish.request.items)
+def wants_seats(wish: Wish) -> bool:
+    """Say whether a wish asks for numbered seats, named or not."""
+    return any(item.seats is not None or item.best_available is not None for item in wish.request.items)
+
+
+def is_far_behind(memory: Memory) -> bool:
+    """Say whether other processes have changed too much that a memory has not seen."""
+    if memory.stock is None or memory.behind_since is None:
+        return False
+    return memory.stock.version - memory.behind_since > BEHIND_MAX
+
+
+def note_written(memory: Memory, written: Written) -> None:
+    """Bring a memory to what was written of it, and note whether others wrote before."""
+    assert memory.stock is not None  # noqa: S101 (it was decided on it)
+    if memory.behind_since is None and written.version != memory.stock.version + 1:
+        memory.behind_since = memory.stock.version
+    memory.stock.version, memory.now = written
 
 
 async def write_flight(conn: Connection, message_id: UUID, memory: Memory, flight: Flight) -> Written | None:
     """Write a batch in one statement, committed by itself; None if it was not let through, and nothing is written."""
-    assert memory.stock is not None  # noqa: S101 (it was decided on it)
-    assert memory.terms is not None  # noqa: S101
-    scope = idempotency_scope(memory.session_id)
-    batch = HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, scope)
-    alone = len(flight.granted) == 1 and not flight.granted[0].places.draw.seats
+    if len(flight.granted) == 1:
+        return await write_one(conn, message_id, memory, flight.granted[0], flight.waiting[0].wish.claim)
     try:
-        if alone:
-            return await hold_one_at_version(conn, message_id, batch, flight.granted[0], flight.waiting[0].wish.claim)
-        return await hold_at_version(conn, message_id, batch, flight.rows())
+        return await hold_at_version(conn, message_id, _batch(memory), flight.rows())
     except IntegrityError:
         return None
+
+
+async def write_one(
+    conn: Connection, message_id: UUID, memory: Memory, granted: Granted, claim: Claim | None
+) -> Written | None:
+    """Write what one was granted, as ``write_flight`` does."""
+    batch = _batch(memory)
+    try:
+        if not granted.places.draw.seats:
+            return await hold_one_at_version(conn, message_id, batch, granted, claim)
+        rows = Rows()
+        rows.add(granted, claim)
+        return await hold_at_version(conn, message_id, batch, rows)
+    except IntegrityError:
+        return None
+
+
+def _batch(memory: Memory) -> HoldBatch:
+    assert memory.stock is not None  # noqa: S101 (it was decided on it)
+    assert memory.terms is not None  # noqa: S101
+    return HoldBatch(memory.terms, memory.stock.version, memory.terms_changes, idempotency_scope(memory.session_id))
 
 
 def answers_of(memory: Memory, flight: Flight, written: Written) -> list[Outcome]:

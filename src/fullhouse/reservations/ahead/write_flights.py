@@ -29,8 +29,8 @@ class Flights:
         self.last_count = 0
         """How many were on board of the last one."""
 
-    async def write(self, ahead: Ahead, flights_max: int | None) -> None:
-        """Write what was decided and what is decided meanwhile, at most so many batches.
+    async def write(self, ahead: Ahead) -> None:
+        """Write what was decided and what is decided meanwhile.
 
         Ends with the first that is not let through: ``ahead.unlucky`` has its wishes then. Memory has no stock any more
         if that may have been committed all the same.
@@ -38,9 +38,7 @@ class Flights:
         try:
             while ahead.has_decided:
                 async with connection(self._parts.pool, self._memory.organization_id) as conn:
-                    await self._fly(conn, ahead, flights_max)
-                if flights_max is not None:
-                    return
+                    await self._fly(conn, ahead)
         except BaseException as error:
             self._memory.stock = None
             ahead.land(None)
@@ -49,7 +47,7 @@ class Flights:
         finally:
             self._answer_landed()
 
-    async def _fly(self, conn: Connection, ahead: Ahead, flights_max: int | None) -> None:
+    async def _fly(self, conn: Connection, ahead: Ahead) -> None:
         """Write batch after batch, as long as nobody else waits for the connection."""
         memory = self._memory
         while ahead.has_decided:
@@ -61,8 +59,6 @@ class Flights:
             ahead.land(written)
             if written is not None:
                 self._landed = flight, written
-            if flights_max is not None:
-                return
             if memory.behind_since is not None:
                 # Postgres works for others meanwhile, so those who ask again go together.
                 self._answer_landed()
