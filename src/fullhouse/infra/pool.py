@@ -61,7 +61,7 @@ class PooledConnection(asyncpg.Connection):
 
     async def stand(self, wanted: Standing) -> None:
         """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
-        if self.standing != wanted:
+        if self.standing is not wanted and self.standing != wanted:
             statements, self.standing = changes(self.standing, wanted, "SET"), None
             await self.execute(statements)
             self.standing = wanted

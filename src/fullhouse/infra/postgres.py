@@ -17,15 +17,17 @@ an organization's id    the rows of that organization
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from types import TracebackType
 from typing import Any, LiteralString, Protocol, cast
 
 import asyncpg
 from pydantic_core import from_json, to_json
 
-from fullhouse.core.errors import DomainError, Unavailable
+from fullhouse.core.errors import DomainError
 from fullhouse.infra import pool as pools
-from fullhouse.infra import row_security
+from fullhouse.infra import reachable, row_security
+from fullhouse.infra.reachable import REACHABLE
 from fullhouse.infra.row_security import APP_ROLE, WORKER_ROLE, changes, standing_for
 from fullhouse.infra.tasks import be_a_task
 
@@ -40,6 +42,7 @@ EVERY_ORGANIZATION = row_security.Span.EVERY_ORGANIZATION
 OfUser = row_security.OfUser
 Whose = row_security.Whose
 Pool = pools.Pool
+DatabaseUnavailable = reachable.DatabaseUnavailable
 
 STATEMENT_SECONDS_MAX = 30
 """No statement of the product runs longer; maintenance sets its own limit."""
@@ -193,22 +196,46 @@ def _from_jsonb(data: bytes) -> Any:  # noqa: ANN401 (JSON)
     return from_json(data[1:])
 
 
-@asynccontextmanager
-async def connection(pool: Pool, whose: Whose) -> AsyncGenerator[Connection]:
+def connection(pool: Pool, whose: Whose) -> AbstractAsyncContextManager[Connection]:
     """Borrow a connection for statements that each commit by themselves (behind a pooler, all of them at the end)."""
-    if pool.pooler:
-        async with transaction(pool, whose) as conn:
-            yield conn
-        return
-    await be_a_task()
-    with _reachable():
-        async with pool.borrow() as conn:
+    return transaction(pool, whose) if pool.pooler else _Borrowed(pool, whose)
+
+
+class _Borrowed(AbstractAsyncContextManager[Connection]):
+    """A connection for a block. It has no generators inside: they were a quarter of what is around a lone hold."""
+
+    __slots__ = ("_conn", "_expired_count", "_pool", "_whose")
+
+    def __init__(self, pool: Pool, whose: Whose) -> None:
+        self._pool = pool
+        self._whose = whose
+        self._expired_count = pool.expired_count
+        self._conn: Any = None
+
+    async def __aenter__(self) -> Connection:
+        if asyncio.current_task() is None:
+            await be_a_task()
+        with REACHABLE:
+            conn = self._conn = await self._pool.take()
             try:
-                await conn.stand(standing_for(whose, conn.roles))
-                yield cast("Connection", conn)
-            except asyncpg.ReadOnlySQLTransactionError:
-                conn.terminate()
+                await conn.stand(standing_for(self._whose, conn.roles))
+            except BaseException as error:
+                await self._end(error)
                 raise
+        return conn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with REACHABLE:
+            await self._end(error)
+        REACHABLE.__exit__(kind, error, trace)
+
+    async def _end(self, error: BaseException | None) -> None:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._conn.terminate()
+        in_order = error is None and self._expired_count == self._pool.expired_count
+        await self._pool.give_back(self._conn, in_order=in_order)
 
 
 @asynccontextmanager
@@ -218,7 +245,7 @@ async def transaction(pool: Pool, whose: Whose, settings: LiteralString = "") ->
     ``settings`` are statements (``SET LOCAL …``) that come with its beginning.
     """
     await be_a_task()
-    with _reachable():
+    with REACHABLE:
         async with pool.borrow() as conn:
             wanted = standing_for(whose, conn.roles)
             told = changes(None if pool.pooler else conn.standing, wanted, "SET LOCAL")
@@ -246,37 +273,3 @@ def constraint_errors(errors: Mapping[str, Callable[[], DomainError]]):  # noqa:
         if make_error is None:
             raise
         raise make_error() from broken
-
-
-class DatabaseUnavailable(Unavailable):
-    """Postgres cannot be reached, or gave up on a statement."""
-
-    code = "database_unavailable"
-    title = "The database cannot be reached for the moment."
-
-
-_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.DeadlockDetectedError,
-    # The server has become a replica. The connection is closed, and the next one looks for the server that is none.
-    asyncpg.ReadOnlySQLTransactionError,
-    ConnectionError,
-    FileNotFoundError,  # the socket of a server that has gone
-    asyncio.TimeoutError,
-)
-
-
-@contextmanager
-def _reachable():  # noqa: ANN202 (contextmanager infers it)
-    try:
-        yield
-    except _LOST as lost:
-        raise DatabaseUnavailable(retry_after_seconds=1) from lost

@@ -4,9 +4,9 @@ The policies are in ``migrations/row_security.sql``. They read two settings, and
 roles that own nothing.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from uuid import UUID
 
 from fullhouse.infra.errors import OperatorError
@@ -16,6 +16,8 @@ APP_ROLE = "fullhouse_app"
 
 WORKER_ROLE = "fullhouse_worker"
 """Crosses organizations."""
+
+_STANDINGS_KEPT = 4_096
 
 
 class Span(Enum):
@@ -57,7 +59,8 @@ class Standing:
         )
 
 
-def standing_for(whose: Whose, roles: Collection[str]) -> Standing:
+@lru_cache(maxsize=_STANDINGS_KEPT)
+def standing_for(whose: Whose, roles: frozenset[str]) -> Standing:
     """Return how a session stands for these rows, given the roles that it may work as.
 
     Where it may work as neither, it works as it signed in. Raises ``MayNotCross``.
