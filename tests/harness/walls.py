@@ -1,8 +1,8 @@
 """A pool that takes down what keeps organizations apart: each of the two walls alone, or both."""
 
 import re
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from fullhouse.infra.postgres import open_pool
@@ -32,25 +32,23 @@ class WalledPool(OwnersPool):
         finally:
             self.no_conditions = self.no_row_security = False
 
-    def borrow(self) -> Any:
-        return self._lend()
+    async def take(self, whose: Any = None) -> Any:
+        return _Lent(await super().take(whose), self)
 
-    @asynccontextmanager
-    async def _lend(self) -> AsyncGenerator[Any]:
-        async with super().borrow() as conn:
-            yield _Lent(conn, self)
+    async def give_back(self, conn: Any, *, in_order: bool) -> None:
+        await super().give_back(conn.lent, in_order=in_order)
 
 
 class _Lent:
     """A connection of the pool, as the walls were when it was borrowed."""
 
     def __init__(self, conn: Any, pool: WalledPool) -> None:
-        self._conn = conn
+        self.lent = conn
         self._is_careless = pool.no_conditions
         self.roles = frozenset[str]() if pool.no_row_security else conn.roles
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._conn, name)
+        found = getattr(self.lent, name)
         if not self._is_careless or name not in _RUNNING:
             return found
         return lambda statement, *args: found(careless(statement), *args)

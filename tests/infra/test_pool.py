@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -120,3 +121,23 @@ async def test_every_connection_knows_the_types_of_postgres_once_one_has_asked(
         await one.execute("CREATE TYPE pg_temp.mood AS ENUM ('glad')")
         assert await one.fetchval("SELECT ARRAY['glad'::pg_temp.mood]") == ["glad"]
         assert len(asked) == 3
+
+
+async def test_who_wants_the_same_rows_gets_the_connection_that_stands_for_them(two: Pool) -> None:
+    one, other = uuid4(), uuid4()
+
+    async def process_of(whose: UUID) -> int:
+        async with connection(two, whose) as conn:
+            return await conn.fetchval("SELECT pg_backend_pid()")
+
+    async with connection(two, one) as first, connection(two, other) as second:
+        mine, theirs = await first.fetchval("SELECT pg_backend_pid()"), await second.fetchval("SELECT pg_backend_pid()")
+    assert mine != theirs
+    for _ in range(2):
+        assert await process_of(other) == theirs
+        assert await process_of(one) == mine
+        async with transaction(two, one) as conn:
+            assert await conn.fetchval("SELECT pg_backend_pid()") == mine
+    # Where nobody's connection is free that stands for them, any is told anew.
+    async with connection(two, one):
+        assert await process_of(one) == theirs

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from fullhouse.infra.row_security import Standing, changes
+from fullhouse.infra.row_security import Standing, Whose, changes
 
 KEPT_SECONDS_MAX = 60.0
 """So long a connection may lie here until the driver looks after it: it closes those that nobody wants."""
@@ -40,13 +40,14 @@ _TYPES: dict[frozenset[int], Any] = {}
 class PooledConnection(asyncpg.Connection):
     """A pooled connection that remembers how its session stands, so that it is told only what changes."""
 
-    __slots__ = ("roles", "standing")
+    __slots__ = ("roles", "standing", "whose")
 
     def __init__(self, *args: Any) -> None:  # noqa: ANN401 (what the driver passes)
         """Begin as Postgres does: as it signed in, and for nobody."""
         super().__init__(*args)
         self.roles: frozenset[str] = frozenset()
         self.standing: Standing | None = Standing()
+        self.whose: Whose | None = None
 
     async def _introspect_types(self, typeoids: Collection[int], timeout: float | None) -> Any:  # noqa: ANN401, ASYNC109 (as the driver declares it)
         """Ask about Postgres' own types once in a process: the driver asks on each connection, 5 to 8 ms a time."""
@@ -59,12 +60,12 @@ class PooledConnection(asyncpg.Connection):
             _TYPES[asked] = types
         return types, _Asked()
 
-    async def stand(self, wanted: Standing) -> None:
+    async def stand(self, wanted: Standing, whose: Whose | None = None) -> None:
         """Set up the session, unless it is. One that was interrupted at it is set up anew by the next borrower."""
         if self.standing is not wanted and self.standing != wanted:
-            statements, self.standing = changes(self.standing, wanted, "SET"), None
+            statements, self.standing, self.whose = changes(self.standing, wanted, "SET"), None, None
             await self.execute(statements)
-            self.standing = wanted
+            self.standing, self.whose = wanted, whose
 
 
 class Pool(asyncpg.Pool):
@@ -94,14 +95,14 @@ class Pool(asyncpg.Pool):
         """Refuse: a connection that was not told whose rows it is for may still be another's."""
         raise TypeError("borrow with connection() or transaction(), and say whose rows it is for")
 
-    def borrow(self) -> Any:  # noqa: ANN401 (the driver carries few types)
-        """Lend a connection as the borrower before left it."""
-        return _Loan(self)
+    def borrow(self, whose: Whose | None = None) -> Any:  # noqa: ANN401 (the driver carries few types)
+        """Lend a connection as the borrower before left it; if there is one, one that last stood for these rows."""
+        return _Loan(self, whose)
 
-    async def take(self) -> Any:  # noqa: ANN401 (the driver carries few types)
+    async def take(self, whose: Whose | None = None) -> Any:  # noqa: ANN401 (the driver carries few types)
         """Take a connection that lies here, or else one of the driver's."""
         while self.kept:
-            conn = self.kept.pop()
+            conn = self.kept.pop(self._nearest(whose))
             if _is_open(conn):
                 return conn
             await self.release(conn)
@@ -110,6 +111,14 @@ class Pool(asyncpg.Pool):
             return await super().acquire()
         finally:
             self.waiting_count -= 1
+
+    def _nearest(self, whose: Whose | None) -> int:
+        """Find the connection that need not be told whose rows it is for, and knows the statements: else the last."""
+        for place in range(len(self.kept) - 1, -1, -1):
+            # One that was lost while it lay here knows nothing any more.
+            if getattr(self.kept[place], "whose", None) == whose:
+                return place
+        return -1
 
     async def give_back(self, conn: Any, *, in_order: bool) -> None:  # noqa: ANN401 (the driver carries few types)
         """Keep a connection for the next borrower, or let the driver look after it: after trouble, or who waits."""
@@ -151,15 +160,16 @@ class Pool(asyncpg.Pool):
 class _Loan:
     """A connection for a block."""
 
-    __slots__ = ("_conn", "_expired_count", "_pool")
+    __slots__ = ("_conn", "_expired_count", "_pool", "_whose")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, whose: Whose | None) -> None:
         self._pool = pool
+        self._whose = whose
         self._expired_count = pool.expired_count
         self._conn: Any = None
 
     async def __aenter__(self) -> Any:  # noqa: ANN401 (the driver carries few types)
-        self._conn = await self._pool.take()
+        self._conn = await self._pool.take(self._whose)
         return self._conn
 
     async def __aexit__(

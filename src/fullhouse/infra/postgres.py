@@ -216,9 +216,9 @@ class _Borrowed(AbstractAsyncContextManager[Connection]):
         if asyncio.current_task() is None:
             await be_a_task()
         with REACHABLE:
-            conn = self._conn = await self._pool.take()
+            conn = self._conn = await self._pool.take(self._whose)
             try:
-                await conn.stand(standing_for(self._whose, conn.roles))
+                await conn.stand(standing_for(self._whose, conn.roles), self._whose)
             except BaseException as error:
                 await self._end(error)
                 raise
@@ -246,7 +246,7 @@ async def transaction(pool: Pool, whose: Whose, settings: LiteralString = "") ->
     """
     await be_a_task()
     with REACHABLE:
-        async with pool.borrow() as conn:
+        async with pool.borrow(whose) as conn:
             wanted = standing_for(whose, conn.roles)
             told = changes(None if pool.pooler else conn.standing, wanted, "SET LOCAL")
             try:
