@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from fullhouse.seating.choosing.lane_heap import Part
 from fullhouse.seating.choosing.room import NO_SEAT, Lane, Room
-from fullhouse.seating.choosing.windows import bits, closest_start, fewest_orphans, runs, square_distance, window_starts
+from fullhouse.seating.choosing.windows import closest_start, fewest_orphans, runs, square_distance, window_starts
 
 _SECTIONS_KEPT: Final = 512
 
@@ -77,19 +77,19 @@ def _nearest_runs(room: Room, left: Left, need: int, lanes: Iterable[int], ancho
     """Return up to ``need`` seats of some lanes, nearest runs first."""
     found: list[tuple[float, int, int, int, int]] = []
     eligible = left.eligible
-    _, x, y = anchor
+    rows = room.lanes
     for lane in lanes:
         seats = eligible[lane]
         if not seats:
             continue
-        row = room.lanes[lane]
+        row = rows[lane]
         if seats & (seats >> 1):
             for start, length in runs(seats):
                 distance, near = _nearest_seat(row, start, length, anchor)
                 found.append((distance, lane, start, length, near))
         else:
             # Single seats only, as nearly everywhere in a full house.
-            found += [(square_distance(row, at, x, y), lane, at, 1, at) for at in bits(seats)]
+            _add_singles(found, row, lane, seats, anchor)
     found.sort()
     parts: list[Part] = []
     for _, lane, start, length, near in found:
@@ -101,6 +101,18 @@ def _nearest_runs(room: Room, left: Left, need: int, lanes: Iterable[int], ancho
         if need == 0:
             break
     return parts
+
+
+def _add_singles(
+    found: list[tuple[float, int, int, int, int]], row: Lane, lane: int, seats: int, anchor: Anchor
+) -> None:
+    """Add single seats with their squared distances: ``bits`` and ``square_distance``, without a call for each."""
+    xs, ys = row.xs, row.ys
+    _, x, y = anchor
+    while seats:
+        at = seats.bit_length() - 1
+        found.append(((xs[at] - x) ** 2 + (ys[at] - y) ** 2, lane, at, 1, at))
+        seats ^= 1 << at
 
 
 def _nearest_seat(row: Lane, start: int, length: int, anchor: Anchor) -> tuple[float, int]:

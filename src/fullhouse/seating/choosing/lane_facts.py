@@ -22,6 +22,7 @@ class LaneFacts:
         self.ideal = ideal_starts(free.room, pool, 1)
         """Where each lane of the pool is best."""
         self._lanes_by_run = [0] * (free.room.longest + 1)
+        self._longest_of_all = 0
         self._log_end = free.log_end
         self.free_count = 0
         """How many eligible seats are free."""
@@ -48,16 +49,17 @@ class LaneFacts:
 
     def fits(self, count: int) -> bool:
         """Say whether any lane has a run of ``count`` seats."""
-        return any(self._lanes_by_run[count:])
+        return self._longest_of_all >= count
 
     def fits_in_two(self, count: int) -> bool:
         """Say whether two runs could hold a party; if not, none do."""
-        return any(self._lanes_by_run[(count + 1) // 2 :])
+        return self._longest_of_all >= (count + 1) // 2
 
     def _look_at(self, lanes: Iterable[int]) -> None:
         """Note the facts of some lanes, where they are new."""
         free, allowed, seats_of, counts = self._free.lanes, self._pool.ordinary, self.seats, self.free_in_lane
-        rows = self._free.room.lanes
+        longest_of, by_run, nearest, ideals = self.longest, self._lanes_by_run, self.nearest, self.ideal
+        in_section, rows = self.free_in_section, self._free.room.lanes
         for lane in lanes:
             seats = free[lane] & allowed[lane]
             if seats == seats_of[lane]:
@@ -68,13 +70,19 @@ class LaneFacts:
             counts[lane] = count
             self.free_count += more
             row = rows[lane]
-            self.free_in_section[row.section] += more
-            longest = count if count < 2 else longest_run(seats)
-            if longest != self.longest[lane]:
-                self._lanes_by_run[self.longest[lane]] -= 1
-                self._lanes_by_run[longest] += 1
-                self.longest[lane] = longest
+            in_section[row.section] += more
+            longest = longest_run(seats) if seats & (seats >> 1) else count and 1
+            if longest != longest_of[lane]:
+                by_run[longest_of[lane]] -= 1
+                by_run[longest] += 1
+                longest_of[lane] = longest
+                self._longest_of_all = max(longest, self._longest_of_all)
             if seats:
-                ideal = self.ideal[lane]
-                at = cheapest_start(row, seats, 1, ideal) if row.bowl or count == 1 else ideal
-                self.nearest[lane] = row.sums[at + 1] - row.sums[at]
+                ideal = ideals[lane]
+                if count == 1:
+                    at = seats.bit_length() - 1
+                else:
+                    at = cheapest_start(row, seats, 1, ideal) if row.bowl else ideal
+                nearest[lane] = row.sums[at + 1] - row.sums[at]
+        while self._longest_of_all and not by_run[self._longest_of_all]:
+            self._longest_of_all -= 1
