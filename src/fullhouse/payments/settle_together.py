@@ -32,7 +32,8 @@ from fullhouse.payments.writes import (
     lock_order_money,
     record_settlements,
 )
-from fullhouse.reservations.rules import HeldItem
+from fullhouse.reservations.queries import load_reservations
+from fullhouse.reservations.rules import HeldItem, ReservationStatus
 from fullhouse.reservations.sell_reservation import sell_reservations
 
 
@@ -55,15 +56,25 @@ class Bought(NamedTuple):
     message: Message
     payment_id: UUID
     paid: PaidOrder
+    items: tuple[HeldItem, ...]
+    """What its reservation holds, which is still to be sold."""
 
 
-async def settle_together(
-    conn: Connection, make_id: MakeId, organization_id: UUID, heard: Sequence[Heard]
-) -> list[Bought]:
-    """Settle what is plain of what was heard about different orders, and return what was bought.
+class PlacesChanged(Exception):
+    """A reservation ended between the look at it and its lock. Nothing is written; each payment is settled alone."""
 
-    Locks the money of all these orders, then the stock of all their sessions, each in order of their ids, so that the
-    caller may settle the others in the same transaction, one by one, and wait for nobody in a circle.
+
+class Together(NamedTuple):
+    """What was settled together, and the sessions of all orders that were heard of."""
+
+    bought: list[Bought]
+    session_ids: set[UUID]
+
+
+async def settle_together(conn: Connection, make_id: MakeId, organization_id: UUID, heard: Sequence[Heard]) -> Together:
+    """Settle what is plain of what was heard about different orders, but for their places: see ``sell_bought``.
+
+    Locks the money of all these orders, in order of their ids. The stock, for which buyers wait, is left for the end.
     """
     order_ids = [one.order_id for one in heard]
     await lock_order_money(conn, organization_id, *order_ids)
@@ -72,8 +83,11 @@ async def settle_together(
     owed = await load_balances(conn, organization_id, order_ids, Account.BUYERS)
     session_ids = {order.session_id for order in orders.values()}
     cancelled = await find_cancelled(conn, organization_id, session_ids)
-    plain = {
-        order.reservation_id: _Plain(one.message, one.news, payment, order)
+    known = [order.reservation_id for order in orders.values()]
+    reservations = await load_reservations(conn, organization_id, known)
+    held = {id_: one for id_, one in reservations.items() if one.status is ReservationStatus.HELD}
+    plain = [
+        _Plain(one.message, one.news, payment, order, held[order.reservation_id].items)
         for one in heard
         if isinstance(one.news, Charge)
         and (payment := payments.get(one.payment_id)) is not None
@@ -81,11 +95,22 @@ async def settle_together(
         and order.session_id not in cancelled
         and not owed.get(order.order_id)
         and is_plain(payment, one.news, order)
-    }
-    sold = await sell_reservations(conn, make_id, organization_id, session_ids, list(plain))
-    if not sold:
-        return []
-    return await _pay_for(conn, make_id, organization_id, [(plain[id_], places.items) for id_, places in sold.items()])
+        and order.reservation_id in held
+    ]
+    bought = await _pay_for(conn, make_id, organization_id, plain) if plain else []
+    return Together(bought, session_ids)
+
+
+async def sell_bought(conn: Connection, make_id: MakeId, organization_id: UUID, settled: Together) -> None:
+    """Sell the places of what was settled together, as the last thing that is done about it.
+
+    Locks the stock of all sessions, in order of their ids, so that the caller may settle the others in the same
+    transaction, one by one, and wait for nobody in a circle. Raises ``PlacesChanged``.
+    """
+    bought = {one.paid.order.reservation_id: one.items for one in settled.bought}
+    sold = await sell_reservations(conn, make_id, organization_id, settled.session_ids, list(bought))
+    if {id_: one.items for id_, one in sold.items()} != bought:
+        raise PlacesChanged
 
 
 class _Plain(NamedTuple):
@@ -93,6 +118,7 @@ class _Plain(NamedTuple):
     charge: Charge
     payment: Payment
     order: Order
+    items: tuple[HeldItem, ...]
 
 
 def is_plain(payment: Payment, charge: Charge, order: Order) -> bool:
@@ -111,14 +137,14 @@ async def _pay_for(
     conn: Connection,
     make_id: MakeId,
     organization_id: UUID,
-    sold: Sequence[tuple[_Plain, tuple[HeldItem, ...]]],
+    plain: Sequence[_Plain],
 ) -> list[Bought]:
     """Write what is settled: the payments, the orders with their units, the ledger, and what is told of them."""
-    of_order = {one.order.order_id: one for one, _ in sold}
+    of_order = {one.order.order_id: one for one in plain}
     settled = await record_settlements(
-        conn, organization_id, [Settled(one.payment, settle(one.payment, one.charge), one.charge) for one, _ in sold]
+        conn, organization_id, [Settled(one.payment, settle(one.payment, one.charge), one.charge) for one in plain]
     )
-    paid = await mark_orders_paid(conn, make_id, organization_id, {one.order.order_id: items for one, items in sold})
+    paid = await mark_orders_paid(conn, make_id, organization_id, {one.order.order_id: one.items for one in plain})
     of_capture = [
         (of_order[one.order_id].order, capture_entry(one.provider, one.captured_minor), EntryOf(one.payment_id))
         for one in settled
@@ -134,4 +160,4 @@ async def _pay_for(
     told = [(of_order[order_id].message, fact) for order_id, fact in facts]
     await append_many(conn, make_id, [Told(fact, message.request_id, message.traceparent) for message, fact in told])
     by = [of_order[one.order.order_id] for one in paid]
-    return [Bought(plain.message, plain.payment.payment_id, one) for plain, one in zip(by, paid, strict=True)]
+    return [Bought(its.message, its.payment.payment_id, one, its.items) for its, one in zip(by, paid, strict=True)]
