@@ -36,13 +36,13 @@ async def client(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def borrowed(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each time that a connection is borrowed: without one there is no statement."""
-    times, borrow = list[str](), pool.borrow
+    times, take = list[str](), pool.take
 
-    def counting() -> Any:
+    async def counting(whose: Any) -> Any:
         times.append("borrowed")
-        return borrow()
+        return await take(whose)
 
-    monkeypatch.setattr(pool, "borrow", counting)
+    monkeypatch.setattr(pool, "take", counting)
     monkeypatch.setattr(fresh, "FRESH_SECONDS", 60.0)
     return times
 

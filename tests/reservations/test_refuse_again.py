@@ -27,14 +27,14 @@ class Borrowed:
 @contextmanager
 def counted(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Generator[Borrowed]:
     """Count how often a connection is borrowed: without one there is no statement."""
-    borrowed, borrow = Borrowed(), pool.borrow
+    borrowed, take = Borrowed(), pool.take
 
-    def counting() -> Any:
+    async def counting(whose: Any) -> Any:
         borrowed.count += 1
-        return borrow()
+        return await take(whose)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pool, "borrow", counting)
+        patched.setattr(pool, "take", counting)
         yield borrowed
 
 
