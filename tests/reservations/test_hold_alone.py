@@ -78,6 +78,19 @@ async def test_alone_and_together_the_same_is_written(pool: Pool, monkeypatch: A
     assert keyed[0] == keyed[1] == [(key, b"print", True) for key in ("key 0", "key 1", "warm")]
 
 
+async def test_keys_of_a_batch_are_kept_as_they_are(pool: Pool) -> None:
+    made = await make_session(pool)
+    office = await alone_at_a_desk(pool, made)
+    keys = ['"', "\\", "NULL", "null", "a,b", "{}", "ä€😀", " x "]
+    held = await asyncio.gather(*(office.place_reservation(made.session_id, wants(made, 1), key, b"") for key in keys))
+    again = [await box_office(pool).place_reservation(made.session_id, wants(made, 1), key, b"") for key in keys]
+    assert [one.reservation for one in held] == [one.reservation for one in again]
+    assert sorted(str(row["idempotency_key"]) for row in await rows(pool, made) if row["idempotency_key"]) == sorted(
+        keys
+    )
+    await office.close()
+
+
 async def alone_at_a_desk(pool: Pool, made: MadeSession) -> BoxOffice:
     """Open a desk at which one buyer after the other was alone."""
     office = box_office(pool)

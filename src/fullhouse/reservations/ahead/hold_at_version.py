@@ -42,14 +42,13 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch, 
     terms = batch.terms
     drawn, seated = rows.drawn(), sorted(rows.seated)
     shapes = [shape_texts(shape.places) for shape in rows.shapes]
-    ids = strings_text(rows.ids)
     arguments = (
         terms.organization_id,
         terms.session_id,
         batch.version if seated else None,
         terms.sales_from,
         terms.sales_until or terms.starts_at,
-        array_text([seat for seat, _ in seated]),
+        [seat for seat, _ in seated],
         batch.terms_changes,
         strings_text([quota_id.hex for quota_id, _ in drawn]),
         array_text([count for _, count in drawn]),
@@ -61,10 +60,10 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch, 
         [shape.quota_ids for shape in shapes],
         [shape.quota_counts for shape in shapes],
         [shape.seats for shape in shapes],
-        ids,
-        strings_text(rows.token_hashes),
-        strings_text(rows.shape_of),
-        strings_text(rows.keys),
+        rows.ids,
+        rows.token_hashes,
+        rows.shape_of,
+        rows.keys,
         batch.scope,
         strings_text([shape.fingerprint for shape in rows.shapes]),
         message_id,
@@ -73,7 +72,7 @@ async def hold_at_version(conn: Connection, message_id: UUID, batch: HoldBatch, 
         outbox.traceparent(),
     )
     if seated:
-        row = await conn.fetchrow(_HOLD_SEATS, *arguments, strings_text([owner for _, owner in seated]))
+        row = await conn.fetchrow(_HOLD_SEATS, *arguments, [owner for _, owner in seated])
     else:
         row = await conn.fetchrow(_HOLD, *arguments)
     return None if row is None else Written(row["version"], row["now"])
@@ -88,7 +87,7 @@ WITH stepped AS (
       AND ($3::bigint IS NULL OR s.version = $3)
       AND seen.organization_id = $1 AND seen.session_id = $2 AND seen.refusals = s.refusals
       AND (seen.refusals = 0 OR NOT EXISTS (
-          SELECT FROM unnest($21::text::text[]) AS asked(key)
+          SELECT FROM unnest($21::text[]) AS asked(key)
           JOIN idempotency_keys k ON k.organization_id = $1 AND k.scope = $22 AND k.key = asked.key))
       AND ($4::timestamptz IS NULL OR clock_timestamp() >= $4) AND clock_timestamp() < $5
     RETURNING s.version, clock_timestamp() AS now
@@ -98,9 +97,9 @@ WITH stepped AS (
     FROM stepped
 ), moved AS (
     UPDATE seats s SET state = 1, reservation_id = m.reservation_id
-    FROM unnest($6::text::integer[], $28::text::uuid[]) AS m(seat_index, reservation_id), stepped
+    FROM unnest($6::integer[], $28::uuid[]) AS m(seat_index, reservation_id), stepped
     -- The array keeps the plan on these seats of the primary key, whatever the planner believes of the table.
-    WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($6::text::integer[])
+    WHERE s.organization_id = $1 AND s.session_id = $2 AND s.seat_index = ANY ($6::integer[])
       AND s.seat_index = m.seat_index AND s.state = 0
     RETURNING s.seat_index
 ), states AS (
@@ -113,7 +112,7 @@ WITH stepped AS (
 ), noted AS (
     INSERT INTO stock_changes (organization_id, session_id, version, seats, seat_states, quota_ids,
                                quota_counters)
-    SELECT $1, $2, stepped.version, $6::text::integer[], states.states, $8::text::uuid[],
+    SELECT $1, $2, stepped.version, $6::integer[], states.states, $8::text::uuid[],
            (SELECT array_agg(number ORDER BY quota_id, ordinal) FROM counted,
                unnest(ARRAY[capacity, held, sold, blocked]) WITH ORDINALITY AS n(number, ordinal))
     FROM stepped, states
@@ -128,17 +127,17 @@ WITH stepped AS (
     INSERT INTO reservations (organization_id, reservation_id, session_id, token_hash, items, total_minor,
                               currency, quota_ids, quota_counts, seats, held_at, expires_at, expires_at_max,
                               idempotency_key, fingerprint, first_expires_at)
-    SELECT $1, r.reservation_id, $2, decode(r.token_hash, 'hex'), s.items, s.total_minor, $10, s.quota_ids,
+    SELECT $1, r.reservation_id, $2, r.token_hash, s.items, s.total_minor, $10, s.quota_ids,
            s.quota_counts, s.seats, instant.now, instant.expires_at, instant.expires_at_max,
            r.key, s.fingerprint, instant.expires_at
-    FROM instant, unnest($18::text::uuid[], $19::text::text[], $20::text::bigint[], $21::text::text[])
+    FROM instant, unnest($18::uuid[], $19::bytea[], $20::bigint[], $21::text[])
         AS r(reservation_id, token_hash, shape, key) JOIN shapes s ON s.number = r.shape
 ), told AS (
     INSERT INTO outbox (organization_id, message_id, partition, key, type, version, data, request_id,
                         traceparent)
     SELECT $1, $24, $25, $2, 'reservation.held', 1, jsonb_build_object(
         'session_id', $2::uuid, 'stock_version', stepped.version,
-        'reservation_ids', to_jsonb($18::text::uuid[])), $26, $27
+        'reservation_ids', to_jsonb($18::uuid[])), $26, $27
     FROM stepped
 )
 SELECT version, now FROM stepped
