@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from fullhouse.infra import batches as batches_module
 from fullhouse.infra.batches import Batches
 
 
@@ -47,6 +48,28 @@ async def test_who_comes_meanwhile_shares_the_next_batch() -> None:
     assert await asyncio.gather(*(batches.ask(seller, wish) for wish in range(5))) == [0, 2, 4, 6, 8]
     assert await batches.ask(seller, 7) == 14
     assert clerk.batches == [(seller, [0, 1, 2]), (seller, [3, 4]), (seller, [7])]
+
+
+async def test_who_is_in_no_hurry_is_joined_by_those_who_come_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    clerk, seller = Clerk(), uuid4()
+    slept: list[float] = []
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        begun.set()
+        await over.wait()
+
+    monkeypatch.setattr(batches_module, "sleep", sleep)
+    batches = Batches(clerk.judge, name="clerk", full=Full, gather_seconds=0.5)
+    waiting = [asyncio.create_task(batches.ask(seller, 1))]
+    await begun.wait()
+    waiting.append(asyncio.create_task(batches.ask(seller, 2)))
+    await asyncio.sleep(0)
+    assert clerk.batches == []
+    over.set()
+    assert await asyncio.gather(*waiting) == [2, 4]
+    assert (slept, clerk.batches) == ([0.5], [(seller, [1, 2])])
 
 
 async def test_organizations_do_not_wait_for_each_other() -> None:

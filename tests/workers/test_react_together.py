@@ -185,3 +185,24 @@ async def test_no_hand_has_two_organizations_in_one_share_and_no_more_hands_work
     assert all(len({delivery.organization_id for delivery in share}) == 1 for share in shares)
     assert {delivery.message_id for share in shares for delivery in share} == {one.message_id for one in sent}
     assert deal_out([], 3, 4) == []
+
+
+async def test_a_broker_that_may_wait_is_told_of_what_was_done_meanwhile_too(
+    parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    acknowledge = parts.broker.acknowledge
+
+    async def counting(deliveries: Sequence[Any]) -> None:
+        told.append(len(deliveries))
+        await acknowledge(deliveries)
+
+    async def handle(_got: Message) -> None:
+        """Be done at once."""
+
+    monkeypatch.setattr(parts.broker, "acknowledge", counting)
+    await parts.broker.publish([message(number=number) for number in range(8)])
+    patient = Subscription(QUEUE, TYPES, outside=handle, concurrency_max=8, telling_seconds=0.2, announces=False)
+    assert await Consumer(parts.pool, parts.broker, patient, parts.notifier, randomness).consume_due() == 8
+    assert told == [8]
+    assert await count(parts, "broker_messages") == 0

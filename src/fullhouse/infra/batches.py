@@ -1,10 +1,11 @@
 """Deciding in batches: whatever came while the last batch was being committed is the next one.
 
-Nothing waits for company: a lone wish is a batch of one. One batch of an organization is in flight in each process;
-what must hold between processes is left to locks and constraints.
+Nothing waits for company, unless its owner is in no hurry: a lone wish is a batch of one. One batch of an organization
+is in flight in each process; what must hold between processes is left to locks and constraints.
 """
 
 import asyncio
+from asyncio import sleep
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -45,8 +46,13 @@ class Batches(Generic[Wish, Answer]):
         full: Callable[[], Exception],
         batch_max: int = BATCH_MAX,
         waiting_max: int = WAITING_MAX,
+        gather_seconds: float = 0.0,
     ) -> None:
-        """Begin with nobody. ``full`` makes what is raised where more than ``waiting_max`` of an organization wait."""
+        """Begin with nobody. ``full`` makes what is raised where more than ``waiting_max`` of an organization wait.
+
+        Where nobody is in a hurry, ``gather_seconds`` is how long each batch waits for more.
+        """
+        self._gather_seconds = gather_seconds
         self._judge = judge
         self._name = name
         self._full = full
@@ -89,6 +95,8 @@ class Batches(Generic[Wish, Answer]):
     async def _serve(self, organization_id: UUID, waiting: deque[_Waiting[Wish, Answer]]) -> None:
         # The queue is checked and given up without an await between, else a wake-up could be lost.
         while waiting:
+            if self._gather_seconds:
+                await sleep(self._gather_seconds)
             batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
             if patient := [one for one in batch if not one.is_gone()]:
                 again = await self._decide(organization_id, patient)

@@ -4,18 +4,46 @@ The library's own way parses each header of each part, and folds and copies what
 times as long. What it reads back is the same.
 """
 
-import hashlib
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import encode_rfc2231
 from functools import lru_cache
 from typing import Any
 
 _LINE_BYTES = 57
 """As many bytes make a line of 76 characters of base64."""
+
+
+# No line of the parts can begin like this: both encodings write "=" only before digits, letters and ends of lines.
+_OUTER = "=_parts_of_the_mail"
+_INNER = "=_texts_of_the_mail"
+
+
+class _Written(str):
+    """A header as it travels. The library takes what has a name for parsed, and else parses it for each who asks."""
+
+    __slots__ = ("name",)
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the line of the header; it is short."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _written(name: str, value: str) -> _Written:
+    header = _Written(value)
+    header.name = name
+    return header
+
+
+_WRITTEN = {
+    "MIME-Version": _written("MIME-Version", "1.0"),
+    "Content-Type": _written("Content-Type", f'multipart/mixed; boundary="{_OUTER}"'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +71,7 @@ def with_body(
     message: EmailMessage, *, alternatives: Sequence[tuple[str, str]], attachments: Sequence[Attachment]
 ) -> None:
     """Give a mail its texts, by their subtypes, the plainest first, and its attachments."""
-    # No line of the parts can begin like this: both encodings write "=" only before digits, letters and ends of lines.
-    name = hashlib.sha256(raw_header(message, "Message-ID").encode()).hexdigest()[:24]
-    outer, inner = f"=_{name}_mixed", f"=_{name}_texts"
+    outer, inner = _OUTER, _INNER
     parts = [
         f'--{outer}\r\nContent-Type: multipart/alternative;\r\n boundary="{inner}"\r\n\r\n',
         *(_text(inner, subtype, text) for subtype, text in alternatives),
@@ -53,8 +79,8 @@ def with_body(
         *(_attachment(outer, attachment) for attachment in attachments),
         f"--{outer}--\r\n",
     ]
-    message.set_raw("MIME-Version", "1.0")
-    message.set_raw("Content-Type", f'multipart/mixed; boundary="{outer}"')
+    message.set_raw("MIME-Version", _WRITTEN["MIME-Version"])
+    message.set_raw("Content-Type", _WRITTEN["Content-Type"])
     # The library writes a body that is one text as it is.
     message.set_payload("".join(parts))
 

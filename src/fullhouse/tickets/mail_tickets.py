@@ -22,6 +22,9 @@ from fullhouse.tickets.render_order_documents import render_and_store
 from fullhouse.tickets.write_mail import kind_of, message_id_of, write_mail
 from fullhouse.tickets.writes import SentMail, StoredDocument, note_deliveries, note_documents
 
+GATHER_SECONDS = 0.02
+"""How long what is read or noted of a mail waits for that of others: a mail takes longer, a thousand do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
@@ -65,9 +68,15 @@ class MailRecords:
         """Begin with nothing under way."""
         self.pool = pool
         full = partial(MailUnavailable, retry_after_seconds=5)
-        self._loading: Batches[tuple[UUID, str], _Found] = Batches(self._load, name="load sales of", full=full)
-        self._noting: Batches[StoredDocument, bool] = Batches(self._note_documents, name="note documents of", full=full)
-        self._sent: Batches[SentMail, bool] = Batches(self._note_sent, name="note mails of", full=full)
+        self._loading: Batches[tuple[UUID, str], _Found] = Batches(
+            self._load, name="load sales of", full=full, gather_seconds=GATHER_SECONDS
+        )
+        self._noting: Batches[StoredDocument, bool] = Batches(
+            self._note_documents, name="note documents of", full=full, gather_seconds=GATHER_SECONDS
+        )
+        self._sent: Batches[SentMail, bool] = Batches(
+            self._note_sent, name="note mails of", full=full, gather_seconds=GATHER_SECONDS
+        )
 
     async def load(self, organization_id: UUID, order_id: UUID, kind: str) -> Sale | None:
         """Load the sale of an order whose mail of a kind was not sent yet, else None. Raises ``OrderNotFound``."""

@@ -184,7 +184,8 @@ class Consumer:
 
     async def _settle(self, deliveries: Sequence[Delivery]) -> None:
         # What the handler announced should leave before the broker is told: it is what somebody waits for.
-        self._notifier.wake()
+        if self._subscription.announces:
+            self._notifier.wake()
         await self._quietly(self._acknowledge(deliveries))
 
     async def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -192,6 +193,8 @@ class Consumer:
         self._done |= {id(delivery): delivery for delivery in deliveries}
         async with self._telling:
             if id(deliveries[0]) in self._done:
+                if self._subscription.telling_seconds:
+                    await asyncio.sleep(self._subscription.telling_seconds)
                 done, self._done = self._done, {}
                 await self._broker.acknowledge(list(done.values()))
 

@@ -48,6 +48,10 @@ class Subscription:
     only if the handler locks nothing that a sale waits for: it stays locked until the last of them is done."""
     is_repeatable: bool = field(default=False, kw_only=True)
     """Whether unique keys of the effect itself stand against a repeat, so that it needs no inbox row."""
+    announces: bool = field(default=True, kw_only=True)
+    """Whether what it does is often announced to others, so that the relay is woken each time."""
+    telling_seconds: float = field(default=0.0, kw_only=True)
+    """How long the broker waits to be told what was done, so that it is told of more at once."""
     seconds_max: float = field(default=30.0, kw_only=True)
     """How long the handler may take for one message, or for those that share a transaction."""
 

@@ -148,6 +148,8 @@ class Line:
     concurrency_max: int = 4
     together_max: int = 1
     is_repeatable: bool = False
+    announces: bool = True
+    telling_seconds: float = 0.0
     seconds_max: float = 30.0
 
 
@@ -200,6 +202,8 @@ TABLE = (
         part="render",
         outside=Reactions.deliver_tickets,
         concurrency_max=32,
+        announces=False,
+        telling_seconds=0.02,
         seconds_max=60.0,
     ),
     Line(
@@ -258,6 +262,8 @@ def subscriptions_of(resources: Resources, providers: Providers) -> tuple[Subscr
             concurrency_max=line.concurrency_max,
             together_max=line.together_max,
             is_repeatable=line.is_repeatable,
+            announces=line.announces,
+            telling_seconds=line.telling_seconds,
             seconds_max=line.seconds_max,
         )
         for line in TABLE
