@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from harness.crashes import Died, DyingConnection
 from harness.sale import Sale, make_sale
+from harness.waiting import somebody_waits
 
 from fullhouse.core.message import Message
 from fullhouse.infra import system
@@ -14,6 +16,7 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.stock import Organizer, put_on_sale
 from fullhouse.orders.rules import OrderStatus
 from fullhouse.payments.apply_notice import apply_notices
+from fullhouse.payments.notice_writes import mark_applied
 from fullhouse.payments.rules import PaymentStatus, ProviderUnknown
 from fullhouse.reservations.release_reservation import release_reservation
 from fullhouse.reservations.rules import ItemRequest
@@ -179,6 +182,28 @@ async def test_the_same_batch_many_times_at_once_sells_once(pool: Pool) -> None:
     assert await sale.stock() == (10, 0, 4, 0)
     assert await sale.balances() == {"provider:simulated": 10000, "sales": -10000}
     assert len(await sale.messages("order.paid")) == 4
+
+
+async def test_notices_are_locked_in_one_order_however_the_database_finds_them(pool: Pool) -> None:
+    sale = await make_sale(pool)
+    told = await notices(sale, ["succeed"] * 2)
+    organization_id = sale.made.organization_id
+    ids = sorted(UUID(str(message.data["notice_id"])) for message in told)
+    # What was written last lies last: read as it lies, the first would be found second.
+    await pool.execute("UPDATE payment_notices SET received_at = received_at WHERE notice_id = $1", ids[0])
+    async with transaction(pool, organization_id) as holder:
+        await mark_applied(holder, organization_id, ids[:1])
+
+        async def mark_both() -> None:
+            async with transaction(pool, organization_id) as conn:
+                await conn.execute("SET LOCAL enable_indexscan = off")
+                await conn.execute("SET LOCAL enable_bitmapscan = off")
+                await mark_applied(conn, organization_id, ids)
+
+        waiting = asyncio.create_task(mark_both())
+        await somebody_waits(pool)
+        await mark_applied(holder, organization_id, ids[1:])
+    await waiting
 
 
 async def test_batches_over_the_same_sessions_wait_in_one_order(pool: Pool) -> None:

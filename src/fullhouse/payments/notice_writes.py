@@ -104,11 +104,18 @@ async def adopt_notices(conn: Connection, organization_id: UUID, payments: Seque
 
 
 async def mark_applied(conn: Connection, organization_id: UUID, notice_ids: Sequence[UUID]) -> None:
-    """Write down that notices were applied, in the transaction of what they changed."""
+    """Write down that notices were applied, in the transaction of what they changed.
+
+    They are locked in order of their ids: two who were given the same notices would wait for each other in a circle.
+    """
     await conn.execute(
         """
-        UPDATE payment_notices SET applied_at = coalesce(applied_at, clock_timestamp())
-        WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[])
+        UPDATE payment_notices n SET applied_at = coalesce(n.applied_at, clock_timestamp())
+        FROM (
+            SELECT notice_id FROM payment_notices
+            WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[]) ORDER BY notice_id FOR NO KEY UPDATE
+        ) locked
+        WHERE n.organization_id = $1 AND n.notice_id = locked.notice_id
         """,
         organization_id,
         notice_ids,

@@ -89,9 +89,10 @@ async def _load_pairs(
     conn: Connection, organization_id: UUID, order_ids: Sequence[UUID]
 ) -> defaultdict[UUID, list[tuple[Ticket, Unit]]]:
     """Load the tickets of orders with their units, by order line and generation."""
+    # Tickets first: a statement sees what was committed before it, and no unit is committed after its ticket.
+    tickets = await load_tickets(conn, organization_id, *order_ids)
     units = {unit.unit_id: unit for unit in await load_units_of_orders(conn, organization_id, order_ids)}
     places = {unit_id: place for place, unit_id in enumerate(units)}
-    tickets = await load_tickets(conn, organization_id, *order_ids)
     pairs: defaultdict[UUID, list[tuple[Ticket, Unit]]] = defaultdict(list)
     for ticket in sorted(tickets, key=lambda ticket: (places[ticket.unit_id], ticket.generation)):
         pairs[ticket.order_id].append((ticket, units[ticket.unit_id]))
