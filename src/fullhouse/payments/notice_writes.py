@@ -110,11 +110,11 @@ async def mark_applied(conn: Connection, organization_id: UUID, notice_ids: Sequ
     """
     await conn.execute(
         """
-        UPDATE payment_notices n SET applied_at = coalesce(n.applied_at, clock_timestamp())
-        FROM (
-            SELECT notice_id FROM payment_notices
-            WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[]) ORDER BY notice_id FOR NO KEY UPDATE
-        ) locked
+        WITH locked AS MATERIALIZED (
+            SELECT notice_id FROM payment_notices WHERE organization_id = $1 AND notice_id = ANY ($2::uuid[])
+            ORDER BY notice_id FOR NO KEY UPDATE
+        )
+        UPDATE payment_notices n SET applied_at = coalesce(n.applied_at, clock_timestamp()) FROM locked
         WHERE n.organization_id = $1 AND n.notice_id = locked.notice_id
         """,
         organization_id,

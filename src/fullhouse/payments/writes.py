@@ -90,19 +90,25 @@ async def record_settlement(conn: Connection, payment: Payment, settlement: Sett
 
 
 async def record_settlements(conn: Connection, organization_id: UUID, settled: Sequence[Settled]) -> list[Payment]:
-    """Write the same of several payments of an organization. The caller holds the money locks of their orders."""
+    """Write the same of several payments of an organization. The caller holds the money locks of their orders.
+
+    They are locked in order of their ids, since answers to calls are written down without the money locks.
+    """
     rows = await conn.fetch(
         """
+        WITH locked AS MATERIALIZED (
+            SELECT payment_id FROM payments WHERE organization_id = $1 AND payment_id = ANY ($2::uuid[])
+            ORDER BY payment_id FOR NO KEY UPDATE
+        )
         UPDATE payments p SET status = s.status, captured_minor = s.captured_minor,
             next_step = CASE WHEN s.status = 'started' THEN p.next_step END,
             reason = CASE WHEN s.status <> 'succeeded' THEN coalesce(s.reason, p.reason) END,
             provider_reference = coalesce(p.provider_reference, s.reference),
             capture_reference = coalesce(p.capture_reference, s.capture_reference),
             ended_at = coalesce(p.ended_at, clock_timestamp())
-        FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
-            AS s(payment_id, status, captured_minor, reason, reference, capture_reference)
-        WHERE p.organization_id = $1 AND p.payment_id = ANY ($2::uuid[]) AND p.payment_id = s.payment_id
-        RETURNING p.*
+        FROM locked JOIN unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+            AS s(payment_id, status, captured_minor, reason, reference, capture_reference) USING (payment_id)
+        WHERE p.organization_id = $1 AND p.payment_id = locked.payment_id RETURNING p.*
         """,
         organization_id,
         [one.payment.payment_id for one in settled],

@@ -173,11 +173,16 @@ async def due_charges_of(conn: Connection, organization_id: UUID, provider_keys:
 
 
 async def mark_notified(conn: Connection, organization_id: UUID, references: Sequence[str]) -> None:
-    """Write down that the notices of charges were received."""
+    """Write down that the notices of charges were received; in one order, since two may have delivered the same."""
     await conn.execute(
         """
-        UPDATE simulated_charges SET notified_at = clock_timestamp()
-        WHERE organization_id = $1 AND reference = ANY ($2::text[]) AND notified_at IS NULL
+        WITH locked AS MATERIALIZED (
+            SELECT reference FROM simulated_charges
+            WHERE organization_id = $1 AND reference = ANY ($2::text[]) AND notified_at IS NULL
+            ORDER BY reference FOR NO KEY UPDATE
+        )
+        UPDATE simulated_charges c SET notified_at = clock_timestamp() FROM locked
+        WHERE c.organization_id = $1 AND c.reference = locked.reference
         """,
         organization_id,
         references,

@@ -22,14 +22,19 @@ async def record_starts(conn: Connection, organization_id: UUID, starts: Sequenc
     """Write down what providers answered to calls, unless an earlier answer was written down. Returns what was written.
 
     What the buyer does next may hold a secret of the provider's; it is kept while the attempt is open, and no longer.
+    Payments are locked in order of their ids, as by whoever settles several: a notice may be as fast as the answer.
     """
     rows = await conn.fetch(
         """
+        WITH locked AS MATERIALIZED (
+            SELECT payment_id FROM payments WHERE organization_id = $1 AND payment_id = ANY ($2::uuid[])
+            ORDER BY payment_id FOR NO KEY UPDATE
+        )
         UPDATE payments p SET provider_reference = coalesce(p.provider_reference, s.reference),
             next_step = CASE WHEN p.status = 'started' THEN s.next_step END
-        FROM unnest($2::uuid[], $3::text[], $4::jsonb[]) AS s(payment_id, reference, next_step)
-        WHERE p.organization_id = $1 AND p.payment_id = ANY ($2::uuid[]) AND p.payment_id = s.payment_id
-          AND p.next_step IS NULL RETURNING p.*
+        FROM locked JOIN unnest($2::uuid[], $3::text[], $4::jsonb[]) AS s(payment_id, reference, next_step)
+            USING (payment_id)
+        WHERE p.organization_id = $1 AND p.payment_id = locked.payment_id AND p.next_step IS NULL RETURNING p.*
         """,
         organization_id,
         [one.payment_id for one in starts],
