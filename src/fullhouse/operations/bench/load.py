@@ -5,6 +5,7 @@ stands still. So latency is told from the first kind alone, and counts from the 
 """
 
 import asyncio
+import sys
 import time
 from array import array
 from collections import Counter, defaultdict, deque
@@ -133,23 +134,28 @@ _connecting: set[asyncio.Future[None]] = set()
 
 
 async def closed_loop(
-    wires: Sequence[Wire], seconds: float, make_request: MakeRequest, judge: Judge
+    wires: Sequence[Wire], seconds: float, make_request: MakeRequest, judge: Judge, count_max: int = sys.maxsize
 ) -> tuple[float, Counter[str]]:
-    """Ask over every connection again as soon as it has answered; return answers a second, and their outcomes."""
+    """Ask over every connection again as soon as it has answered; return answers a second, and their outcomes.
+
+    It ends after ``seconds``, or when ``count_max`` were asked, which are more than there are connections.
+    """
     outcomes: Counter[str] = Counter()
-    numbers = iter(range(1 << 62))
+    asked = 0
     began = time.monotonic()
     until = began + seconds
     finished = asyncio.Event()
     running = len(wires)
 
     def start(wire: Wire) -> None:
-        number = next(numbers)
+        nonlocal asked
+        number = asked
+        asked += 1
 
         def done(answer: Answer) -> None:
             nonlocal running
             outcomes[judge(number, answer)] += 1
-            if wire.is_open and time.monotonic() < until:
+            if wire.is_open and asked < count_max and time.monotonic() < until:
                 start(wire)
                 return
             running -= 1

@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fullhouse.infra.errors import OperatorError
 from fullhouse.operations.bench.holds import PATH, hold_body
 from fullhouse.operations.bench.stock import OnSale
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, request
 
-WAIT_STATUSES = frozenset({LOST, 429, 503})
+COME_LATER = frozenset({429, 503})
+WAIT_STATUSES = COME_LATER | {LOST}
+PATIENCE_SECONDS = 30.0
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,34 @@ class Placed:
     secret: str
 
 
+class Visits(NamedTuple):
+    """How many visits ended, in what time, and how many were told to come back before they had anything."""
+
+    done: int
+    seconds: float
+    sent_away: int
+
+
 class VisitFailed(OperatorError):
     """An answer that a buyer of a benchmark should not get."""
 
 
+class ComeLater(VisitFailed):
+    """A buyer who has nothing yet was told to come back after ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        """Remember how long to stay away."""
+        super().__init__(f"a hold: come back in {seconds:.0f} s")
+        self.seconds = seconds
+
+
 async def hold(wire: Wire, on_sale: OnSale, key: str, item: dict[str, Any]) -> Held | None:
-    """Hold places; None where nothing is left."""
+    """Hold places; None where nothing is left. Raises ``ComeLater``."""
     answer = await wire.fetch(request("POST", PATH, (("idempotency-key", key),), hold_body(on_sale, item)))
     if answer.status == 409:
         return None
+    if answer.status in COME_LATER:
+        raise ComeLater(retry_after(answer))
     made = _made(answer, "a hold")
     return Held(made["id"], made["token"])
 
@@ -56,7 +79,9 @@ async def order(wire: Wire, held: Held) -> Placed:
     """Place an order from a reservation."""
     headers = (("authorization", f"Reservation {held.token}"), ("idempotency-key", f"order-{held.reservation_id}"))
     body = {"reservation_id": held.reservation_id, "email": "buyer@example.com", "name": "Ana Souza"}
-    made = _made(await wire.fetch(request("POST", "/api/v1/orders", headers, json.dumps(body).encode())), "an order")
+    made = _made(
+        await _patiently(wire, request("POST", "/api/v1/orders", headers, json.dumps(body).encode())), "an order"
+    )
     return Placed(made["id"], made["secret"])
 
 
@@ -64,7 +89,8 @@ async def pay(wire: Wire, placed: Placed) -> None:
     """Pay an order with the simulated provider, which succeeds at once."""
     headers = (("authorization", f"Order {placed.secret}"), ("idempotency-key", f"pay-{placed.order_id}"))
     body = b'{"provider":"simulated","outcome":"succeed"}'
-    _made(await wire.fetch(request("POST", f"/api/v1/orders/{placed.order_id}/payments", headers, body)), "a payment")
+    asked = request("POST", f"/api/v1/orders/{placed.order_id}/payments", headers, body)
+    _made(await _patiently(wire, asked), "a payment")
 
 
 async def codes(wire: Wire, placed: Placed) -> Sequence[str]:
@@ -74,23 +100,45 @@ async def codes(wire: Wire, placed: Placed) -> Sequence[str]:
     return [ticket["code"] for ticket in json.loads(answer.body)["tickets"]]
 
 
-async def visit_again(
-    wires: Sequence[Wire], seconds: float, visit: Callable[[Wire, int], Awaitable[None]]
-) -> tuple[int, float]:
-    """Let one visitor at a time come over each connection; return how many visits ended, and in what time."""
+async def visit_again(wires: Sequence[Wire], seconds: float, visit: Callable[[Wire, int], Awaitable[None]]) -> Visits:
+    """Let one visitor at a time come over each connection.
+
+    Who is told to come back before they have anything stays away as long as told, and their visit does not count.
+    """
     began = time.monotonic()
-    done = 0
+    done = sent_away = 0
 
     async def visitor(wire: Wire, first: int) -> None:
-        nonlocal done
+        nonlocal done, sent_away
         number = first
         while time.monotonic() - began < seconds:
-            await visit(wire, number)
+            try:
+                await visit(wire, number)
+            except ComeLater as told:
+                sent_away += 1
+                await asyncio.sleep(min(told.seconds, max(0.0, began + seconds - time.monotonic())))
+            else:
+                done += 1
             number += len(wires)
-            done += 1
 
     await asyncio.gather(*(visitor(wire, number) for number, wire in enumerate(wires)))
-    return done, time.monotonic() - began
+    return Visits(done, time.monotonic() - began, sent_away)
+
+
+def retry_after(answer: Answer) -> float:
+    """Read in how many seconds to come back; 1 where that is not told."""
+    told = _RETRY_AFTER.search(answer.head)
+    return float(told[1]) if told else 1.0
+
+
+async def _patiently(wire: Wire, asked: bytes) -> Answer:
+    """Ask again as long as the buyer is told to, who does not want to lose what they hold."""
+    gives_up = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = await wire.fetch(asked)
+        if answer.status not in COME_LATER or time.monotonic() > gives_up:
+            return answer
+        await asyncio.sleep(retry_after(answer))
 
 
 def _made(answer: Answer, what: str) -> dict[str, Any]:
