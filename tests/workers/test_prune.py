@@ -123,9 +123,9 @@ async def test_holds_that_came_to_nothing_are_forgotten_and_no_others(
     assert await prune_stock.prune_reservations(fresh_pool, find_ordered) == 0
 
 
-async def prune_everything(pool: Any) -> list[int]:
+async def prune_everything(pool: Any, seen: prune_stock.Seen | None = None) -> list[int]:
     return [
-        await prune_stock.prune_reservations(pool, find_ordered),
+        await prune_stock.prune_reservations(pool, find_ordered, seen),
         await prune_stock.prune_stock_changes(pool),
         await prune.prune_outbox(pool),
         await prune.prune_inbox(pool),
@@ -177,3 +177,84 @@ async def test_everything_is_pruned_while_a_sale_is_in_the_middle(fresh_pool: An
         async with asyncio.timeout(60):
             assert await prune_everything(fresh_pool) == [3, 3, 4, 1, 1]
     assert await sale.stock() == (100, 3, 0, 0)
+
+
+async def test_backlog_of_many_batches_is_gone_after_one_run(fresh_pool: Any) -> None:
+    await fresh_pool.execute(
+        """
+        INSERT INTO inbox SELECT $1, 'queue', gen_random_uuid(), clock_timestamp() - interval '1000 days'
+        FROM generate_series(1, $2)
+        """,
+        uuid4(),
+        120_000,
+    )
+    assert await prune.prune_inbox(fresh_pool) == 120_000
+    assert await count(fresh_pool, "inbox") == 0
+
+
+async def test_run_whose_time_is_over_leaves_the_rest_to_the_next(
+    fresh_pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune, "BATCH_COUNT", 2)
+    monkeypatch.setattr(prune, "RUN_SECONDS_MAX", 0.0)
+    for _ in range(5):
+        await fresh_pool.execute(INSERTS["inbox"].replace("$2", "'1000 days'"), uuid4())
+    assert [await prune.prune_inbox(fresh_pool) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_run_that_is_cut_leaves_what_it_did(fresh_pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prune, "BATCH_COUNT", 2)
+    resting = asyncio.Event()
+
+    async def rest(_seconds: float) -> None:
+        resting.set()
+        await asyncio.Event().wait()
+
+    for _ in range(5):
+        await fresh_pool.execute(INSERTS["inbox"].replace("$2", "'1000 days'"), uuid4())
+    monkeypatch.setattr(prune, "_pause", rest)
+    run = asyncio.create_task(prune.prune_inbox(fresh_pool))
+    async with asyncio.timeout(60):
+        await resting.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert await count(fresh_pool, "inbox") == 3
+
+
+@pytest.mark.parametrize("table", ["outbox", "inbox", "idempotency_keys", "stock_changes", "reservations"])
+async def test_row_that_somebody_locked_is_passed_over_and_pruned_later(fresh_pool: Any, table: str) -> None:
+    sale = await make_sale(fresh_pool, capacity=100)
+    await make_everything_old(sale)
+    seen = prune_stock.Seen()
+    lock = {
+        "reservations": "SELECT reservation_id AS id FROM reservations ORDER BY ended_at LIMIT 1 FOR UPDATE",
+        "stock_changes": "SELECT version AS id FROM stock_changes ORDER BY version LIMIT 1 FOR UPDATE",
+    }.get(table, f"SELECT ctid AS id FROM {table} LIMIT 1 FOR UPDATE")
+    async with transaction(fresh_pool, EVERY_ORGANIZATION) as conn:
+        holder: Any = conn
+        await holder.fetch(lock)
+        async with asyncio.timeout(20):
+            await prune_everything(fresh_pool, seen)
+        assert await count(fresh_pool, table) == (2 if table == "stock_changes" else 1)
+    assert sum(await prune_everything(fresh_pool, seen)) == 1
+    assert await count(fresh_pool, table) == (1 if table == "stock_changes" else 0)
+
+
+async def test_reservations_that_are_needed_are_looked_at_once(fresh_pool: Any) -> None:
+    sale = await make_sale(fresh_pool, capacity=100)
+    ordered = await sale.hold(1)
+    await sale.order(1, ordered)
+    await end_long_ago(fresh_pool, 400, ordered)
+    looked: list[int] = []
+
+    async def find(conn: Any, found: Any) -> set[Any]:
+        looked.append(len(found))
+        return await find_ordered(conn, found)
+
+    seen = prune_stock.Seen()
+    assert await prune_stock.prune_reservations(fresh_pool, find, seen) == 0
+    dropped = await sale.hold(1)
+    await end_long_ago(fresh_pool, 300, dropped)
+    assert await prune_stock.prune_reservations(fresh_pool, find, seen) == 1
+    assert looked == [1, 1]

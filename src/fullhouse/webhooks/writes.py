@@ -385,10 +385,12 @@ async def delete_old_deliveries(conn: Connection, days: int, count_max: int) -> 
     """Delete deliveries, with their attempts, that ended long ago; return how many."""
     tag = await conn.execute(
         """
-        DELETE FROM webhook_deliveries WHERE (organization_id, delivery_id) IN (
+        WITH old AS MATERIALIZED (
             SELECT organization_id, delivery_id FROM webhook_deliveries
-            WHERE ended_at < clock_timestamp() - make_interval(days => $1) LIMIT $2
+            WHERE ended_at < clock_timestamp() - make_interval(days => $1) LIMIT $2 FOR UPDATE SKIP LOCKED
         )
+        DELETE FROM webhook_deliveries t USING old
+        WHERE t.organization_id = old.organization_id AND t.delivery_id = old.delivery_id
         """,
         days,
         count_max,

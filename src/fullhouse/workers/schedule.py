@@ -25,7 +25,7 @@ from fullhouse.payments.send_refunds import send_refunds
 from fullhouse.privacy.erase_buyer import erase_old_buyers, sweep_erased
 from fullhouse.reservations.block_stock import release_due_allocations
 from fullhouse.reservations.expire_reservations import expire_reservations
-from fullhouse.reservations.prune import prune_reservations, prune_stock_changes
+from fullhouse.reservations.prune import Seen, prune_reservations, prune_stock_changes
 from fullhouse.tickets.mail_tickets import open_mailroom
 from fullhouse.tickets.of_buyer.prune_link_requests import prune_link_requests
 from fullhouse.webhooks.prune_deliveries import prune_deliveries
@@ -45,7 +45,7 @@ def jobs_of(resources: Resources, providers: Providers, kept: KeptDays) -> tuple
     """Return the table, with each job bound to the parts that it needs."""
     pool, make_id, mailroom = resources.pool, resources.make_id, open_mailroom(resources)
     key_parts, key_days = (pool, resources.secret_key, resources.randomness), kept.signing_key_days
-    buyer_days = kept.buyer_data_days
+    buyer_days, seen = kept.buyer_data_days, Seen()
     return (
         Job("deliver_simulated_notices", 0.2, lambda: deliver_simulated_notices(pool, make_id, providers)),
         Job("expire_reservations", 1.0, lambda: expire_reservations(pool, make_id)),
@@ -67,12 +67,12 @@ def jobs_of(resources: Resources, providers: Providers, kept: KeptDays) -> tuple
         Job("prune_tokens", 3600.0, lambda: prune_tokens(pool)),
         Job("reconcile_days", 60.0, lambda: reconcile_days(pool, make_id, providers), seconds_max=300.0),
         Job("prune_link_requests", 3600.0, lambda: prune_link_requests(pool)),
-        Job("prune_stock_changes", 300.0, lambda: prune_stock_changes(pool)),
-        Job("prune_reservations", 3600.0, lambda: prune_reservations(pool, find_ordered), seconds_max=120.0),
-        Job("prune_outbox", 600.0, lambda: prune_outbox(pool)),
-        Job("prune_inbox", 3600.0, lambda: prune_inbox(pool)),
-        Job("prune_idempotency_keys", 3600.0, lambda: prune_idempotency_keys(pool)),
+        Job("prune_stock_changes", 60.0, lambda: prune_stock_changes(pool)),
+        Job("prune_reservations", 60.0, lambda: prune_reservations(pool, find_ordered, seen)),
+        Job("prune_outbox", 60.0, lambda: prune_outbox(pool)),
+        Job("prune_inbox", 60.0, lambda: prune_inbox(pool)),
+        Job("prune_idempotency_keys", 60.0, lambda: prune_idempotency_keys(pool)),
         Job("prune_audit_origins", 3600.0, lambda: prune_audit_origins(pool, kept.audit_origin_days)),
         Job("prune_dead_letters", 3600.0, lambda: prune_dead_letters(pool)),
-        Job("prune_deliveries", 3600.0, lambda: prune_deliveries(pool)),
+        Job("prune_deliveries", 60.0, lambda: prune_deliveries(pool)),
     )
