@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from fullhouse.infra.errors import OperatorError
@@ -22,18 +23,23 @@ from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold
 from fullhouse.operations.bench.wire import Answer, Wire, request
 
 ACTS: Final = ("hold", "settle", "availability", "admission", "scan")
-ROUNDS: Final = 3
-HOLDS: Final = 80
-ORDERS: Final = 25
+WHOLE: Final = "whole availability (grows with the room)"
+"""Its body has two bits for each seat: no act that is to stay level, but what a reader costs after a change."""
+ROUNDS: Final = 5
+HOLDS: Final = 70
+ORDERS: Final = 24
 TICKETS_AN_ORDER: Final = 20
-ORDERS_OF_TICKETS: Final = 12
+ORDERS_OF_TICKETS: Final = 14
 LOOKS: Final = 300
+WHOLE_LOOKS: Final = 40
 CALLERS: Final = 32
-"""Of 1,000 places, the smallest room, this takes 871: each round, one more before the clock, and the tickets."""
+"""Of 1,000 places, the smallest room, this takes 845: each round, one more before the clock, and the tickets."""
 _NOT_COUNTED: Final = ("autovacuum worker", "checkpointer", "background writer")
 """What Postgres does later for all that was written, whoever is measured then."""
 _PATIENCE_SECONDS: Final = 0.05
 _PAUSE_SECONDS_MAX: Final = 60.0
+_STILL_SECONDS: Final = 1.0
+"""Where no process has answered anything else for this long, nothing changes any more."""
 _OPEN_TRANSACTIONS: Final = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'fullhouse-worker' AND xact_start IS NOT NULL
@@ -71,10 +77,9 @@ async def compare_costs(places: Sequence[Place]) -> list[dict[str, Sequence[floa
                 await conn.execute("ANALYZE")
         found = {"hold": await by_turns([door.portions(door.holds(), door.noting()) for door in doors])}
         found["settle"] = await by_turns([await door.payments() for door in doors])
-        looks = [[[await door.look()] * LOOKS] * (1 + ROUNDS) for door in doors]
-        found["availability"] = await by_turns(
-            [door.portions(asks, _expecting(200, 304)) for door, asks in zip(doors, looks, strict=True)]
-        )
+        async with _workers_paused(_houses(doors)):
+            found["availability"] = await _alternate([await door.unchanged() for door in doors])
+            found[WHOLE] = await _alternate([door.whole() for door in doors])
         scans = [await door.tickets() for door in doors]
         for act in ("admission", "scan"):
             found[act] = await by_turns(
@@ -95,17 +100,19 @@ class Portions:
 
 async def by_turns(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
     """Do a portion of each place in every round, each time in the other order; return what one ask cost in each."""
+    async with _workers_paused(_houses(all_portions)):
+        return await _alternate(all_portions)
+
+
+async def _alternate(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
     costs: list[list[float]] = [[] for _ in all_portions]
-    async with AsyncExitStack() as stack:
-        for bench in _houses(all_portions):
-            await stack.enter_async_context(worker_paused(bench))
-        for turn in range(1 + ROUNDS):
-            pairs = list(zip(costs, all_portions, strict=True))
-            for noted, one in pairs if turn % 2 else reversed(pairs):
-                before = spent(one.bench)
-                await for_each(one.wires, one.asks[turn], one.do)
-                if turn:
-                    noted.append((spent(one.bench) - before) / len(one.asks[turn]) * 1e6)
+    for turn in range(1 + ROUNDS):
+        pairs = list(zip(costs, all_portions, strict=True))
+        for noted, one in pairs if turn % 2 else reversed(pairs):
+            before = spent(one.bench)
+            await for_each(one.wires, one.asks[turn], one.do)
+            if turn:
+                noted.append((spent(one.bench) - before) / len(one.asks[turn]) * 1e6)
     return [*costs]
 
 
@@ -155,11 +162,33 @@ class _Door:
         await for_each(wires, (b"%d" % number for number in range(ORDERS)), place)
         return placed
 
-    async def look(self) -> bytes:
-        """Ask as somebody does who has the answer already."""
-        head = (await self._wires[0].fetch(request("GET", self._look))).head.decode(errors="replace")
-        tags = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith("etag:")]
-        return request("GET", self._look, (("if-none-match", tags[0]),) if tags else ())
+    async def unchanged(self) -> Portions:
+        """Ask as somebody does who has the answer already, which is still the newest. The worker is to rest."""
+        asks = await self._settled()
+
+        async def do(wire: Wire, _ask: bytes) -> None:
+            await served(wire, asks[id(wire)], (304,))
+
+        return self.portions([[b""] * LOOKS] * (1 + ROUNDS), do)
+
+    def whole(self) -> Portions:
+        return self.portions([[request("GET", self._look)] * WHOLE_LOOKS] * (1 + ROUNDS), _expecting(200))
+
+    async def _settled(self) -> dict[int, bytes]:
+        """Wait until every connection's process answers the same again and again; return the ask of each connection."""
+        clock = asyncio.get_running_loop().time
+        asks: dict[int, bytes] = {}
+        since = clock()
+        async with asyncio.timeout(_PAUSE_SECONDS_MAX):
+            while clock() - since < _STILL_SECONDS:
+                for wire in self._wires:
+                    ask = asks.get(id(wire)) or request("GET", self._look)
+                    answer = await served(wire, ask, (200, 304))
+                    if answer.status == HTTPStatus.OK:
+                        asks[id(wire)] = request("GET", self._look, (("if-none-match", _etag_of(answer)),))
+                        since = clock()
+                await asyncio.sleep(_PATIENCE_SECONDS)
+        return asks
 
     async def tickets(self) -> list[list[bytes]]:
         """Sell tickets in large orders and wait until they are issued; return their scans in portions."""
@@ -210,6 +239,14 @@ def _houses(each: Sequence[_Door] | Sequence[Portions]) -> list[Bench]:
 
 
 @asynccontextmanager
+async def _workers_paused(benches: Iterable[Bench]) -> AsyncGenerator[None]:
+    async with AsyncExitStack() as stack:
+        for bench in benches:
+            await stack.enter_async_context(worker_paused(bench))
+        yield
+
+
+@asynccontextmanager
 async def worker_paused(bench: Bench) -> AsyncGenerator[None]:
     """Let the worker rest for a block: what it does for earlier acts is no part of the next ones."""
     try:
@@ -244,6 +281,11 @@ def _expecting(*statuses: int) -> Do:
         await served(wire, ask, statuses)
 
     return do
+
+
+def _etag_of(answer: Answer) -> str:
+    lines = (line.partition(":") for line in answer.head.decode(errors="replace").splitlines())
+    return next((value.strip() for name, _, value in lines if name.lower() == "etag"), "")
 
 
 async def served(wire: Wire, ask: bytes, statuses: Collection[int]) -> Answer:

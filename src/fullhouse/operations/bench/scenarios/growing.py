@@ -13,6 +13,7 @@ from fullhouse.operations.bench.costs import (
     ACTS,
     CALLERS,
     ROUNDS,
+    WHOLE,
     Place,
     Portions,
     by_turns,
@@ -135,9 +136,11 @@ def _compared(
     section: Section, name: str, x_name: str, sizes: Sequence[int], found: Sequence[dict[str, Sequence[float]]]
 ) -> None:
     """Note what each act costs by size, and how it compares with the smallest, round by round."""
-    for act in ACTS:
+    for act in (*ACTS, WHOLE):
         points = [(float(size), median(costs[act])) for size, costs in zip(sizes, found, strict=True)]
         section.curves.append(Curve(f"{act}, {name}", x_name, "µs", points, name))
+        if act == WHOLE:
+            continue  # A body in proportion to the room is no act that is to stay level.
         section.ratios += [
             _over(f"{act}, {name}: {size:,} over {sizes[0]:,}", costs[act], found[0][act])
             for size, costs in list(zip(sizes, found, strict=True))[1:]
