@@ -72,6 +72,22 @@ async def test_message_that_was_not_sent_and_letter_that_waits_are_kept(fresh_po
     assert (await count(fresh_pool, "outbox"), await count(fresh_pool, "dead_letters")) == (1, 1)
 
 
+async def test_origins_of_old_entries_are_forgotten_where_a_setting_says_so(fresh_pool: Any) -> None:
+    for position, days in enumerate([11, 12, 9]):
+        await fresh_pool.execute(
+            """
+            INSERT INTO audit_origins
+            VALUES ($1, $2, '', '192.0.2.1', '', clock_timestamp() - make_interval(days => $3))
+            """,
+            uuid4(),
+            position,
+            days,
+        )
+    assert await prune.prune_audit_origins(fresh_pool, 0) == 0
+    assert await prune.prune_audit_origins(fresh_pool, 10) == 2
+    assert await count(fresh_pool, "audit_origins") == 1
+
+
 async def test_changes_of_stock_are_forgotten_but_the_latest_and_sales_go_on(fresh_pool: Any) -> None:
     sale = await make_sale(fresh_pool)
     for _ in range(3):
