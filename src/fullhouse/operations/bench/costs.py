@@ -30,8 +30,8 @@ HOLDS: Final = 70
 ORDERS: Final = 24
 TICKETS_AN_ORDER: Final = 20
 ORDERS_OF_TICKETS: Final = 14
-LOOKS: Final = 300
-WHOLE_LOOKS: Final = 40
+LOOKS: Final = 2_000
+WHOLE_LOOKS: Final = 400
 CALLERS: Final = 32
 """Of 1,000 places, the smallest room, this takes 845: each round, one more before the clock, and the tickets."""
 _NOT_COUNTED: Final = ("autovacuum worker", "checkpointer", "background writer")
@@ -62,14 +62,16 @@ class Place:
     run: str
 
 
-async def compare_costs(places: Sequence[Place]) -> list[dict[str, Sequence[float]]]:
+async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[str, Sequence[float]]]:
     """Return what each act costs at each place in each round, in microseconds; the places take turns in every round.
 
-    Before the clock each place did as many of the same acts, and the statistics of its tables are new.
+    Before the clock each place did as many of the same acts, and the statistics of its tables are new. What sells is
+    done so many ``times`` the number that the smallest room has places for.
     """
     async with AsyncExitStack() as stack:
         # The first of each kind loads what the process keeps in memory.
-        doors = [_Door(place, await stack.enter_async_context(place.bench.connected(CALLERS))) for place in places]
+        wires = [await stack.enter_async_context(place.bench.connected(CALLERS)) for place in places]
+        doors = [_Door(place, its, times) for place, its in zip(places, wires, strict=True)]
         for door in doors:
             await door.warm()
         for house in _houses(doors):
@@ -119,8 +121,8 @@ async def _alternate(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
 class _Door:
     """What is asked for a session."""
 
-    def __init__(self, place: Place, wires: Sequence[Wire]) -> None:
-        self.bench, self._wires, self._place = place.bench, wires, place
+    def __init__(self, place: Place, wires: Sequence[Wire], times: int) -> None:
+        self.bench, self._wires, self._place, self._times = place.bench, wires, place, times
         self._on_sale, self._item, self._run = place.on_sale, place.item, place.run
         self._look = f"/api/v1/sessions/{place.on_sale.session_id}/availability"
 
@@ -136,7 +138,7 @@ class _Door:
     def holds(self) -> list[list[bytes]]:
         body = hold_body(self._on_sale, self._wish(1))
         makes = [same_hold(body, f"{self._run}-{turn}") for turn in range(1 + ROUNDS)]
-        return [[make(number) for number in range(HOLDS)] for make in makes]
+        return [[make(number) for number in range(HOLDS * self._times)] for make in makes]
 
     async def warm(self) -> None:
         first = await self._placed(self._wires[0], "warm", 1)
@@ -159,7 +161,7 @@ class _Door:
         async def place(wire: Wire, number: bytes) -> None:
             placed.append(await self._placed(wire, f"{portion}-{number.decode()}", 1))
 
-        await for_each(wires, (b"%d" % number for number in range(ORDERS)), place)
+        await for_each(wires, (b"%d" % number for number in range(ORDERS * self._times)), place)
         return placed
 
     async def unchanged(self) -> Portions:
@@ -192,16 +194,19 @@ class _Door:
 
     async def tickets(self) -> list[list[bytes]]:
         """Sell tickets in large orders and wait until they are issued; return their scans in portions."""
-        placed = [await self._placed(self._wires[0], f"t-{n}", TICKETS_AN_ORDER) for n in range(ORDERS_OF_TICKETS)]
-        for one in placed:
-            await pay(self._wires[0], one)
+        placed: list[Placed] = []
+
+        async def buy(wire: Wire, number: bytes) -> None:
+            one = await self._placed(wire, f"t-{number.decode()}", TICKETS_AN_ORDER)
+            await pay(wire, one)
+            placed.append(one)
+
+        await for_each(self._wires, (b"%d" % number for number in range(ORDERS_OF_TICKETS * self._times)), buy)
         scans: list[bytes] = []
         headers = (("authorization", f"Bearer {self.bench.organizer.scanner_key}"),)
         for one in placed:
-            found: Sequence[str] = ()
             async with asyncio.timeout(60):
-                while len(found) < TICKETS_AN_ORDER:
-                    found = await codes(self._wires[0], one)
+                while len(found := await codes(self._wires[0], one)) < TICKETS_AN_ORDER:  # noqa: ASYNC110 (asked over HTTP)
                     await asyncio.sleep(0.05)
             for code in found:
                 body = json.dumps({"code": code, "session_id": str(self._on_sale.session_id)}).encode()

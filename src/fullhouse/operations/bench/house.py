@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,8 @@ class House:
     environment: Mapping[str, str]
     child: subprocess.Popen[bytes] | None = None
     pool: Pool | None = None
+    _used: dict[tuple[str, ...], dict[int, float]] = field(default_factory=dict[tuple[str, ...], dict[int, float]])
+    """The processor time of processes when they were last looked at, by the words that found them."""
 
     @property
     def database(self) -> Pool:
@@ -100,8 +102,11 @@ class House:
         return {pid: _resident(pid) for pid in self.pids(*words)}
 
     def processor_seconds(self, *words: str) -> float:
-        """Return the processor time that those processes have used so far."""
-        return sum(_processor_seconds(pid) for pid in self.pids(*words))
+        """Return the processor time that those processes have used so far, with those that have ended since a look."""
+        used = self._used.setdefault(words, {})
+        for pid in self.pids(*words):
+            used[pid] = max(used.get(pid, 0.0), _processor_seconds(pid))
+        return sum(used.values())
 
     def pause(self, *words: str, pause: bool) -> None:
         """Let those processes rest, or go on."""

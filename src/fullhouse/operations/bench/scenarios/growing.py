@@ -34,6 +34,8 @@ FEW_SESSIONS: Final = 100
 SAMPLE: Final = 200
 """Holds of a round over many sessions."""
 PROCESSES: Final = (1, 2, 4)
+TIMES: Final = 6
+"""Where no room is small, so many times the acts: of few, what begins anew in each process would be the most."""
 MOST: Final = 1.2
 _runs = itertools.count()
 
@@ -76,7 +78,7 @@ async def _sessions(bench: Bench, small: Bench, log: Log, section: Section) -> N
     section.curves.append(Curve(name, "sessions", "µs", points))
     section.ratios.append(_over(f"{name}, {SESSIONS:,} over {FEW_SESSIONS} sessions", spread[1], spread[0]))
     places = [await _counted(small, Log()), Place(bench, on_sale, "quantity", log, _run())]
-    _compared(section, "among other sessions", "sessions", (1, SESSIONS), await compare_costs(places))
+    _compared(section, "among other sessions", "sessions", (1, SESSIONS), await compare_costs(places, TIMES))
 
 
 async def _spread(bench: Bench, laid: Sequence[OnSale]) -> list[Sequence[float]]:
@@ -108,7 +110,7 @@ async def _old_rows(bench: Bench, small: Bench, log: Log, section: Section) -> N
     over = await put_on_sale(bench.house.database, bench.organizer)
     await lay_old_rows(bench.house.database_url, bench.house.folder, over, rows)
     places = [await _counted(small, Log()), await _counted(bench, log)]
-    _compared(section, "beside old rows", "rows in each table", (0, rows), await compare_costs(places))
+    _compared(section, "beside old rows", "rows in each table", (0, rows), await compare_costs(places, TIMES))
 
 
 async def _processes(bench: Bench, small: Bench, section: Section) -> None:
@@ -116,7 +118,7 @@ async def _processes(bench: Bench, small: Bench, section: Section) -> None:
     bench.advance(f"{max(PROCESSES)} processes on one session")
     async with _house(bench, PROCESSES[1]) as two, _house(bench, PROCESSES[2]) as four:
         places = [await _counted(each, Log()) for each in (small, two, four)]
-        _compared(section, "more processes on one session", "processes", PROCESSES, await compare_costs(places))
+        _compared(section, "more processes on one session", "processes", PROCESSES, await compare_costs(places, TIMES))
 
 
 @asynccontextmanager
