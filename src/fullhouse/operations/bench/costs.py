@@ -60,6 +60,7 @@ class Place:
     item: str
     log: Log
     run: str
+    callers: int = CALLERS
 
 
 async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[str, Sequence[float]]]:
@@ -70,7 +71,7 @@ async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[st
     """
     async with AsyncExitStack() as stack:
         # The first of each kind loads what the process keeps in memory.
-        wires = [await stack.enter_async_context(place.bench.connected(CALLERS)) for place in places]
+        wires = [await stack.enter_async_context(place.bench.connected(place.callers)) for place in places]
         doors = [_Door(place, its, times) for place, its in zip(places, wires, strict=True)]
         for door in doors:
             await door.warm()

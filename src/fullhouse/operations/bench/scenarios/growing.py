@@ -114,11 +114,13 @@ async def _old_rows(bench: Bench, small: Bench, log: Log, section: Section) -> N
 
 
 async def _processes(bench: Bench, small: Bench, section: Section) -> None:
-    """Start houses of more processes: each competes for the same processors here, which is said beside it."""
+    """Start houses of more processes with as many callers each: all compete for the same processors here."""
     bench.advance(f"{max(PROCESSES)} processes on one session")
     async with _house(bench, PROCESSES[1]) as two, _house(bench, PROCESSES[2]) as four:
-        places = [await _counted(each, Log()) for each in (small, two, four)]
-        _compared(section, "more processes on one session", "processes", PROCESSES, await compare_costs(places, TIMES))
+        houses = zip((small, two, four), PROCESSES, strict=True)
+        places = [await _counted(each, Log(), callers=CALLERS * processes) for each, processes in houses]
+        found = await compare_costs(places, TIMES * 2)
+        _compared(section, "more processes on one session", "processes", PROCESSES, found)
 
 
 @asynccontextmanager
@@ -130,8 +132,8 @@ async def _house(bench: Bench, processes: int) -> AsyncGenerator[Bench]:
             yield await prepare(bench.plan, house, bench.advance)
 
 
-async def _counted(bench: Bench, log: Log) -> Place:
-    return Place(bench, await put_on_sale(bench.house.database, bench.organizer), "quantity", log, _run())
+async def _counted(bench: Bench, log: Log, callers: int = CALLERS) -> Place:
+    return Place(bench, await put_on_sale(bench.house.database, bench.organizer), "quantity", log, _run(), callers)
 
 
 def _compared(
