@@ -105,7 +105,7 @@ class House:
         """Return the processor time that those processes have used so far, with those that have ended since a look."""
         used = self._used.setdefault(words, {})
         for pid in self.pids(*words):
-            used[pid] = max(used.get(pid, 0.0), _processor_seconds(pid))
+            used[pid] = max(used.get(pid, 0.0), processor_seconds(pid))
         return sum(used.values())
 
     def pause(self, *words: str, pause: bool) -> None:
@@ -196,8 +196,8 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _processor_seconds(pid: int) -> float:
-    """Add up the threads of a process, which the kernel counts in nanoseconds."""
+def processor_seconds(pid: int) -> float:
+    """Return how long all threads of a process have computed, as the kernel counts it; 0 once it has ended."""
     try:
         return sum(int(each.read_text().split()[0]) for each in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
     except OSError:

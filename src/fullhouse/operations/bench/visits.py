@@ -79,9 +79,8 @@ async def order(wire: Wire, held: Held) -> Placed:
     """Place an order from a reservation."""
     headers = (("authorization", f"Reservation {held.token}"), ("idempotency-key", f"order-{held.reservation_id}"))
     body = {"reservation_id": held.reservation_id, "email": "buyer@example.com", "name": "Ana Souza"}
-    made = _made(
-        await _patiently(wire, request("POST", "/api/v1/orders", headers, json.dumps(body).encode())), "an order"
-    )
+    asked = request("POST", "/api/v1/orders", headers, json.dumps(body).encode())
+    made = _made(await _patiently(wire, asked), "an order")
     return Placed(made["id"], made["secret"])
 
 

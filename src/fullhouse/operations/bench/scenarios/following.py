@@ -18,7 +18,7 @@ from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Ratio, Section, ratio
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.house import API, HOST
+from fullhouse.operations.bench.house import API, HOST, processor_seconds
 from fullhouse.operations.bench.load import OpenLoop
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 
@@ -227,9 +227,3 @@ async def _listening(port: int) -> None:
             writer.close()
             return
     raise OperatorError("the bare stream did not start")
-
-
-def processor_seconds(pid: int) -> float:
-    """Return how long all threads of a process have computed (Linux)."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
