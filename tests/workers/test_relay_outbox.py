@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from harness.messages import PoisonHappened, ThingHappened
@@ -229,6 +229,44 @@ async def test_key_of_a_type_that_waits_stays_behind_its_parked_message_until_so
     assert await parts.queued_numbers() == [3, 5, 1, 2]
     assert await replay_parked(parts.pool, ids[sent_again]) is None
     assert await list_parked(parts.pool) == []
+
+
+class CountsBatches:
+    """A broker that counts what it is given, and lets something more happen during the first batch."""
+
+    def __init__(self, parts: Any) -> None:
+        self.parts = parts
+        self.batches: list[int] = []
+
+    async def publish(self, messages: list[Message]) -> None:
+        self.batches.append(len(messages))
+        if len(self.batches) == 1:
+            await self.parts.commit(ThingHappened(1, messages[0].key))
+        await self.parts.broker.publish(messages)
+
+
+async def test_round_sends_all_partitions_and_then_waits_for_more_to_come_together(
+    parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fullhouse.workers.relay_outbox.TOGETHER_SECONDS", 3600.0)
+    await prepared(parts)
+    await parts.commit(*(ThingHappened(0, UUID(int=partition)) for partition in range(outbox.PARTITIONS)))
+    counting, stop = CountsBatches(parts), asyncio.Event()
+    listener = Listener("", OUTBOX_CHANNEL)
+    relay = Relay(parts.pool, counting, make_id, randomness)  # pyright: ignore[reportArgumentType]
+    running = asyncio.create_task(relay.run_until(stop, listener))
+
+    async def all_sent() -> bool:
+        return await parts.pool.fetchval(
+            "SELECT count(*) = $1 FROM outbox WHERE sent_at IS NOT NULL", outbox.PARTITIONS
+        ) and not await parts.pool.fetchval("SELECT count(*) FROM outbox_leases WHERE token IS NOT NULL")
+
+    await until(all_sent)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert counting.batches == [outbox.PARTITIONS // 2] * 2
+    assert await parts.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 1
 
 
 async def test_wake_up_makes_the_relay_send_without_waiting_for_its_look(

@@ -5,6 +5,7 @@ notices. Sequence order is not commit order, so rows are marked one by one and n
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from fullhouse.core.clock import Randomness
 from fullhouse.core.ids import MakeId
 from fullhouse.core.message import Message
 from fullhouse.infra.brokers.port import Broker, MessageRefused
-from fullhouse.infra.outbox import partition_of
+from fullhouse.infra.outbox import PARTITIONS, partition_of
 from fullhouse.infra.outbox_leases import (
     load_batch,
     mark_refused,
@@ -69,7 +70,6 @@ class Relay:
         self._broker = broker
         self._make_id = make_id
         self._randomness = randomness
-        self._heard_count = 0
 
     async def run_until(self, stop: asyncio.Event, listener: Listener) -> None:
         """Send what there is, wait for a wake-up, and again, until ``stop`` is set. The batch in hand is finished."""
@@ -77,24 +77,34 @@ class Relay:
             await prepare_leases(conn)
         while not stop.is_set():
             await listener.arm()
-            heard_before = self._heard_count
-            await self.send_due()
-            if self._heard_count == heard_before and not stop.is_set():
+            if await self._send_round():
+                await asyncio.sleep(TOGETHER_SECONDS)
+            if not stop.is_set():
                 await listener.wait(POLL_SECONDS)
 
-    async def send_due(self) -> int:
-        """Lease what nobody holds, send it until nothing is left, give the leases back; return how many were sent.
+    async def _send_round(self) -> int:
+        """Send what there is in all partitions; what comes meanwhile is for the next round."""
+        sent = 0
+        for _ in range(PARTITIONS // LEASED_COUNT_MAX):
+            partitions, count = await self._send_share()
+            sent += count
+            if len(partitions) < LEASED_COUNT_MAX:
+                break
+        return sent
 
-        It leaves off earlier where nobody reacts to what there is, such as the holds of an on-sale: what comes
-        meanwhile can wait until the next look, and a relay that looks again at once would do nothing else.
-        """
+    async def send_due(self) -> int:
+        """Lease what nobody holds, send what there is, give the leases back; return how many were sent."""
+        _, sent = await self._send_share()
+        return sent
+
+    async def _send_share(self) -> tuple[Sequence[int], int]:
         token, since = self._make_id(), asyncio.get_running_loop().time()
         async with connection(self._pool, EVERY_ORGANIZATION) as conn:
             partitions = await take_leases(conn, token, count_max=LEASED_COUNT_MAX, lease_seconds=LEASE_SECONDS)
         if not partitions:
-            return 0
+            return (), 0
         try:
-            return await self._send_leased(token, partitions, since)
+            return partitions, await self._send_leased(token, partitions, since)
         finally:
             async with connection(self._pool, EVERY_ORGANIZATION) as conn:
                 await return_leases(conn, token)
@@ -103,6 +113,7 @@ class Relay:
         sent, clock = 0, asyncio.get_running_loop().time
         while partitions:
             async with connection(self._pool, EVERY_ORGANIZATION) as conn:
+                share = share_of(partitions, BATCH_COUNT_MAX)
                 batch = await load_batch(conn, partitions, BATCH_COUNT_MAX)
                 if batch and clock() - since > RENEW_SECONDS:
                     since = clock()
@@ -111,9 +122,8 @@ class Relay:
             batch = [message for message in batch if partition_of(message.key) in held]
             if not batch:
                 break
-            heard_before = self._heard_count
             sent += await self._publish(batch)
-            if self._heard_count == heard_before and len(batch) < share_of(partitions, BATCH_COUNT_MAX):
+            if max(Counter(partition_of(message.key) for message in batch).values()) < share:
                 break
         return sent
 
