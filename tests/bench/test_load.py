@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fullhouse.operations.bench.bench import Log, by_status
-from fullhouse.operations.bench.load import NOT_ANSWERED, OpenLoop, closed_loop
+from fullhouse.operations.bench.load import FAILED, NOT_ANSWERED, OpenLoop, closed_loop
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
 
 ASK = request("GET", "/")
@@ -138,6 +138,25 @@ async def test_what_is_never_answered_is_counted() -> None:
         for wire in wires:
             wire.close()
     assert load.counts == {NOT_ANSWERED: 4}
+
+
+async def test_who_goes_on_counts_when_all_is_done_and_keeps_the_connection_until_then() -> None:
+    went: list[bytes] = []
+
+    async def go_on(wire: Wire, answer: Answer) -> str:
+        went.append(answer.body)
+        if len(went) == 3:
+            raise LookupError
+        assert (await wire.fetch(ASK)).status == 200
+        await asyncio.sleep(0.02)
+        return "bought"
+
+    async with served(_at_once) as port:
+        wires = await open_wires("127.0.0.1", port, 1)
+        load = await OpenLoop(wires, lambda _: ASK, by_status, go_on=go_on).run("visits", 1_000.0, 0.01)
+        wires[0].close()
+    assert load.counts == {"bought": 9, FAILED: 1}
+    assert load.percentile("bought", 100.0) >= 8 * 20.0, "one after the other, each from its own time"
 
 
 async def test_a_closed_loop_asks_again_as_soon_as_it_is_answered() -> None:

@@ -30,6 +30,7 @@ NAMES = {
     "purchase": "from the hold to the mail",
     "stream": "thousands who follow the sale",
     "overload": "up to ten times what the machine can do",
+    "rush": "up to four times as many buyers as can be served",
     "growth": "larger rooms, more sessions, old rows, more processes",
     "recovery": "kill -9 of each part in full load",
 }

@@ -11,6 +11,7 @@ from fullhouse.operations.bench.scenarios.following import stream
 from fullhouse.operations.bench.scenarios.growing import growth
 from fullhouse.operations.bench.scenarios.machine import limits
 from fullhouse.operations.bench.scenarios.reading import browse
+from fullhouse.operations.bench.scenarios.rushing import rush
 from fullhouse.operations.bench.scenarios.selling import best_available, onsale, seats, sold_out
 from fullhouse.operations.bench.scenarios.trouble import overload, recovery
 
@@ -30,6 +31,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "purchase": purchase,
     "stream": stream,
     "overload": overload,
+    "rush": rush,
     "growth": growth,
     "recovery": recovery,
 }

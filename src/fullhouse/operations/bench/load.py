@@ -9,7 +9,7 @@ import sys
 import time
 from array import array
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fullhouse.operations.bench.figures import Load, percentiles
@@ -17,11 +17,16 @@ from fullhouse.operations.bench.wire import Answer, Wire
 
 TICK_SECONDS = 0.001
 DRAIN_SECONDS_MAX = 10.0
+ACCEPTED = "accepted"
+FAILED = "failed"
+"""Somebody who went on was answered as nobody should be."""
 NOT_ANSWERED = "not answered"
 
 MakeRequest = Callable[[int], bytes]
 Judge = Callable[[int, Answer], str]
 """Names the outcome of a request by its number and answer; may note it in the client's own log."""
+GoOn = Callable[[Wire, Answer], Awaitable[str]]
+"""What somebody does over the same connection who was accepted; names the outcome of the whole."""
 
 
 @dataclass(slots=True)
@@ -42,11 +47,14 @@ class OpenLoop:
         make_request: MakeRequest,
         judge: Judge,
         drain_seconds_max: float = DRAIN_SECONDS_MAX,
+        go_on: GoOn | None = None,
     ) -> None:
         """Use open connections, whose number bounds what is under way at once.
 
-        ``drain_seconds_max`` is how long the last answers are waited for.
+        ``drain_seconds_max`` is how long the last answers are waited for. With ``go_on`` who is accepted goes on, and
+        counts when that ends.
         """
+        self._go_on = go_on
         self._drain_seconds_max = drain_seconds_max
         self._free = deque(wires)
         self._make_request = make_request
@@ -87,16 +95,23 @@ class OpenLoop:
         self._under_way += 1
         record = self._record
 
-        def done(answer: Answer) -> None:
+        def end(outcome: str) -> None:
             self._under_way -= 1
             now = time.monotonic()
-            outcome = self._judge(number, answer)
             record.latencies[outcome].append((now - due) * 1_000)
             record.answered[outcome].append(now - self._began)
             if self._waiting and wire.is_open:
                 self._ask(wire, *self._waiting.popleft())
             else:
                 self._free.append(wire)
+
+        def done(answer: Answer) -> None:
+            outcome = self._judge(number, answer)
+            if self._go_on is None or outcome != ACCEPTED:
+                end(outcome)
+                return
+            going_on = asyncio.ensure_future(self._go_on(wire, answer))
+            going_on.add_done_callback(lambda ended: end(FAILED if ended.exception() else ended.result()))
 
         wire.ask(self._make_request(number), done)
 

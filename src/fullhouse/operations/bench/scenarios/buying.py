@@ -5,43 +5,37 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, LiteralString, TypeVar
+from typing import Final, TypeVar
 
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.load import closed_loop
+from fullhouse.operations.bench.purchases import (
+    BUYERS,
+    ISSUED,
+    ISSUED_SECONDS_MAX,
+    MAILED,
+    MAILED_SECONDS_MAX,
+    PAID,
+    buyer,
+    until,
+    warm_up,
+)
 from fullhouse.operations.bench.stock import PER_ORDER_MAX, OnSale, put_on_sale
 from fullhouse.operations.bench.visits import ComeLater, Placed, codes, give_back, hold, order, pay, visit_again
 from fullhouse.operations.bench.wire import Wire, request
 
 DROPPED_OF_TEN: Final = 9
 CHURN_CAPACITY: Final = 500
-ISSUED_SECONDS_MAX: Final = 120.0
-MAILED_SECONDS_MAX: Final = 300.0
 TICKETS_TO_SCAN: Final = 4_000
 WARM_UP_TICKETS: Final = 1_000
 SCANNED_SECONDS_MAX: Final = 60.0
 VISITORS: Final = 128
-BUYERS: Final = 192
-"""So many buy at the same time, each the next ticket when they have the last."""
-LOOK_SECONDS: Final = 0.05
 T = TypeVar("T")
 PURCHASES_A_SECOND: Final = 900.0
 MAILS_A_SECOND: Final = 150.0
 SCANS_A_SECOND: Final = 4_000.0
-
-_PAID: Final = "SELECT count(*) FROM orders WHERE organization_id = $1 AND session_id = $2 AND status = 'paid'"
-_ISSUED: Final = """
-    SELECT count(*) FROM orders WHERE organization_id = $1 AND session_id = $2 AND EXISTS (
-        SELECT FROM tickets
-        WHERE tickets.organization_id = orders.organization_id AND tickets.order_id = orders.order_id
-    )
-"""
-_MAILED: Final = """
-    SELECT count(*) FROM mail_deliveries JOIN orders USING (organization_id, order_id)
-    WHERE organization_id = $1 AND session_id = $2
-"""
 
 
 async def churn(bench: Bench) -> Section:
@@ -74,7 +68,7 @@ async def pay_orders(bench: Bench) -> Section:
     """Orders that wait for their payment are all paid at once."""
     section = Section("pay", "Orders are placed first; then all are paid at once, until the last one is settled.")
     rates: list[float] = []
-    await _warm_up(bench)
+    await warm_up(bench)
     for turn in range(bench.plan.rounds):
         on_sale = await put_on_sale(bench.house.database, bench.organizer)
         async with bench.connected(VISITORS) as wires:
@@ -83,7 +77,7 @@ async def pay_orders(bench: Bench) -> Section:
             bench.advance("paying them")
             began = time.monotonic()
             await _for_each(wires, placed, pay)
-        await _until(bench.house.database, on_sale, _PAID, len(placed), ISSUED_SECONDS_MAX)
+        await until(bench.house.database, on_sale, PAID, len(placed), ISSUED_SECONDS_MAX)
         rates.append(len(placed) / (time.monotonic() - began))
     section.figures.append(figure("orders paid and settled", "/s", rates))
     section.broken += await broken_promises(bench.house)
@@ -94,18 +88,18 @@ async def purchase(bench: Bench) -> Section:
     """Whole purchases: hold, order, pay, tickets issued, rendered and mailed."""
     section = Section("purchase", f"{BUYERS} buyers: hold, order, pay; then tickets issued, rendered, mailed.")
     issued, mailed, sent_away = list[float](), list[float](), list[float]()
-    await _warm_up(bench)
+    await warm_up(bench)
     for turn in range(bench.plan.rounds):
         bench.advance("purchases")
         on_sale = await put_on_sale(bench.house.database, bench.organizer)
         began = time.monotonic()
         async with bench.connected(BUYERS) as wires:
-            visits = await visit_again(wires, bench.plan.seconds, _buyer(on_sale, f"purchase-{turn}"))
+            visits = await visit_again(wires, bench.plan.seconds, buyer(on_sale, f"purchase-{turn}"))
         sent_away.append(visits.sent_away)
-        await _until(bench.house.database, on_sale, _ISSUED, visits.done, ISSUED_SECONDS_MAX)
+        await until(bench.house.database, on_sale, ISSUED, visits.done, ISSUED_SECONDS_MAX)
         issued.append(visits.done / (time.monotonic() - began))
         bench.advance("mails")
-        await _until(bench.house.database, on_sale, _MAILED, visits.done, MAILED_SECONDS_MAX)
+        await until(bench.house.database, on_sale, MAILED, visits.done, MAILED_SECONDS_MAX)
         mailed.append(visits.done / (time.monotonic() - began))
     section.figures += [
         figure("purchases up to issued", "/s", issued),
@@ -165,24 +159,6 @@ async def scan(bench: Bench) -> Section:
     return section
 
 
-async def _warm_up(bench: Bench) -> None:
-    """Sell up to the mail on a session that is not measured: programs load and databases plan when first asked."""
-    bench.advance("warm-up")
-    on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    async with bench.connected(BUYERS) as wires:
-        visits = await visit_again(wires, bench.plan.warm_up_seconds, _buyer(on_sale, "warm-up"))
-    await _until(bench.house.database, on_sale, _MAILED, visits.done, MAILED_SECONDS_MAX)
-
-
-def _buyer(on_sale: OnSale, run: str) -> Callable[[Wire, int], Awaitable[None]]:
-    async def visit(wire: Wire, number: int) -> None:
-        kept = await hold(wire, on_sale, f"{run}-{number}", {"quantity": 1})
-        if kept is not None:
-            await pay(wire, await order(wire, kept))
-
-    return visit
-
-
 async def _place(wires: Sequence[Wire], on_sale: OnSale, seconds: float, run: str) -> list[Placed]:
     placed: list[Placed] = []
 
@@ -208,9 +184,9 @@ async def _tickets(bench: Bench, on_sale: OnSale, count: int) -> list[str]:
             await pay(wire, placed[-1])
 
         await _for_each(wires, range(count // PER_ORDER_MAX), buy)
-        await _until(bench.house.database, on_sale, _ISSUED, len(placed), ISSUED_SECONDS_MAX)
+        await until(bench.house.database, on_sale, ISSUED, len(placed), ISSUED_SECONDS_MAX)
         bench.advance("mailing them")
-        await _until(bench.house.database, on_sale, _MAILED, len(placed), MAILED_SECONDS_MAX)
+        await until(bench.house.database, on_sale, MAILED, len(placed), MAILED_SECONDS_MAX)
         texts: list[str] = []
 
         async def read(wire: Wire, one: Placed) -> None:
@@ -234,18 +210,6 @@ async def _for_each(wires: Sequence[Wire], things: Iterable[T], act: Callable[[W
                     await asyncio.sleep(told.seconds)
 
     await asyncio.gather(*map(work, wires))
-
-
-async def _until(pool: Pool, on_sale: OnSale, query: LiteralString, wanted: int, seconds_max: float) -> None:
-    async with asyncio.timeout(seconds_max):
-        while await _count(pool, on_sale, query) < wanted:  # noqa: ASYNC110 (a database says nothing by itself)
-            await asyncio.sleep(LOOK_SECONDS)
-
-
-async def _count(pool: Pool, on_sale: OnSale, query: LiteralString) -> int:
-    async with transaction(pool, on_sale.organization_id) as conn:
-        found: int = await conn.fetchval(query, on_sale.organization_id, on_sale.session_id)
-    return found
 
 
 async def _admitted_once(pool: Pool, on_sale: OnSale, count: int) -> list[str]:

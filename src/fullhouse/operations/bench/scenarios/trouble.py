@@ -4,33 +4,27 @@ import asyncio
 import os
 import signal
 import time
-from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, by_status, figure
+from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, figure
 from fullhouse.operations.bench.costs import served
-from fullhouse.operations.bench.figures import PERCENTILES, Load, Ratio, Section, percentiles
+from fullhouse.operations.bench.figures import Load, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import OpenLoop
+from fullhouse.operations.bench.probes import beside, judged, share
 from fullhouse.operations.bench.stock import put_on_sale
-from fullhouse.operations.bench.wire import Answer, request
+from fullhouse.operations.bench.wire import Answer
 
 OVERLOADS: Final = (1.0, 2.0, 4.0)
 SLOWED: Final = 10.0
 _SLOW: Final = "ALTER SYSTEM SET commit_delay = 100000"
 """Microseconds."""
 CONNECTIONS: Final = 2_000
-GOODPUT_SHARE: Final = 0.8
-ACCEPTED_P99_MS: Final = 1_000.0
-REFUSED_P99_MS: Final = 50.0
-BESIDE_PER_SECOND: Final = 20.0
-LOOK_SECONDS: Final = 0.005
-PARTS: Final = {"API": " api ", "PostgreSQL": "postgres", "Valkey": "valkey-server", "worker": " worker"}
 CALM_SHARE: Final = 0.3
 NORMAL_SECONDS: Final = 5.0
 RECOVERY_SECONDS_MAX: Final = 5.0
@@ -67,7 +61,7 @@ async def overload(bench: Bench) -> Section:
         calm = OpenLoop(wires, same_hold(body, "overload-calm"), log.judge)
         load = await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds)
     section.loads.append(load)
-    section.ratios.append(Ratio("5 s afterwards: accepted of offered", (_share(load),), 1.0))
+    section.ratios.append(Ratio("5 s afterwards: accepted of offered", (share(load),), 1.0))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
         bench.house
     )
@@ -90,74 +84,16 @@ async def _offer(bench: Bench, section: Section, log: Log, offer: _Offer) -> Non
     loads, note = await _overload(bench, log, offer.body, offer.best * offer.times, name)
     section.loads += loads
     section.notes.append(note)
-    section.ratios += _judged(loads, offer.best)
+    section.ratios += judged(loads, offer.best, "answered with a hold or told to wait, of all")
     section.figures += [figure(f"{one.name}, p99", " ms", [one.percentile("accepted", 99.0)]) for one in loads[1:]]
 
 
 async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> tuple[list[Load], str]:
     """Offer a load, with health checks and scans beside it; return all three, and what the processors did meanwhile."""
     bench.advance(name)
-    async with bench.connected(CONNECTIONS) as wires, bench.connected(8) as probes, bench.connected(8) as gates:
-        health = request("GET", "/healthz")
-        bearer = (("authorization", f"Bearer {bench.organizer.scanner_key}"),)
-        scan = request("POST", "/api/v1/tickets/validate", bearer, b'{"code":"none of ours"}')
+    async with bench.connected(CONNECTIONS) as wires:
         crowd = OpenLoop(wires, same_hold(body, f"overload-{name.replace(' ', '')}"), log.judge)
-        beside = OpenLoop(probes, lambda _: health, by_status)
-        door = OpenLoop(gates, lambda _: scan, by_status)
-        late = array("d")
-        looking = asyncio.create_task(_note_lateness(late))
-        before, began = _used(bench), time.monotonic()
-        loads = await asyncio.gather(
-            crowd.run(name, rate, bench.plan.seconds),
-            beside.run(f"{name}: health checks", BESIDE_PER_SECOND, bench.plan.seconds),
-            door.run(f"{name}: the door", BESIDE_PER_SECOND, bench.plan.seconds),
-        )
-        seconds, after = time.monotonic() - began, _used(bench)
-        looking.cancel()
-        shares = ", ".join(f"{part} {(after[part] - before[part]) / seconds:.2f}" for part in after)
-        worst = percentiles(sorted(late))[PERCENTILES.index(99.0)] if late else 0.0
-        return [*loads], f"{name}: processors used: {shares}; the generator itself was late by {worst:.0f} ms (p99)"
-
-
-async def _note_lateness(late: "array[float]") -> None:
-    """Note again and again how late this process's own loop is: what it is late stands in every latency."""
-    while True:
-        due = time.monotonic() + LOOK_SECONDS
-        await asyncio.sleep(LOOK_SECONDS)
-        late.append((time.monotonic() - due) * 1_000)
-
-
-def _used(bench: Bench) -> dict[str, float]:
-    """Return the seconds of processor time of each part so far, and of the generator."""
-    used = {part: bench.house.processor_seconds(words) for part, words in PARTS.items()}
-    return {**used, "generator": time.process_time()}
-
-
-def _judged(loads: Sequence[Load], best: float) -> list[Ratio]:
-    """Compare a load, and what went on beside it, with what is to reach."""
-    load, *beside = loads
-    refused = load.percentile("told to wait", 99.0)
-    found = [
-        Ratio(f"{load.name}: goodput over the best", (load.rate("accepted") / best,), GOODPUT_SHARE),
-        Ratio(
-            f"{load.name}: p99 of what was accepted, ms",
-            (load.percentile("accepted", 99.0),),
-            ACCEPTED_P99_MS,
-            is_most=True,
-        ),
-        Ratio(f"{load.name}: p99 of refusals, ms", (refused,), REFUSED_P99_MS, is_most=True),
-        Ratio(f"{load.name}: answered with a hold or told to wait, of all", (_answered(load),), 1.0),
-    ]
-    return found + [Ratio(f"{one.name}: answered well, of all", (_share(one),), 1.0) for one in beside]
-
-
-def _share(load: Load) -> float:
-    return load.counts.get("accepted", 0) / max(1, sum(load.counts.values()))
-
-
-def _answered(load: Load) -> float:
-    known = load.counts.get("accepted", 0) + load.counts.get("told to wait", 0)
-    return known / max(1, sum(load.counts.values()))
+        return await beside(bench, name, crowd.run(name, rate, bench.plan.seconds))
 
 
 async def _slow_commits(bench: Bench, *, slow: bool) -> None:
