@@ -71,12 +71,15 @@ class Load:
         found = self.latencies_ms.get(outcome)
         return found[PERCENTILES.index(wanted)] if found else 0.0
 
-    def rate(self, outcome: str) -> float:
-        """Return the answers of an outcome for each second of the load: what came after its end does not count."""
+    def rate(self, outcome: str, since_second: int = 0) -> float:
+        """Return the answers of an outcome for each second of the load: what came after its end does not count.
+
+        Nor what came before ``since_second``, of a longer load, where the first are still on their way.
+        """
         whole = int(self.seconds)
-        if not whole:
+        if whole <= since_second:
             return self.counts.get(outcome, 0) / self.seconds
-        return sum(self.timeline.get(outcome, ())[:whole]) / whole
+        return sum(self.timeline.get(outcome, ())[since_second:whole]) / (whole - since_second)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,15 @@ async def beside(bench: Bench, name: str, crowd: Awaitable[Load]) -> tuple[list[
         return [*loads], f"{name}: processors used: {shares}; the generator itself was late by {worst:.0f} ms (p99)"
 
 
-def judged(loads: Sequence[Load], best: float, answered: str) -> list[Ratio]:
-    """Compare a load, and what went on beside it, with what is to reach. ``answered`` says how all should end."""
+def judged(loads: Sequence[Load], best: float, answered: str, since_second: int = 0) -> list[Ratio]:
+    """Compare a load, and what went on beside it, with what is to reach. ``answered`` says how all should end.
+
+    Goodput counts from ``since_second`` on.
+    """
     load, *others = loads
     known = load.counts.get(ACCEPTED, 0) + load.counts.get(TOLD_TO_WAIT, 0)
     found = [
-        Ratio(f"{load.name}: goodput over the best", (load.rate(ACCEPTED) / best,), GOODPUT_SHARE),
+        Ratio(f"{load.name}: goodput over the best", (load.rate(ACCEPTED, since_second) / best,), GOODPUT_SHARE),
         _most(f"{load.name}: p99 of what was accepted, ms", load.percentile(ACCEPTED, 99.0), ACCEPTED_P99_MS),
         _most(f"{load.name}: p99 of refusals, ms", load.percentile(TOLD_TO_WAIT, 99.0), REFUSED_P99_MS),
         Ratio(f"{load.name}: {answered}", (known / max(1, sum(load.counts.values())),), 1.0),
