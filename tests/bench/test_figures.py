@@ -51,6 +51,11 @@ def test_what_is_answered_after_a_load_has_ended_is_not_its_rate() -> None:
     assert (load.rate("accepted"), load.rate("told to wait"), load.rate("lost")) == (200, 25, 0)
 
 
+def test_a_rate_may_leave_out_the_seconds_in_which_the_first_are_still_on_their_way() -> None:
+    load = Load("rush", 100.0, 3.0, {"accepted": 250}, {}, {"accepted": (10, 80, 100, 60)})
+    assert (load.rate("accepted"), load.rate("accepted", since_second=1)) == (190 / 3, 90)
+
+
 def _report() -> Report:
     load = Load(
         "at 70%", 700.0, 2.0, {"accepted": 3, "told to wait": 1}, {"accepted": percentiles([1.0, 2.0, 30.0])},
