@@ -13,14 +13,15 @@ from fullhouse.infra.rate_budgets import QUOTA_MAX
 from fullhouse.operations.bench.figures import Figure
 from fullhouse.operations.bench.house import HOST, House, running_house
 from fullhouse.operations.bench.limits import bare_handler, guarded_statement
-from fullhouse.operations.bench.load import Judge, MakeRequest, closed_loop
+from fullhouse.operations.bench.load import ACCEPTED, TOLD_TO_WAIT, Judge, MakeRequest, closed_loop
 from fullhouse.operations.bench.stock import Organizer, make_organizer
 from fullhouse.operations.bench.wire import LOST, Answer, Wire, open_wires, request
 from fullhouse.operations.verify import verify
 from fullhouse.settings.budgets import BY_ADDRESS, BY_IDENTITY
 
 CREATED: Final = 201
-_DECIDED: Final = ("accepted", "refused")
+_REFUSED: Final = "refused"
+_DECIDED: Final = (ACCEPTED, _REFUSED)
 _ID_MARK: Final = b'"id":"'
 _ID_LENGTH: Final = 36
 _WAITS: Final = frozenset({"message_is_sent"})
@@ -125,7 +126,7 @@ class Log:
         if answer.status == CREATED:
             at = answer.body.find(_ID_MARK) + len(_ID_MARK)
             self.acknowledged.append(answer.body[at : at + _ID_LENGTH])
-            return "accepted"
+            return ACCEPTED
         return outcome_of(answer)
 
     async def lost(self, pool: Pool, organization_id: UUID) -> list[str]:
@@ -158,8 +159,8 @@ def outcome_of(answer: Answer) -> str:
     if answer.status == LOST:
         return "connection lost"
     if answer.status < 400:
-        return "accepted"
-    return {409: "refused", 429: "told to wait", 503: "told to wait"}.get(answer.status, f"status {answer.status}")
+        return ACCEPTED
+    return {409: _REFUSED, 429: TOLD_TO_WAIT, 503: TOLD_TO_WAIT}.get(answer.status, f"status {answer.status}")
 
 
 async def broken_promises(house: House) -> list[str]:

@@ -69,7 +69,7 @@ class Load:
     def percentile(self, outcome: str, wanted: float) -> float:
         """Return a latency in milliseconds; 0 where nothing ended so."""
         found = self.latencies_ms.get(outcome)
-        return found[PERCENTILES.index(wanted)] if found else 0.0
+        return percentile_of(found, wanted) if found else 0.0
 
     def rate(self, outcome: str, since_second: int = 0) -> float:
         """Return the answers of an outcome for each second of the load: what came after its end does not count.
@@ -111,3 +111,8 @@ def percentiles(sorted_values: Sequence[float]) -> tuple[float, ...]:
     """Return ``PERCENTILES`` of values in rising order, by the nearest rank; there is at least one value."""
     last = len(sorted_values) - 1
     return tuple(sorted_values[min(last, round(share / 100 * last))] for share in PERCENTILES)
+
+
+def percentile_of(found: Sequence[float], wanted: float) -> float:
+    """Return one of ``PERCENTILES`` from what ``percentiles`` gave."""
+    return found[PERCENTILES.index(wanted)]

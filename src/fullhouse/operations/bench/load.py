@@ -9,8 +9,9 @@ import sys
 import time
 from array import array
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from fullhouse.operations.bench.figures import Load, percentiles
 from fullhouse.operations.bench.wire import Answer, Wire
@@ -18,14 +19,16 @@ from fullhouse.operations.bench.wire import Answer, Wire
 TICK_SECONDS = 0.001
 DRAIN_SECONDS_MAX = 10.0
 ACCEPTED = "accepted"
+TOLD_TO_WAIT = "told to wait"
 FAILED = "failed"
 """Somebody who went on was answered as nobody should be."""
 NOT_ANSWERED = "not answered"
 
+T = TypeVar("T")
 MakeRequest = Callable[[int], bytes]
 Judge = Callable[[int, Answer], str]
 """Names the outcome of a request by its number and answer; may note it in the client's own log."""
-GoOn = Callable[[Wire, Answer], Awaitable[str]]
+GoOn = Callable[[Wire, Answer], Coroutine[Any, Any, str]]
 """What somebody does over the same connection who was accepted; names the outcome of the whole."""
 
 
@@ -110,7 +113,7 @@ class OpenLoop:
             if self._go_on is None or outcome != ACCEPTED:
                 end(outcome)
                 return
-            going_on = asyncio.ensure_future(self._go_on(wire, answer))
+            going_on = _start(self._go_on(wire, answer))
             going_on.add_done_callback(lambda ended: end(FAILED if ended.exception() else ended.result()))
 
         wire.ask(self._make_request(number), done)
@@ -123,9 +126,7 @@ class OpenLoop:
                 await asyncio.sleep(0.05)
             self._free.append(wire)
 
-        task = asyncio.ensure_future(connect())
-        _connecting.add(task)
-        task.add_done_callback(_connecting.discard)
+        _start(connect())
 
     def _tell(self, name: str, rate: float, seconds: float) -> Load:
         counts = {outcome: len(values) for outcome, values in self._record.latencies.items()}
@@ -144,8 +145,15 @@ class OpenLoop:
         )
 
 
-_connecting: set[asyncio.Future[None]] = set()
-"""Connections being made; the event loop alone would let them be collected."""
+def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.create_task(work)
+    _started.add(task)
+    task.add_done_callback(_started.discard)
+    return task
+
+
+_started: set[asyncio.Task[Any]] = set()
+"""What is done beside the load; the event loop alone would let it be collected."""
 
 
 async def closed_loop(

@@ -1,13 +1,12 @@
 """Whole purchases, from the hold to the payment, and what becomes of them afterwards."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final, LiteralString
 
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
-from fullhouse.operations.bench.visits import hold, order, pay, visit_again
+from fullhouse.operations.bench.visits import Visits, hold, order, pay, visit_again
 from fullhouse.operations.bench.wire import Wire
 
 BUYERS: Final = 320
@@ -39,20 +38,20 @@ async def warm_up(bench: Bench) -> None:
     """
     bench.advance("warm-up")
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    async with bench.connected(BUYERS) as wires:
-        visits = await visit_again(wires, WARM_UP_TIMES * bench.plan.warm_up_seconds, buyer(on_sale, "warm-up"))
+    visits = await sell(bench, on_sale, "warm-up", WARM_UP_TIMES * bench.plan.warm_up_seconds)
     await until(bench.house.database, on_sale, MAILED, visits.done, MAILED_SECONDS_MAX)
 
 
-def buyer(on_sale: OnSale, run: str) -> Callable[[Wire, int], Awaitable[None]]:
-    """Return a visit that holds a place, orders and pays."""
+async def sell(bench: Bench, on_sale: OnSale, run: str, seconds: float) -> Visits:
+    """Let ``BUYERS`` hold a place, order and pay, again and again; ``run`` keeps their keys apart."""
 
     async def visit(wire: Wire, number: int) -> None:
         kept = await hold(wire, on_sale, f"{run}-{number}", {"quantity": 1})
         if kept is not None:
             await pay(wire, await order(wire, kept))
 
-    return visit
+    async with bench.connected(BUYERS) as wires:
+        return await visit_again(wires, seconds, visit)
 
 
 async def until(pool: Pool, on_sale: OnSale, query: LiteralString, wanted: int, seconds_max: float) -> None:

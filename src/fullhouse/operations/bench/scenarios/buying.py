@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from fullhouse.infra.postgres import Pool, transaction
 from fullhouse.operations.bench.bench import Bench, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Ratio, Section
-from fullhouse.operations.bench.load import closed_loop
+from fullhouse.operations.bench.load import ACCEPTED, closed_loop
 from fullhouse.operations.bench.purchases import (
     BUYERS,
     ISSUED,
@@ -18,7 +18,7 @@ from fullhouse.operations.bench.purchases import (
     MAILED,
     MAILED_SECONDS_MAX,
     PAID,
-    buyer,
+    sell,
     until,
     warm_up,
 )
@@ -93,8 +93,7 @@ async def purchase(bench: Bench) -> Section:
         bench.advance("purchases")
         on_sale = await put_on_sale(bench.house.database, bench.organizer)
         began = time.monotonic()
-        async with bench.connected(BUYERS) as wires:
-            visits = await visit_again(wires, bench.plan.seconds, buyer(on_sale, f"purchase-{turn}"))
+        visits = await sell(bench, on_sale, f"purchase-{turn}", bench.plan.seconds)
         sent_away.append(visits.sent_away)
         await until(bench.house.database, on_sale, ISSUED, visits.done, ISSUED_SECONDS_MAX)
         issued.append(visits.done / (time.monotonic() - began))
@@ -149,7 +148,7 @@ async def scan(bench: Bench) -> Section:
     for begin in range(WARM_UP_TICKETS, len(scans), TICKETS_TO_SCAN):
         bench.advance("scans")
         rates.append(await scan_some(begin, begin + TICKETS_TO_SCAN))
-    if set(outcomes) != {"accepted"}:
+    if set(outcomes) != {ACCEPTED}:
         section.broken.append(f"scans ended otherwise: {dict(outcomes)}")
     firsts, seconds = zip(*rates, strict=True)
     section.figures += [figure("first scans", "/s", firsts), figure("second scans", "/s", seconds)]

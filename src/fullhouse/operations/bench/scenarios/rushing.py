@@ -6,17 +6,15 @@ from collections import defaultdict
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, figure
-from fullhouse.operations.bench.figures import PERCENTILES, Section, percentiles
+from fullhouse.operations.bench.crowds import TIMES, Crowd, offer
+from fullhouse.operations.bench.figures import Section, percentile_of, percentiles
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.load import ACCEPTED, OpenLoop
-from fullhouse.operations.bench.probes import beside, judged
-from fullhouse.operations.bench.purchases import BUYERS, ISSUED, ISSUED_SECONDS_MAX, buyer, until, warm_up
+from fullhouse.operations.bench.load import ACCEPTED
+from fullhouse.operations.bench.purchases import ISSUED, ISSUED_SECONDS_MAX, sell, until, warm_up
 from fullhouse.operations.bench.stock import put_on_sale
-from fullhouse.operations.bench.visits import Held, order, pay, visit_again
+from fullhouse.operations.bench.visits import Held, order, pay
 from fullhouse.operations.bench.wire import Answer, Wire
 
-TIMES: Final = (1.0, 2.0, 4.0)
-CONNECTIONS: Final = 2_000
 FIRST_SECONDS: Final = 1
 """Not counted: then the first buyers are still on their way to their payment."""
 
@@ -30,8 +28,7 @@ async def rush(bench: Bench) -> Section:
     await warm_up(bench)
     bench.advance("as many as can be served")
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    async with bench.connected(BUYERS) as wires:
-        visits = await visit_again(wires, bench.plan.seconds, buyer(on_sale, "rush-best"))
+    visits = await sell(bench, on_sale, "rush-best", bench.plan.seconds)
     await until(bench.house.database, on_sale, ISSUED, visits.done, ISSUED_SECONDS_MAX)
     best = visits.done / visits.seconds
     section.figures.append(figure("purchases that the machine can do", "/s", [best]))
@@ -45,7 +42,6 @@ async def rush(bench: Bench) -> Section:
 async def _come(bench: Bench, section: Section, log: Log, best: float, times: float) -> None:
     """Let so many times as many come, and wait until every ticket that was paid for is issued."""
     name = f"{times:g} times as many buyers"
-    bench.advance(name)
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
     steps: defaultdict[str, list[float]] = defaultdict(list)
 
@@ -60,13 +56,9 @@ async def _come(bench: Bench, section: Section, log: Log, best: float, times: fl
         return ACCEPTED
 
     asks = same_hold(hold_body(on_sale, {"quantity": 1}), f"rush-{times:g}")
-    async with bench.connected(CONNECTIONS) as wires:
-        crowd = OpenLoop(wires, asks, log.judge, go_on=go_on)
-        loads, note = await beside(bench, name, crowd.run(name, best * times, FIRST_SECONDS + bench.plan.seconds))
-    await until(bench.house.database, on_sale, ISSUED, loads[0].counts.get(ACCEPTED, 0), ISSUED_SECONDS_MAX)
-    section.loads += loads
-    section.notes.append(note)
-    section.ratios += judged(loads, best, "bought or told to wait, of all", FIRST_SECONDS)
+    crowd = Crowd(name, asks, log.judge, best, times, "bought or told to wait, of all", go_on, FIRST_SECONDS)
+    load, *_ = await offer(bench, section, crowd)
+    await until(bench.house.database, on_sale, ISSUED, load.counts.get(ACCEPTED, 0), ISSUED_SECONDS_MAX)
     for step, took in steps.items():
-        worst = percentiles(sorted(took))[PERCENTILES.index(99.0)]
+        worst = percentile_of(percentiles(sorted(took)), 99.0)
         section.figures.append(figure(f"{name}: {step}, p99", " ms", [worst]))

@@ -5,26 +5,23 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, figure
 from fullhouse.operations.bench.costs import served
-from fullhouse.operations.bench.figures import Load, Ratio, Section
+from fullhouse.operations.bench.crowds import TIMES, Crowd, offer, share
+from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
-from fullhouse.operations.bench.load import OpenLoop
-from fullhouse.operations.bench.probes import beside, judged, share
+from fullhouse.operations.bench.load import ACCEPTED, OpenLoop
 from fullhouse.operations.bench.stock import put_on_sale
 from fullhouse.operations.bench.wire import Answer
 
-OVERLOADS: Final = (1.0, 2.0, 4.0)
 SLOWED: Final = 10.0
 _SLOW: Final = "ALTER SYSTEM SET commit_delay = 100000"
 """Microseconds."""
-CONNECTIONS: Final = 2_000
 CALM_SHARE: Final = 0.3
 NORMAL_SECONDS: Final = 5.0
 RECOVERY_SECONDS_MAX: Final = 5.0
@@ -41,17 +38,25 @@ async def overload(bench: Bench) -> Section:
     log = Log()
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
     body = hold_body(on_sale, {"quantity": 1})
+
+    async def offer_holds(best: float, times: float, circumstances: str = "") -> None:
+        name = f"{times:g} times{circumstances}"
+        asks = same_hold(body, f"overload-{name.replace(' ', '')}")
+        crowd = Crowd(name, asks, log.judge, best, times, "answered with a hold or told to wait, of all")
+        _, *others = await offer(bench, section, crowd)
+        section.figures += [figure(f"{one.name}, p99", " ms", [one.percentile(ACCEPTED, 99.0)]) for one in others]
+
     await bench.capacity(same_hold(body, "overload-warm"), log.judge, seconds=bench.plan.warm_up_seconds)
     best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
     section.figures.append(figure("what the machine can do", "/s", [best]))
-    for times in OVERLOADS:
-        await _offer(bench, section, log, _Offer(body, best, times))
+    for times in TIMES:
+        await offer_holds(best, times)
     await _slow_commits(bench, slow=True)
     try:
         slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
         section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
-        for times in (*OVERLOADS, SLOWED):
-            await _offer(bench, section, log, _Offer(body, slow, times, ", slow commits"))
+        for times in (*TIMES, SLOWED):
+            await offer_holds(slow, times, ", slow commits")
     finally:
         await _slow_commits(bench, slow=False)
     memory = sum(bench.house.resident_bytes(API).values()) / 1e6
@@ -66,34 +71,6 @@ async def overload(bench: Bench) -> Section:
         bench.house
     )
     return section
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """So many times what was the best, in closed loop, under some circumstances."""
-
-    body: bytes
-    best: float
-    times: float
-    circumstances: str = ""
-
-
-async def _offer(bench: Bench, section: Section, log: Log, offer: _Offer) -> None:
-    """Offer a load, and note what came of it and of what went on beside it."""
-    name = f"{offer.times:g} times{offer.circumstances}"
-    loads, note = await _overload(bench, log, offer.body, offer.best * offer.times, name)
-    section.loads += loads
-    section.notes.append(note)
-    section.ratios += judged(loads, offer.best, "answered with a hold or told to wait, of all")
-    section.figures += [figure(f"{one.name}, p99", " ms", [one.percentile("accepted", 99.0)]) for one in loads[1:]]
-
-
-async def _overload(bench: Bench, log: Log, body: bytes, rate: float, name: str) -> tuple[list[Load], str]:
-    """Offer a load, with health checks and scans beside it; return all three, and what the processors did meanwhile."""
-    bench.advance(name)
-    async with bench.connected(CONNECTIONS) as wires:
-        crowd = OpenLoop(wires, same_hold(body, f"overload-{name.replace(' ', '')}"), log.judge)
-        return await beside(bench, name, crowd.run(name, rate, bench.plan.seconds))
 
 
 async def _slow_commits(bench: Bench, *, slow: bool) -> None:
@@ -136,7 +113,7 @@ async def _sell_through(bench: Bench, section: Section, name: str, kill: Callabl
 
     def judge(number: int, answer: Answer) -> str:
         outcome = log.judge(number, answer)
-        if outcome == "accepted":
+        if outcome == ACCEPTED:
             sales.append(time.monotonic())
         return outcome
 
