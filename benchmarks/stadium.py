@@ -18,10 +18,10 @@ import uvloop
 
 from fullhouse.infra.postgres import transaction
 from fullhouse.operations.bench.bench import Bench, Plan, by_status, prepare
-from fullhouse.operations.bench.costs import for_each, worker_paused
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API, WORKER, running_house
 from fullhouse.operations.bench.load import closed_loop
+from fullhouse.operations.bench.portions import for_each, worker_paused
 from fullhouse.operations.bench.stadium import STADIUM, Costs, as_markdown, needs_of, processor_seconds
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 from fullhouse.operations.bench.visits import hold, order, pay

@@ -7,8 +7,8 @@ takes turns.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,16 +16,27 @@ from typing import Any, Final
 from fullhouse.infra.errors import OperatorError
 from fullhouse.operations.bench.bench import Bench, Log
 from fullhouse.operations.bench.holds import hold_body, same_hold
-from fullhouse.operations.bench.house import API, WORKER
 from fullhouse.operations.bench.limits import as_owner
+from fullhouse.operations.bench.portions import (
+    PATIENCE_SECONDS,
+    PAUSE_SECONDS_MAX,
+    ROUNDS,
+    Do,
+    Portions,
+    alternate,
+    by_turns,
+    each_once,
+    for_each,
+    served,
+    workers_paused,
+)
 from fullhouse.operations.bench.stock import OnSale
-from fullhouse.operations.bench.visits import WAIT_STATUSES, Placed, codes, hold, order, pay
+from fullhouse.operations.bench.visits import Placed, codes, hold, order, pay
 from fullhouse.operations.bench.wire import Answer, Wire, request
 
 ACTS: Final = ("hold", "settle", "availability", "admission", "scan")
 WHOLE: Final = "whole availability (grows with the room)"
 """Its body has two bits for each seat: no act that is to stay level, but what a reader costs after a change."""
-ROUNDS: Final = 5
 HOLDS: Final = 70
 ORDERS: Final = 24
 TICKETS_AN_ORDER: Final = 20
@@ -34,18 +45,8 @@ LOOKS: Final = 2_000
 WHOLE_LOOKS: Final = 400
 CALLERS: Final = 32
 """Of 1,000 places, the smallest room, this takes 845: each round, one more before the clock, and the tickets."""
-_NOT_COUNTED: Final = ("autovacuum worker", "checkpointer", "background writer")
-"""What Postgres does later for all that was written, whoever is measured then."""
-_PATIENCE_SECONDS: Final = 0.05
-_PAUSE_SECONDS_MAX: Final = 60.0
 _STILL_SECONDS: Final = 1.0
 """Where no process has answered anything else for this long, nothing changes any more."""
-_OPEN_TRANSACTIONS: Final = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'fullhouse-worker' AND xact_start IS NOT NULL
-    """
-
-Do = Callable[[Wire, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +76,20 @@ async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[st
         doors = [_Door(place, its, times) for place, its in zip(places, wires, strict=True)]
         for door in doors:
             await door.warm()
-        for house in _houses(doors):
-            async with as_owner(house.house.database_url) as conn:
+        for bench in each_once(door.bench for door in doors):
+            async with as_owner(bench.house.database_url) as conn:
                 await conn.execute("ANALYZE")
         found = {"hold": await by_turns([door.portions(door.holds(), door.noting()) for door in doors])}
         found["settle"] = await by_turns([await door.payments() for door in doors])
-        async with _workers_paused(_houses(doors)):
-            found["availability"] = await _alternate([await door.unchanged() for door in doors])
-            found[WHOLE] = await _alternate([door.whole() for door in doors])
+        async with workers_paused(door.bench for door in doors):
+            found["availability"] = await alternate([await door.unchanged() for door in doors])
+            found[WHOLE] = await alternate([door.whole() for door in doors])
         scans = [await door.tickets() for door in doors]
         for act in ("admission", "scan"):
             found[act] = await by_turns(
                 [door.portions(asks, _expecting(200)) for door, asks in zip(doors, scans, strict=True)]
             )
     return [{act: costs[number] for act, costs in found.items()} for number in range(len(places))]
-
-
-@dataclass(frozen=True, slots=True)
-class Portions:
-    """The asks of one place: those of the first round are done before the clock."""
-
-    bench: Bench
-    wires: Sequence[Wire]
-    asks: Sequence[Sequence[bytes]]
-    do: Do
-
-
-async def by_turns(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
-    """Do a portion of each place in every round, each time in the other order; return what one ask cost in each."""
-    async with _workers_paused(_houses(all_portions)):
-        return await _alternate(all_portions)
-
-
-async def _alternate(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
-    costs: list[list[float]] = [[] for _ in all_portions]
-    for turn in range(1 + ROUNDS):
-        pairs = list(zip(costs, all_portions, strict=True))
-        for noted, one in pairs if turn % 2 else reversed(pairs):
-            before = spent(one.bench)
-            await for_each(one.wires, one.asks[turn], one.do)
-            if turn:
-                noted.append((spent(one.bench) - before) / len(one.asks[turn]) * 1e6)
-    return [*costs]
 
 
 class _Door:
@@ -182,7 +155,7 @@ class _Door:
         clock = asyncio.get_running_loop().time
         asks: dict[int, bytes] = {}
         since = clock()
-        async with asyncio.timeout(_PAUSE_SECONDS_MAX):
+        async with asyncio.timeout(PAUSE_SECONDS_MAX):
             while clock() - since < _STILL_SECONDS:
                 for wire in self._wires:
                     ask = asks.get(id(wire)) or request("GET", self._look)
@@ -190,7 +163,7 @@ class _Door:
                     if answer.status == HTTPStatus.OK:
                         asks[id(wire)] = request("GET", self._look, (("if-none-match", _etag_of(answer)),))
                         since = clock()
-                await asyncio.sleep(_PATIENCE_SECONDS)
+                await asyncio.sleep(PATIENCE_SECONDS)
         return asks
 
     async def tickets(self) -> list[list[bytes]]:
@@ -222,59 +195,6 @@ class _Door:
         return await order(wire, held)
 
 
-async def for_each(wires: Sequence[Wire], asks: Iterable[bytes], do: Do) -> None:
-    """Do something with each ask, one at a time over each connection."""
-    waiting = iter(asks)
-
-    async def work(wire: Wire) -> None:
-        for ask in waiting:
-            await do(wire, ask)
-
-    await asyncio.gather(*map(work, wires))
-
-
-def spent(bench: Bench) -> float:
-    """Return the seconds of processor time that the API and Postgres have used so far, but for Postgres' later work."""
-    spent_by = bench.house.processor_seconds
-    return spent_by(API) + spent_by("postgres") - sum(map(spent_by, _NOT_COUNTED))
-
-
-def _houses(each: Sequence[_Door] | Sequence[Portions]) -> list[Bench]:
-    """Name each house once."""
-    return list({id(one.bench): one.bench for one in each}.values())
-
-
-@asynccontextmanager
-async def _workers_paused(benches: Iterable[Bench]) -> AsyncGenerator[None]:
-    async with AsyncExitStack() as stack:
-        for bench in benches:
-            await stack.enter_async_context(worker_paused(bench))
-        yield
-
-
-@asynccontextmanager
-async def worker_paused(bench: Bench) -> AsyncGenerator[None]:
-    """Let the worker rest for a block: what it does for earlier acts is no part of the next ones."""
-    try:
-        await _pause_worker(bench)
-        yield
-    finally:
-        bench.house.pause(WORKER, pause=False)
-
-
-async def _pause_worker(bench: Bench) -> None:
-    """Pause it where it has no transaction open: what that has locked would stay locked as long as the worker rests."""
-    async with asyncio.timeout(_PAUSE_SECONDS_MAX), as_owner(bench.house.database_url) as conn:
-        while True:
-            bench.house.pause(WORKER, pause=True)
-            # Its statements that are under way end.
-            await asyncio.sleep(0.05)
-            if not await conn.fetchval(_OPEN_TRANSACTIONS):
-                return
-            bench.house.pause(WORKER, pause=False)
-            await asyncio.sleep(0.01)
-
-
 def _noting(log: Log) -> Do:
     async def do(wire: Wire, ask: bytes) -> None:
         log.judge(0, await served(wire, ask, (201,)))
@@ -292,14 +212,3 @@ def _expecting(*statuses: int) -> Do:
 def _etag_of(answer: Answer) -> str:
     lines = (line.partition(":") for line in answer.head.decode(errors="replace").splitlines())
     return next((value.strip() for name, _, value in lines if name.lower() == "etag"), "")
-
-
-async def served(wire: Wire, ask: bytes, statuses: Collection[int]) -> Answer:
-    """Ask, and ask again where one is told to come later. Raises ``OperatorError`` for any other answer."""
-    while True:
-        answer = await wire.fetch(ask)
-        if answer.status in statuses:
-            return answer
-        if answer.status not in WAIT_STATUSES:
-            raise OperatorError(f"a request of the benchmark ended with {answer.status}: {answer.body[:200]!r}")
-        await asyncio.sleep(_PATIENCE_SECONDS)

@@ -9,22 +9,12 @@ from statistics import median
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, figure, prepare
-from fullhouse.operations.bench.costs import (
-    ACTS,
-    CALLERS,
-    ROUNDS,
-    WHOLE,
-    Place,
-    Portions,
-    by_turns,
-    compare_costs,
-    for_each,
-    served,
-)
+from fullhouse.operations.bench.costs import ACTS, CALLERS, WHOLE, Place, compare_costs
 from fullhouse.operations.bench.figures import Curve, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API, running_house
 from fullhouse.operations.bench.lay_rows import lay_old_rows, lay_sessions
+from fullhouse.operations.bench.portions import ROUNDS, Portions, by_turns, for_each, served
 from fullhouse.operations.bench.stock import OnSale, put_on_sale
 from fullhouse.operations.bench.wire import Wire, request
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, figure
-from fullhouse.operations.bench.costs import served
 from fullhouse.operations.bench.crowds import TIMES, Crowd, offer, share
 from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
 from fullhouse.operations.bench.load import ACCEPTED, OpenLoop
+from fullhouse.operations.bench.portions import served
 from fullhouse.operations.bench.stock import put_on_sale
 from fullhouse.operations.bench.wire import Answer
 
