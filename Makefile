@@ -1,7 +1,8 @@
-# Everything a person needs: `make run`, `make test`, `make check`. It wants Python 3.11 or later and a package index,
-# works as any user, and writes nothing outside this folder (caches of packages aside).
+# Everything a person needs: `make run`, `make test`, `make check`. It wants a package index and Python 3.11 or later (of
+# `python3` and the system's own the one that is faster), works as any user, and writes nothing outside this folder (caches
+# of packages aside).
 
-PYTHON ?= python3
+PYTHON ?= $(shell deploy/choose-python)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -89,9 +90,10 @@ clean:  ## Remove what was installed and made, the data of `make run` too
 	find src tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "make: Python 3.11 or later is needed; name it with PYTHON=python3.12" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || \
+	@python="$(PYTHON)"; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or later is needed; name it with PYTHON=python3.12" >&2; exit 2; }; \
+	"$$python" -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "make: this Python cannot make a venv; on Debian install python3-venv" >&2; exit 2; }
 
 # The development packages hold the others at the same versions, so either set serves `run`.
