@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from fullhouse.infra.errors import OperatorError
 
@@ -17,6 +17,18 @@ def folder_of(url: str, what: str) -> Path:
     if not url or "://" in url:
         raise OperatorError(f"{what}: the scheme of this URL is not known: {url or '(empty)'}")
     return Path(url)
+
+
+def split_servers(url: str) -> tuple[SplitResult, str]:
+    """Split a URL whose authority may name several servers: return it with an empty authority, and that beside it.
+
+    ``urlsplit`` takes one host alone, and of some releases on refuses ``[::1]`` where it is not the first.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return urlsplit(url), ""
+    end = min((place for mark in "/?#" if (place := rest.find(mark)) >= 0), default=len(rest))
+    return urlsplit(f"{scheme}://{rest[end:]}"), rest[:end]
 
 
 def is_loopback(host: str | None) -> bool:

@@ -17,6 +17,8 @@ from valkey.asyncio.cluster import ClusterNode, ClusterPipeline
 from valkey.asyncio.cluster import ValkeyCluster as Client
 from valkey.asyncio.connection import Connection
 
+from fullhouse.infra.places import split_servers
+
 SCHEMES = ("valkey+cluster", "valkeys+cluster", "redis+cluster", "rediss+cluster")
 PORT_DEFAULT = 6379
 _NODES = count()
@@ -58,8 +60,8 @@ def open_cluster(url: str, **options: Any) -> ClusterClient:  # noqa: ANN401 (th
 
     Raises ``ValueError`` for a URL that is none.
     """
-    parts = urlsplit(url)
-    secrets, _, places = parts.netloc.rpartition("@")
+    parts, authority = split_servers(url)
+    secrets, _, places = authority.rpartition("@")
     if parts.path.strip("/") not in {"", "0"}:
         raise ValueError("a cluster of Valkey has one database, number 0")
     user, _, password = secrets.partition(":")

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ssl import SSLContext, SSLError, create_default_context
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from fullhouse.infra.errors import OperatorError
+from fullhouse.infra.places import split_servers
 
 PARTITIONS_DEFAULT = 12
 PARTITIONS_MAX = 1_000
@@ -62,8 +63,8 @@ class KafkaPlace:
 
 def read_kafka_url(url: str) -> KafkaPlace:
     """Read the setting. Raises ``OperatorError`` that says what is wrong with it, without its password."""
-    parts = urlsplit(url)
-    credentials, _, servers = parts.netloc.rpartition("@")
+    parts, authority = split_servers(url)
+    credentials, _, servers = authority.rpartition("@")
     if parts.scheme not in {"kafka", "kafkas"} or parts.path.strip("/") or parts.fragment:
         raise _wrong("write kafka://host:port[,host:port]?option=…, or kafkas:// for TLS")
     pairs = parse_qsl(parts.query, keep_blank_values=True)
