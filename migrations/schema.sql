@@ -896,13 +896,15 @@ CREATE TABLE refunds (
     ended_at timestamptz,
     -- The number of the transfer or of the paper, where the buyer has the money otherwise than from the provider.
     otherwise_reference text,
+    -- The lost dispute by which the buyer has the money; the refund bears its name at the provider.
+    dispute_id uuid,
     PRIMARY KEY (organization_id, refund_id),
     CONSTRAINT refunds_provider_key UNIQUE (organization_id, provider_key)
 );
 CREATE INDEX refunds_open ON refunds (requested_at) WHERE status = 'requested';
 CREATE INDEX refunds_of_order ON refunds (organization_id, order_id);
 CREATE UNIQUE INDEX refunds_reference_once ON refunds (organization_id, payment_id, provider_reference)
-    WHERE provider_reference IS NOT NULL;
+    WHERE provider_reference IS NOT NULL AND dispute_id IS NULL;
 
 -- A buyer's bank asks for the money back.
 CREATE TABLE disputes (

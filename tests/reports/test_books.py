@@ -142,6 +142,9 @@ STEPS = st.tuples(
 
 
 @example(steps=[[("unit", 0), ("opened", 2)], [("lost", 2), ("lost", 2)]], price=1, currency="EUR")
+@example(
+    steps=[[("unit", 0), ("unit", 1)], [("opened", 0), ("won", 1)], [("lost", 0), ("won", 1)]], price=9, currency="EUR"
+)
 @given(
     steps=st.lists(st.lists(STEPS, min_size=2, max_size=2), min_size=2, max_size=6),
     price=st.integers(1, 99_999),

@@ -105,10 +105,8 @@ async def refunded_between(
         """
         SELECT r.* FROM refunds r JOIN payments p USING (organization_id, payment_id)
         WHERE r.organization_id = $1 AND p.provider = $2 AND r.status = 'succeeded'
-          AND r.otherwise_reference IS NULL
+          AND r.otherwise_reference IS NULL AND r.dispute_id IS NULL
           AND r.ended_at >= $3 AND r.ended_at < $4
-          AND NOT EXISTS (SELECT FROM disputes d WHERE d.organization_id = r.organization_id
-                          AND d.payment_id = r.payment_id AND d.provider_reference = r.provider_reference)
         ORDER BY r.refund_id
         """,
         organization_id,

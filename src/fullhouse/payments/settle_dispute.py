@@ -129,7 +129,7 @@ async def _end_refunds(
     refunds = await load_refunds(conn, order.organization_id, order.order_id)
     ended = paid_by_dispute([one for one in refunds if one.payment_id == payment.payment_id], lost_minor)
     for refund in ended:
-        done = await record_refund_by_dispute(conn, refund, dispute.provider_reference)
+        done = await record_refund_by_dispute(conn, refund, dispute)
         of = EntryOf(payment.payment_id, refund.refund_id, dispute.dispute_id)
         await insert_entry(conn, make_id, order, refund_by_dispute_entry(refund.amount_minor), of)
         await follow_success(conn, make_id, done)

@@ -11,6 +11,7 @@ from fullhouse.core.json import Json
 from fullhouse.infra.postgres import Connection
 from fullhouse.orders.rules import Order
 from fullhouse.payments.ledger import Entry
+from fullhouse.payments.news import Dispute
 from fullhouse.payments.queries import payment_of, payments_of, refund_of
 from fullhouse.payments.rules import Charge, Payment, Refund, RefundStatus, Settlement
 
@@ -284,18 +285,22 @@ async def record_refund(
     return refund_of(row)
 
 
-async def record_refund_by_dispute(conn: Connection, refund: Refund, dispute_reference: str) -> Refund:
-    """Write that a buyer has the money of a refund by a dispute, whose name at the provider it then has."""
+async def record_refund_by_dispute(conn: Connection, refund: Refund, dispute: Dispute) -> Refund:
+    """Write that a buyer has the money of a refund by a dispute, whose name at the provider it then has.
+
+    A dispute may have paid several.
+    """
     row = await conn.fetchrow(
         """
         UPDATE refunds SET status = 'succeeded', retry_at = NULL, ended_at = clock_timestamp(), last_error = NULL,
             past_references = past_references || array_remove(ARRAY[provider_reference], NULL),
-            provider_reference = $3
+            provider_reference = $3, dispute_id = $4
         WHERE organization_id = $1 AND refund_id = $2 RETURNING *
         """,
         refund.organization_id,
         refund.refund_id,
-        dispute_reference,
+        dispute.provider_reference,
+        dispute.dispute_id,
     )
     assert row is not None  # noqa: S101 (refunds are never deleted)
     return refund_of(row)
