@@ -140,11 +140,17 @@ def grant_at_a_glance(asked: Asked, permission: Permission) -> Grant | None:
     if credential is None or credential.scheme != "Bearer":
         return None
     actors: Actors = asked.state.actors
-    actor = asked.actor = actors.peek_key(credential.value)
+    actor = actors.peek_key(credential.value)
     if actor is None:
         return None
-    _leave_asking(actor, asked.client, asked.fields.get(b"user-agent"))
+    name_asking(asked, actor)
     return grant_of(actor, permission)
+
+
+def name_asking(asked: Asked, actor: Actor) -> None:
+    """Tell who asks for what is answered at a glance."""
+    asked.actor = actor
+    _leave_asking(actor, asked.client, asked.fields.get(b"user-agent"))
 
 
 def _leave_asking(actor: Actor, address: str | None, agent: bytes | None) -> None:

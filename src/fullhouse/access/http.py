@@ -36,6 +36,7 @@ from fullhouse.access.find_asker import (
     grant_of,
     name_actor,
     name_actor_in,
+    name_asking,
     read_credential,
 )
 from fullhouse.access.ownership import find_actor
@@ -50,6 +51,7 @@ from fullhouse.access.rules import (
     check_permission,
 )
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
+from fullhouse.infra.glance import Asked
 from fullhouse.infra.hot import find_header
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.organizations.members.find_member import Members
@@ -188,12 +190,23 @@ async def find_viewer(scope: Scope) -> Actor:
 
 async def find_secret(scope: Scope, scheme: HolderScheme) -> str | None:
     """Return the secret that was sent, or None, for a hot route that declares ``anyone_with(scheme)``."""
-    sent = find_header(scope, b"authorization")
-    credential = credential_in(sent.decode("latin-1")) if sent is not None else None
-    if credential is None or credential.scheme != scheme:
-        return None
-    name_actor_in(scope, _HOLDER)
-    return credential.value
+    secret = _secret_in(find_header(scope, b"authorization"), scheme)
+    if secret is not None:
+        name_actor_in(scope, _HOLDER)
+    return secret
+
+
+def secret_at_a_glance(asked: Asked, scheme: HolderScheme) -> str | None:
+    """Return the secret that was sent, or None, for what is answered at a glance."""
+    secret = _secret_in(asked.fields.get(b"authorization"), scheme)
+    if secret is not None:
+        name_asking(asked, _HOLDER)
+    return secret
+
+
+def _secret_in(sent: bytes | None, scheme: HolderScheme) -> str | None:
+    credential = None if sent is None else credential_in(sent.decode("latin-1"))
+    return None if credential is None or credential.scheme != scheme else credential.value
 
 
 async def find_holder(scope: Scope, scheme: HolderScheme) -> str:

@@ -1,8 +1,8 @@
 """Answers at a glance: what a plain request is answered without parser, task and framework.
 
 A hot route may have, beside its ASGI callable, one that is given a request which was read whole, and answers it from
-memory, or hands it on to what will answer it, such as the desk. It waits for nothing, and whatever is unusual it leaves
-to the ASGI callable, before it has done anything::
+memory, or hands it on to what will answer it, such as the desk or a coroutine (``go_on``). It waits for nothing, and
+whatever is unusual it leaves to the ASGI callable, before it has done anything::
 
     def place_at_a_glance(asked: Asked) -> bool:
         wanted = _read_again(asked.body)
@@ -14,7 +14,7 @@ to the ASGI callable, before it has done anything::
 Ids, limits, log, metrics and the form of problems are the same as around the callable.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from fullhouse.core.actor import Actor
@@ -39,6 +39,10 @@ class Asked(Protocol):
     @property
     def client(self) -> str | None:
         """The address of who asks, if it is known."""
+        ...
+
+    def go_on(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Let a coroutine answer, which begins at once. A ``DomainError`` that it raises refuses the request."""
         ...
 
     def answer(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON_TYPE,)) -> None:

@@ -184,9 +184,13 @@ _ID = TypeAdapter(UUID)
 
 def read_path_id(scope: Scope, name: str) -> UUID:
     """Return an id out of the path. Raises ``RequestValidationError``."""
-    text = scope["path_params"][name]
+    return read_id(scope["path_params"], name)
+
+
+def read_id(path_params: Mapping[str, str], name: str) -> UUID:
+    """Return an id out of the named parts of a path. Raises ``RequestValidationError``."""
     try:
-        return _ID.validate_python(text)
+        return _ID.validate_python(path_params[name])
     except ValidationError as invalid:
         raise RequestValidationError(_located(invalid, "path", name)) from invalid
 

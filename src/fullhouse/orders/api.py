@@ -4,14 +4,15 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import anyone_with, find_secret
+from fullhouse.access.http import anyone_with, find_secret, secret_at_a_glance
 from fullhouse.access.rules import CredentialMissing
 from fullhouse.core.errors import DomainError
 from fullhouse.events.form.rules import ANSWER_LENGTH_MAX, QUESTIONS_MAX
+from fullhouse.infra.glance import Asked
 from fullhouse.infra.hot import (
     JSON_TYPE,
     REPLAYED,
@@ -20,6 +21,7 @@ from fullhouse.infra.hot import (
     header_reader,
     hot_route,
     must_be_valid,
+    read_field,
     read_header,
     read_raw,
     send_answer,
@@ -142,6 +144,31 @@ class PlaceOrder(GivenBody):
         return self.reservation_ids[0] if self.reservation_ids else self.reservation_id
 
 
+def order_at_a_glance(asked: Asked) -> bool:
+    """Order what is reserved. What was not reserved before, or shows a code, goes the long way."""
+    if asked.fields.get(b"content-type") != JSON_TYPE[1]:
+        return False
+    try:
+        body = _body.adapter.validate_json(asked.body)
+    except ValidationError:
+        return False
+    token = secret_at_a_glance(asked, "Reservation")
+    if token is None or body.reservation is None or body.code is not None:
+        return False
+    key = read_field(_key, asked.fields.get(_key.name))
+    accepted = read_field(_accept_language, asked.fields.get(_accept_language.name))
+    counter = _Counter(asked.state, body, accepted)
+    organization_id = counter.office.peek_organization_of_token(token)
+    if organization_id is None:
+        return False
+
+    async def answer() -> None:
+        asked.answer(201, *counter.shown(await counter.order_held(organization_id, token, key)))
+
+    asked.go_on(answer())
+    return True
+
+
 @hot_route(
     router,
     "POST /orders",
@@ -152,6 +179,7 @@ class PlaceOrder(GivenBody):
         "accept_language": AcceptLanguage,
     },
     at_once=True,
+    glance=order_at_a_glance,
     response_model=PlacedOrderAnswer,
     status_code=201,
     responses=problems(401, 404, 409),
@@ -162,21 +190,16 @@ async def post_order(scope: Scope, receive: Receive, send: Send) -> None:
     token = await find_secret(scope, "Reservation")
     key = read_header(_key, scope)
     accepted = read_header(_accept_language, scope)
-    contact = check_contact(body.email, body.name)
+    counter = _Counter(app_state(scope), body, accepted)
     if body.code is not None:
         await count_guess(scope)
-    language = language_or_default(body.language) if body.language else negotiate(accepted)
-    counter = _Counter(app_state(scope), body, contact, language)
     if body.reservation is None:
         ordered = await _order_at_once(counter, key)
     elif token is None:
         raise CredentialMissing(schemes=["Reservation"])
     else:
-        organization_id = await counter.office.organization_of_token(token)
-        claim = claim_for(organization_id, f"orders:{body.reservation}", key, body)
-        ordered = await counter.order(organization_id, body.reservation, token, claim)
-    answer = counter.shown(ordered)
-    await send_answer(send, 201, answer, (JSON_TYPE, REPLAYED) if ordered.replayed else (JSON_TYPE,))
+        ordered = await counter.order_held(await counter.office.organization_of_token(token), token, key)
+    await send_answer(send, 201, *counter.shown(ordered))
 
 
 _body = BodyReader(PlaceOrder)
@@ -187,14 +210,21 @@ _accept_language = header_reader("Accept-Language", AcceptLanguage)
 class _Counter:
     """What placing the order of one request needs."""
 
-    def __init__(self, state: Any, body: PlaceOrder, contact: Contact, language: str) -> None:  # noqa: ANN401 (as the framework has it)
-        """Take the parts of this process, and what the request says."""
+    def __init__(self, state: Any, body: PlaceOrder, accepted: str | None) -> None:  # noqa: ANN401 (as the framework has it)
+        """Take the parts of this process, and what the request says. Raises ``Invalid``."""
         self.resources: Resources = state.resources
         self.office: BoxOffice = state.box_office
         self.desk: OrderDesk = state.order_desk
         self.body = body
-        self.contact = contact
-        self._language = language
+        self.contact: Contact = check_contact(body.email, body.name)
+        self._language = language_or_default(body.language) if body.language else negotiate(accepted)
+
+    async def order_held(self, organization_id: UUID, token: str, key: str | None) -> Ordered:
+        """Order the reservation that the body names."""
+        body = self.body
+        assert body.reservation is not None  # noqa: S101 (the other form is ordered otherwise)
+        claim = claim_for(organization_id, f"orders:{body.reservation}", key, body)
+        return await self.order(organization_id, body.reservation, token, claim)
 
     async def order(self, organization_id: UUID, reservation_id: UUID, token: str, claim: Claim | None) -> Ordered:
         """Order what is reserved."""
@@ -204,11 +234,11 @@ class _Counter:
         )
         return await self.desk.place(request, claim)
 
-    def shown(self, ordered: Ordered) -> bytes:
-        """Write the answer with who bought, and with the secret; what is kept of it has neither."""
+    def shown(self, ordered: Ordered) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+        """Write the answer with who bought, and with the secret; what is kept of it has neither. With its headers."""
         secret = self.desk.secret_of(ordered.order_id)
         who = {"email": self.contact.email, "name": self.contact.name, "secret": secret}
-        return to_json({**ordered.answer, **who})
+        return to_json({**ordered.answer, **who}), (JSON_TYPE, REPLAYED) if ordered.replayed else (JSON_TYPE,)
 
 
 async def _order_at_once(counter: _Counter, key: str | None) -> Ordered:

@@ -10,10 +10,11 @@ from pydantic import Field, ValidationError
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.access.http import find_holder, holder_of, holder_or_member, requires
+from fullhouse.access.http import find_holder, holder_of, holder_or_member, requires, secret_at_a_glance
 from fullhouse.access.policies.order import opens
 from fullhouse.access.rules import Asker, Grant
 from fullhouse.core.json import Json
+from fullhouse.infra.glance import Asked
 from fullhouse.infra.hot import (
     JSON_TYPE,
     REPLAYED,
@@ -23,7 +24,9 @@ from fullhouse.infra.hot import (
     hot_route,
     is_json,
     must_be_valid,
+    read_field,
     read_header,
+    read_id,
     read_path_id,
     read_raw,
     send_answer,
@@ -41,7 +44,7 @@ from fullhouse.payments.provider_api import ProvidersDep
 from fullhouse.payments.queries import load_payments, load_refunds
 from fullhouse.payments.send_refunds import retry_refund
 from fullhouse.payments.starting.payment_desk import PaymentDesk
-from fullhouse.payments.starting.payment_wish import PaymentWish
+from fullhouse.payments.starting.payment_wish import PaymentStarted, PaymentWish
 
 REMEMBERED_BYTES_MAX = 200
 """Bodies up to this size are remembered with what they ask for: most are equal."""
@@ -65,6 +68,24 @@ class StartPayment(ApiModel):
     outcome: Literal["succeed", "decline", "late", "lost_answer"] | None = None
 
 
+def pay_at_a_glance(asked: Asked) -> bool:
+    """Start to pay with a body that many send."""
+    raw = asked.body
+    if asked.fields.get(b"content-type") != JSON_TYPE[1] or len(raw) > REMEMBERED_BYTES_MAX:
+        return False
+    wanted, secret = _read_again(raw), secret_at_a_glance(asked, "Order")
+    if wanted is None or secret is None:
+        return False
+    order_id = read_id(asked.path_params, "order_id")
+    key = read_field(_key, asked.fields.get(_key.name))
+
+    async def answer() -> None:
+        asked.answer(201, *_shown(await _start(asked.state.payment_desk, order_id, secret, wanted, key)))
+
+    asked.go_on(answer())
+    return True
+
+
 @hot_route(
     router,
     "POST /orders/{order_id}/payments",
@@ -74,6 +95,8 @@ class StartPayment(ApiModel):
         "secret": Annotated[str, holder_of("Order")],
         "key": IdempotencyKey,
     },
+    at_once=True,
+    glance=pay_at_a_glance,
     response_model=PaymentAnswer,
     status_code=201,
     responses=problems(404, 409),
@@ -86,11 +109,9 @@ async def post_payment(scope: Scope, receive: Receive, send: Send) -> None:
     secret = await find_holder(scope, "Order")
     order_id = read_path_id(scope, "order_id")
     key = read_header(_key, scope)
-    provider, options, print_ = wanted or _wanted(must_be_valid(cast("StartPayment", read)))
-    desk: PaymentDesk = app_state(scope).payment_desk
-    started = await desk.start(PaymentWish(order_id, secret, provider, options, key, print_))
-    headers = (JSON_TYPE, REPLAYED) if started.replayed else (JSON_TYPE,)
-    await send_answer(send, 201, to_json(started.answer), headers)
+    wanted = wanted or _wanted(must_be_valid(cast("StartPayment", read)))
+    started = await _start(app_state(scope).payment_desk, order_id, secret, wanted, key)
+    await send_answer(send, 201, *_shown(started))
 
 
 _body = BodyReader(StartPayment)
@@ -101,6 +122,15 @@ class _Wanted(NamedTuple):
     provider: str
     options: Mapping[str, Json]
     fingerprint: bytes
+
+
+async def _start(desk: PaymentDesk, order_id: UUID, secret: str, wanted: _Wanted, key: str | None) -> PaymentStarted:
+    return await desk.start(PaymentWish(order_id, secret, wanted.provider, wanted.options, key, wanted.fingerprint))
+
+
+def _shown(started: PaymentStarted) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+    """Write the answer, with its headers."""
+    return to_json(started.answer), (JSON_TYPE, REPLAYED) if started.replayed else (JSON_TYPE,)
 
 
 def _wanted(body: StartPayment) -> _Wanted:

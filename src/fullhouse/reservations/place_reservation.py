@@ -141,6 +141,11 @@ class BoxOffice:
         except SessionNotFound as error:
             raise ReservationNotFound from error
 
+    def peek_organization_of_token(self, token: str) -> UUID | None:
+        """Return the same if it is remembered, else None. Raises ``ReservationNotFound`` for what is no token."""
+        session_id, _ = read_token(token)
+        return self._organizations.get(session_id)
+
     async def hold_seconds(self, reservation: Reservation) -> int:
         """Return how long the reservation's session holds, in seconds."""
         async with connection(self._pool, reservation.organization_id) as conn:

@@ -8,15 +8,14 @@ served by the same app.
 import asyncio
 import re
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context, copy_context
-from types import coroutine
-from typing import Any, Final, NamedTuple, Protocol, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple, Protocol
 
 from uvicorn.server import ServerState
 
 from fullhouse.infra.telemetry import get_log
 from fullhouse.web.answering import Answering
+from fullhouse.web.driving import drive
 from fullhouse.web.overload import Rank
 from fullhouse.web.targets import Target, Targets
 
@@ -156,71 +155,10 @@ class AtOnce(Answering):
 
     def begin(self, serving: Coroutine[Any, Any, None], loop: AbstractEventLoop, state: ServerState) -> None:
         """Let the app serve it, here and now as far as that goes."""
-        _Run(self, serving, loop, state).step()
+        drive(serving, self.end, loop, state.tasks)
 
     def end(self, error: BaseException | None) -> None:
         """Take note that the app has done its part, or failed at it: then nobody knows what of the answer is out."""
         if error is not None or not (self.response_complete or self.disconnected):
             _log.error("unexpected", exc_info=error)
             self.transport.close()
-
-
-class _Run:
-    """The app at work on one request: without a task, as long as it waits for nothing but futures."""
-
-    __slots__ = ("_context", "_cycle", "_loop", "_serving", "_state")
-
-    def __init__(
-        self, cycle: AtOnce, serving: Coroutine[Any, Any, None], loop: AbstractEventLoop, state: ServerState
-    ) -> None:
-        self._cycle = cycle
-        self._serving = serving
-        self._loop = loop
-        self._state = state
-        self._context: Context = copy_context()
-
-    def step(self) -> None:
-        self._context.run(self._step)
-
-    def _step(self, _done: "asyncio.Future[Any] | None" = None) -> None:
-        try:
-            awaited = self._serving.send(None)
-        except StopIteration:
-            self._cycle.end(None)
-        except BaseException as error:  # noqa: BLE001 (as the server does: the connection ends, the process goes on)
-            self._cycle.end(error)
-        else:
-            if isinstance(awaited, asyncio.Future):
-                future = cast("asyncio.Future[Any]", awaited)
-                # As a task says that it has heard what it has to wait for.
-                future._asyncio_future_blocking = False  # noqa: SLF001 (the protocol of who drives coroutines)
-                future.add_done_callback(self._step, context=self._context)
-            else:
-                task = self._loop.create_task(self._go_on(awaited), context=self._context)
-                self._state.tasks.add(task)
-                task.add_done_callback(self._state.tasks.discard)
-
-    async def _go_on(self, awaited: object) -> None:
-        try:
-            await _rest(self._serving, awaited)
-        except BaseException as error:
-            self._cycle.end(error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        else:
-            self._cycle.end(None)
-
-
-@coroutine
-def _rest(begun: Coroutine[Any, Any, None], awaited: object) -> Generator[object, object, None]:
-    """Go on with what has begun elsewhere and waits for something."""
-    while True:
-        try:
-            try:
-                told = yield awaited
-            except BaseException as error:  # noqa: BLE001 (handed on to where it belongs)
-                awaited = begun.throw(error)
-            else:
-                awaited = begun.send(told)
-        except StopIteration:
-            return

@@ -5,7 +5,7 @@ rules. Whatever is not plain after all goes the long way, and nothing has been d
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -21,6 +21,7 @@ from fullhouse.infra.rate_budgets import Decision
 from fullhouse.infra.telemetry import get_log
 from fullhouse.infra.tracing import is_on as is_tracing
 from fullhouse.web.at_once import UNHEARD, Plain
+from fullhouse.web.driving import drive
 from fullhouse.web.edge import NOBODY, REQUESTS, SAFE_METHODS, Edge, sent_id
 from fullhouse.web.errors import AroundId, Unexpected, around_id, note_unavailable
 from fullhouse.web.meters import METERS
@@ -185,6 +186,16 @@ class _Asked:
     @property
     def _is_counted(self) -> bool:
         return rank_of(self._target.path) is not Rank.ALWAYS
+
+    def go_on(self, answering: Coroutine[Any, Any, None]) -> None:
+        drive(answering, self._ended, self._protocol.loop, self._protocol.server_state.tasks)
+
+    def _ended(self, error: BaseException | None) -> None:
+        """Take note that the coroutine has done its part, or failed at it."""
+        if isinstance(error, DomainError):
+            self.refuse(error)
+        elif error is not None or not self.status:
+            self.fail(error or RuntimeError("nothing was answered"))
 
     def answer(self, status: int, body: bytes, headers: Headers = (JSON_TYPE,)) -> None:
         self.status = status
