@@ -35,6 +35,9 @@ class _Waiting(NamedTuple, Generic[Wish, Answer]):
     is_gone: Callable[[], bool]
 
 
+_Decided = tuple[_Waiting[Wish, Answer], Answer | Exception | None]
+
+
 class Batches(Generic[Wish, Answer]):
     """The batches of one process, one at a time for each organization that somebody wishes something of."""
 
@@ -93,31 +96,60 @@ class Batches(Generic[Wish, Answer]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, organization_id: UUID, waiting: deque[_Waiting[Wish, Answer]]) -> None:
-        # The queue is checked and given up without an await between, else a wake-up could be lost.
-        while waiting:
-            if self._gather_seconds:
-                await sleep(self._gather_seconds)
-            batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
-            if patient := [one for one in batch if not one.is_gone()]:
-                again = await self._decide(organization_id, patient)
-                waiting.extendleft(reversed(again))
+        """Decide batch after batch. Who was decided is told as soon as the next batch is with the database.
+
+        So answers are written while it works, and it need not wait for them.
+        """
+        decided: list[_Decided[Wish, Answer]] = []
+        try:
+            # The queue is checked and given up without an await between, else a wake-up could be lost.
+            while waiting:
+                if self._gather_seconds:
+                    await sleep(self._gather_seconds)
+                batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
+                patient = [one for one in batch if not one.is_gone()]
+                deciding = asyncio.create_task(self._decide(organization_id, patient)) if patient else None
+                if decided:
+                    await sleep(0)
+                    _tell(decided)
+                if deciding is not None:
+                    decided = await deciding
+                    waiting.extendleft(one for one, answer in reversed(decided) if answer is None)
+                if self._gather_seconds or not waiting:
+                    _tell(decided)
+        finally:
+            _tell(decided)
         del self._queues[organization_id]
 
     async def _decide(
         self, organization_id: UUID, batch: Sequence[_Waiting[Wish, Answer]]
-    ) -> list[_Waiting[Wish, Answer]]:
-        """Decide a batch; if that fails, each by itself, so that a bad one fails alone. Return who asks again."""
+    ) -> list[_Decided[Wish, Answer]]:
+        """Decide a batch; None for who asks again.
+
+        If that fails, each by itself, so that a bad one fails alone, and nobody waits for those behind them.
+        """
         try:
             answers = await self._judge(organization_id, [one.wish for one in batch])
         except Exception as error:  # noqa: BLE001 (handed to the one who asked)
-            if len(batch) > 1:
-                return [again for one in batch for again in await self._decide(organization_id, [one])]
-            batch[0].heard(error)
-            return []
-        for one, answer in zip(batch, answers, strict=True):
-            if answer is not None:
-                one.heard(answer)
-        return [one for one, answer in zip(batch, answers, strict=True) if answer is None]
+            if len(batch) == 1:
+                return [(batch[0], error)]
+        else:
+            return list(zip(batch, answers, strict=True))
+        again: list[_Decided[Wish, Answer]] = []
+        for one in batch:
+            alone = await self._decide(organization_id, [one])
+            again += [outcome for outcome in alone if outcome[1] is None]
+            _tell(alone)
+        return again
+
+
+def _tell(decided: list[_Decided[Wish, Answer]]) -> None:
+    """Tell each who has an answer, once."""
+    told = decided.copy()
+    decided.clear()
+    for one, answer in told:
+        if answer is not None:
+            one.heard(answer)
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
