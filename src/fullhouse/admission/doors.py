@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +11,7 @@ from fullhouse.admission.rules import DoorBusy, Scan, Verdict
 from fullhouse.admission.scan_batch import Answer, Asked, ScanAnswer, scan_batch
 from fullhouse.admission.scan_ticket import ask, believe, read_scan
 from fullhouse.core.ids import MakeId
-from fullhouse.infra.batches import Batches
+from fullhouse.infra.batches import Batches, Pace
 from fullhouse.infra.postgres import Pool, connection
 from fullhouse.tickets.code import CodeClaims, TicketClaims, checking_key, read_code
 from fullhouse.tickets.queries import load_ticket_key
@@ -18,6 +19,9 @@ from fullhouse.tickets.queries import load_ticket_key
 KEYS_REMEMBERED_MAX = 10_000
 CODES_REMEMBERED_MAX = 20_000
 """How many genuine codes a process knows again: about ten megabytes."""
+
+BESIDE_MIN: Final = 48
+"""So many scans that wait are looked at while those before them are written: two batches may meet as processes do."""
 
 
 class Doors:
@@ -29,7 +33,7 @@ class Doors:
         self._pool = pool
         self._make_id = make_id
         self._waiting: Batches[Asked, ScanAnswer] = Batches(
-            self._judge, name="door", full=partial(DoorBusy, retry_after_seconds=1)
+            self._judge, name="door", full=partial(DoorBusy, retry_after_seconds=1), pace=Pace(beside_min=BESIDE_MIN)
         )
         self._keys: dict[tuple[UUID, int], bytes | Ed25519PrivateKey] = {}
         self._genuine: dict[tuple[UUID, str], TicketClaims] = {}

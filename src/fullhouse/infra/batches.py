@@ -1,15 +1,17 @@
 """Deciding in batches: whatever came while the last batch was being committed is the next one.
 
 Nothing waits for company, unless its owner is in no hurry: a lone wish is a batch of one. One batch of an organization
-is in flight in each process; what must hold between processes is left to locks and constraints.
+is in flight in each process, or two where the owner lets them; what must hold between processes is left to locks and
+constraints.
 """
 
 import asyncio
 from asyncio import sleep
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 Wish = TypeVar("Wish")
@@ -38,6 +40,25 @@ class _Waiting(NamedTuple, Generic[Wish, Answer]):
 _Decided = tuple[_Waiting[Wish, Answer], Answer | Exception | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many are decided together, and when."""
+
+    batch_max: int = BATCH_MAX
+    waiting_max: int = WAITING_MAX
+    """More of an organization are turned away."""
+    gather_seconds: float = 0.0
+    """How long each batch waits for more, where nobody is in a hurry."""
+    beside_min: int | None = None
+    """A second batch is begun beside the first as soon as so many wait.
+
+    For those that may meet, since their judge decides between several processes anyway.
+    """
+
+
+_PLAIN = Pace()
+
+
 class Batches(Generic[Wish, Answer]):
     """The batches of one process, one at a time for each organization that somebody wishes something of."""
 
@@ -47,20 +68,14 @@ class Batches(Generic[Wish, Answer]):
         *,
         name: str,
         full: Callable[[], Exception],
-        batch_max: int = BATCH_MAX,
-        waiting_max: int = WAITING_MAX,
-        gather_seconds: float = 0.0,
+        pace: Pace = _PLAIN,
     ) -> None:
-        """Begin with nobody. ``full`` makes what is raised where more than ``waiting_max`` of an organization wait.
-
-        Where nobody is in a hurry, ``gather_seconds`` is how long each batch waits for more.
-        """
-        self._gather_seconds = gather_seconds
+        """Begin with nobody. ``full`` makes what is raised where too many of an organization wait."""
         self._judge = judge
         self._name = name
         self._full = full
-        self._batch_max = batch_max
-        self._waiting_max = waiting_max
+        self._pace = pace
+        self._beside: set[UUID] = set()
         self._queues: dict[UUID, deque[_Waiting[Wish, Answer]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -81,15 +96,27 @@ class Batches(Generic[Wish, Answer]):
         is_gone: Callable[[], bool] = _never,
     ) -> None:
         """Tell ``heard``, which must not raise, what ``ask`` would return or raise. Raises what ``full`` makes."""
+        waiting = self._queue_of(organization_id)
+        if len(waiting) >= self._pace.waiting_max:
+            raise self._full()
+        waiting.append(_Waiting(wish, heard, is_gone))
+        beside_min = self._pace.beside_min
+        if beside_min is not None and len(waiting) >= beside_min and organization_id not in self._beside:
+            self._beside.add(organization_id)
+            self._begin(self._serve_beside(organization_id, beside_min), organization_id)
+
+    def _queue_of(self, organization_id: UUID) -> deque[_Waiting[Wish, Answer]]:
+        """Return the queue of an organization, which somebody serves."""
         waiting = self._queues.get(organization_id)
         if waiting is None:
             waiting = self._queues[organization_id] = deque[_Waiting[Wish, Answer]]()
-            task = asyncio.create_task(self._serve(organization_id, waiting), name=f"{self._name} {organization_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        if len(waiting) >= self._waiting_max:
-            raise self._full()
-        waiting.append(_Waiting(wish, heard, is_gone))
+            self._begin(self._serve(organization_id, waiting), organization_id)
+        return waiting
+
+    def _begin(self, serving: Coroutine[Any, Any, None], organization_id: UUID) -> None:
+        task = asyncio.create_task(serving, name=f"{self._name} {organization_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Wait until those that wait have their answers."""
@@ -104,10 +131,9 @@ class Batches(Generic[Wish, Answer]):
         try:
             # The queue is checked and given up without an await between, else a wake-up could be lost.
             while waiting:
-                if self._gather_seconds:
-                    await sleep(self._gather_seconds)
-                batch = [waiting.popleft() for _ in range(min(self._batch_max, len(waiting)))]
-                patient = [one for one in batch if not one.is_gone()]
+                if self._pace.gather_seconds:
+                    await sleep(self._pace.gather_seconds)
+                patient = self._take(waiting)
                 deciding = asyncio.create_task(self._decide(organization_id, patient)) if patient else None
                 if decided:
                     await sleep(0)
@@ -115,11 +141,27 @@ class Batches(Generic[Wish, Answer]):
                 if deciding is not None:
                     decided = await deciding
                     waiting.extendleft(one for one, answer in reversed(decided) if answer is None)
-                if self._gather_seconds or not waiting:
+                if self._pace.gather_seconds or not waiting:
                     _tell(decided)
         finally:
             _tell(decided)
         del self._queues[organization_id]
+
+    async def _serve_beside(self, organization_id: UUID, enough: int) -> None:
+        """Decide batches as long as so many wait that the first need not be left alone."""
+        try:
+            while (waiting := self._queues.get(organization_id)) is not None and len(waiting) >= enough:
+                decided = await self._decide(organization_id, self._take(waiting))
+                if again := [one for one, answer in decided if answer is None]:
+                    # Meanwhile the other may have given up the queue, as nobody waited.
+                    self._queue_of(organization_id).extendleft(reversed(again))
+                _tell(decided)
+        finally:
+            self._beside.discard(organization_id)
+
+    def _take(self, waiting: deque[_Waiting[Wish, Answer]]) -> list[_Waiting[Wish, Answer]]:
+        batch = [waiting.popleft() for _ in range(min(self._pace.batch_max, len(waiting)))]
+        return [one for one in batch if not one.is_gone()]
 
     async def _decide(
         self, organization_id: UUID, batch: Sequence[_Waiting[Wish, Answer]]

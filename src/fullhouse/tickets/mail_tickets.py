@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fullhouse.core.secrets import derive_key, derive_secret
-from fullhouse.infra.batches import Batches
+from fullhouse.infra.batches import Batches, Pace
 from fullhouse.infra.mailer import Mailer, MailRefused, MailUnavailable
 from fullhouse.infra.object_store import ObjectStore
 from fullhouse.infra.postgres import Pool, connection, transaction
@@ -22,7 +22,7 @@ from fullhouse.tickets.render_order_documents import render_and_store
 from fullhouse.tickets.write_mail import kind_of, message_id_of, write_mail
 from fullhouse.tickets.writes import SentMail, StoredDocument, note_deliveries, note_documents
 
-GATHER_SECONDS = 0.02
+_PACE = Pace(gather_seconds=0.02)
 """How long what is read or noted of a mail waits for that of others: a mail takes longer, a thousand do not."""
 
 
@@ -69,14 +69,12 @@ class MailRecords:
         self.pool = pool
         full = partial(MailUnavailable, retry_after_seconds=5)
         self._loading: Batches[tuple[UUID, str], _Found] = Batches(
-            self._load, name="load sales of", full=full, gather_seconds=GATHER_SECONDS
+            self._load, name="load sales of", full=full, pace=_PACE
         )
         self._noting: Batches[StoredDocument, bool] = Batches(
-            self._note_documents, name="note documents of", full=full, gather_seconds=GATHER_SECONDS
+            self._note_documents, name="note documents of", full=full, pace=_PACE
         )
-        self._sent: Batches[SentMail, bool] = Batches(
-            self._note_sent, name="note mails of", full=full, gather_seconds=GATHER_SECONDS
-        )
+        self._sent: Batches[SentMail, bool] = Batches(self._note_sent, name="note mails of", full=full, pace=_PACE)
 
     async def load(self, organization_id: UUID, order_id: UUID, kind: str) -> Sale | None:
         """Load the sale of an order whose mail of a kind was not sent yet, else None. Raises ``OrderNotFound``."""
