@@ -160,6 +160,9 @@ async def test_two_cancellations_and_a_new_attempt_race_and_nothing_is_given_bac
         results = await asyncio.gather(
             abandon(sale, order), sale.pay(order.order_id, "late"), abandon(sale, order), return_exceptions=True
         )
+        if any(isinstance(one, PaymentOpen) for one in results):
+            # Who came while the provider was being asked is told to try again.
+            results = [one for one in results if not isinstance(one, PaymentOpen)] + [await abandon(sale, order)]
         assert all(isinstance(one, (Order, OrderNotPending)) or hasattr(one, "payment_id") for one in results)
         assert (await sale.show(order.order_id)).status is OrderStatus.CANCELLED
         assert {payment.status for payment in await sale.payments(order.order_id)} <= {PaymentStatus.CANCELLED}
