@@ -50,6 +50,15 @@ _STILL_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """How much is done."""
+
+    times: int = 1
+    """So many times what the smallest room has places for."""
+    rounds: int = ROUNDS
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where acts are measured. ``item`` is how a hold asks: ``quantity`` or ``best_available``.
 
@@ -64,16 +73,18 @@ class Place:
     callers: int = CALLERS
 
 
-async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[str, Sequence[float]]]:
+_FEW: Final = Turns()
+
+
+async def compare_costs(places: Sequence[Place], turns: Turns = _FEW) -> list[dict[str, Sequence[float]]]:
     """Return what each act costs at each place in each round, in microseconds; the places take turns in every round.
 
-    Before the clock each place did as many of the same acts, and the statistics of its tables are new. What sells is
-    done so many ``times`` the number that the smallest room has places for.
+    Before the clock each place did as many of the same acts, and the statistics of its tables are new.
     """
     async with AsyncExitStack() as stack:
         # The first of each kind loads what the process keeps in memory.
         wires = [await stack.enter_async_context(place.bench.connected(place.callers)) for place in places]
-        doors = [_Door(place, its, times) for place, its in zip(places, wires, strict=True)]
+        doors = [_Door(place, its, turns) for place, its in zip(places, wires, strict=True)]
         for door in doors:
             await door.warm()
         for bench in each_once(door.bench for door in doors):
@@ -95,8 +106,9 @@ async def compare_costs(places: Sequence[Place], times: int = 1) -> list[dict[st
 class _Door:
     """What is asked for a session."""
 
-    def __init__(self, place: Place, wires: Sequence[Wire], times: int) -> None:
-        self.bench, self._wires, self._place, self._times = place.bench, wires, place, times
+    def __init__(self, place: Place, wires: Sequence[Wire], turns: Turns) -> None:
+        self.bench, self._wires, self._place = place.bench, wires, place
+        self._times, self._rounds = turns.times, 1 + turns.rounds
         self._on_sale, self._item, self._run = place.on_sale, place.item, place.run
         self._look = f"/api/v1/sessions/{place.on_sale.session_id}/availability"
 
@@ -111,7 +123,7 @@ class _Door:
 
     def holds(self) -> list[list[bytes]]:
         body = hold_body(self._on_sale, self._wish(1))
-        makes = [same_hold(body, f"{self._run}-{turn}") for turn in range(1 + ROUNDS)]
+        makes = [same_hold(body, f"{self._run}-{turn}") for turn in range(self._rounds)]
         return [[make(number) for number in range(HOLDS * self._times)] for make in makes]
 
     async def warm(self) -> None:
@@ -121,7 +133,7 @@ class _Door:
             await wire.fetch(request("GET", self._look))
 
     async def payments(self) -> Portions:
-        placed = [await self.orders(self._wires, turn) for turn in range(1 + ROUNDS)]
+        placed = [await self.orders(self._wires, turn) for turn in range(self._rounds)]
         by_id = {one.order_id.encode(): one for portion in placed for one in portion}
 
         async def do(wire: Wire, order_id: bytes) -> None:
@@ -145,10 +157,10 @@ class _Door:
         async def do(wire: Wire, _ask: bytes) -> None:
             await served(wire, asks[id(wire)], (304,))
 
-        return self.portions([[b""] * LOOKS] * (1 + ROUNDS), do)
+        return self.portions([[b""] * LOOKS] * self._rounds, do)
 
     def whole(self) -> Portions:
-        return self.portions([[request("GET", self._look)] * WHOLE_LOOKS] * (1 + ROUNDS), _expecting(200))
+        return self.portions([[request("GET", self._look)] * WHOLE_LOOKS] * self._rounds, _expecting(200))
 
     async def _settled(self) -> dict[int, bytes]:
         """Wait until every connection's process answers the same again and again; return the ask of each connection."""
@@ -185,8 +197,8 @@ class _Door:
             for code in found:
                 body = json.dumps({"code": code, "session_id": str(self._on_sale.session_id)}).encode()
                 scans.append(request("POST", "/api/v1/tickets/validate", headers, body))
-        each = len(scans) // (1 + ROUNDS)
-        return [scans[each * turn : each * (turn + 1)] for turn in range(1 + ROUNDS)]
+        each = len(scans) // self._rounds
+        return [scans[each * turn : each * (turn + 1)] for turn in range(self._rounds)]
 
     async def _placed(self, wire: Wire, key: str, quantity: int) -> Placed:
         held = await hold(wire, self._on_sale, f"{self._run}-{key}", self._wish(quantity))

@@ -45,7 +45,7 @@ async def by_turns(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
 async def alternate(all_portions: Sequence[Portions]) -> list[Sequence[float]]:
     """Do what ``by_turns`` does, while the workers do as they are."""
     costs: list[list[float]] = [[] for _ in all_portions]
-    for turn in range(1 + ROUNDS):
+    for turn in range(len(all_portions[0].asks)):
         pairs = list(zip(costs, all_portions, strict=True))
         for noted, one in pairs if turn % 2 else reversed(pairs):
             before = spent(one.bench)

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from fullhouse.operations.bench.bench import Bench, Log, figure, prepare
-from fullhouse.operations.bench.costs import ACTS, CALLERS, WHOLE, Place, compare_costs
+from fullhouse.operations.bench.costs import ACTS, CALLERS, WHOLE, Place, Turns, compare_costs
 from fullhouse.operations.bench.figures import Curve, Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API, running_house
@@ -24,8 +24,11 @@ FEW_SESSIONS: Final = 100
 SAMPLE: Final = 200
 """Holds of a round over many sessions."""
 PROCESSES: Final = (1, 2, 4)
-TIMES: Final = 6
-"""Where no room is small, so many times the acts: of few, what begins anew in each process would be the most."""
+TURNS: Final = Turns(times=6)
+"""Where no room is small, more acts: of few, what begins anew in each process would be the most."""
+TURNS_OF_PROCESSES: Final = Turns(times=12, rounds=15)
+"""Processes that compete for the same processors cost more in one round and less in the next."""
+CALLERS_OF_A_PROCESS: Final = 64
 MOST: Final = 1.2
 _runs = itertools.count()
 
@@ -68,7 +71,7 @@ async def _sessions(bench: Bench, small: Bench, log: Log, section: Section) -> N
     section.curves.append(Curve(name, "sessions", "µs", points))
     section.ratios.append(_over(f"{name}, {SESSIONS:,} over {FEW_SESSIONS} sessions", spread[1], spread[0]))
     places = [await _counted(small, Log()), Place(bench, on_sale, "quantity", log, _run())]
-    _compared(section, "among other sessions", "sessions", (1, SESSIONS), await compare_costs(places, TIMES))
+    _compared(section, "among other sessions", "sessions", (1, SESSIONS), await compare_costs(places, TURNS))
 
 
 async def _spread(bench: Bench, laid: Sequence[OnSale]) -> list[Sequence[float]]:
@@ -100,7 +103,7 @@ async def _old_rows(bench: Bench, small: Bench, log: Log, section: Section) -> N
     over = await put_on_sale(bench.house.database, bench.organizer)
     await lay_old_rows(bench.house.database_url, bench.house.folder, over, rows)
     places = [await _counted(small, Log()), await _counted(bench, log)]
-    _compared(section, "beside old rows", "rows in each table", (0, rows), await compare_costs(places, TIMES))
+    _compared(section, "beside old rows", "rows in each table", (0, rows), await compare_costs(places, TURNS))
 
 
 async def _processes(bench: Bench, small: Bench, section: Section) -> None:
@@ -108,8 +111,8 @@ async def _processes(bench: Bench, small: Bench, section: Section) -> None:
     bench.advance(f"{max(PROCESSES)} processes on one session")
     async with _house(bench, PROCESSES[1]) as two, _house(bench, PROCESSES[2]) as four:
         houses = zip((small, two, four), PROCESSES, strict=True)
-        places = [await _counted(each, Log(), callers=CALLERS * processes) for each, processes in houses]
-        found = await compare_costs(places, TIMES * 2)
+        places = [await _counted(each, Log(), callers=CALLERS_OF_A_PROCESS * processes) for each, processes in houses]
+        found = await compare_costs(places, TURNS_OF_PROCESSES)
         _compared(section, "more processes on one session", "processes", PROCESSES, found)
 
 
