@@ -120,7 +120,8 @@ class Batches(Generic[Wish, Answer]):
 
     async def close(self) -> None:
         """Wait until those that wait have their answers."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, organization_id: UUID, waiting: deque[_Waiting[Wish, Answer]]) -> None:
         """Decide batch after batch. Who was decided is told as soon as the next batch is with the database.
@@ -151,7 +152,8 @@ class Batches(Generic[Wish, Answer]):
         """Decide batches as long as so many wait that the first need not be left alone."""
         try:
             while (waiting := self._queues.get(organization_id)) is not None and len(waiting) >= enough:
-                decided = await self._decide(organization_id, self._take(waiting))
+                patient = self._take(waiting)
+                decided = await self._decide(organization_id, patient) if patient else []
                 if again := [one for one, answer in decided if answer is None]:
                     # Meanwhile the other may have given up the queue, as nobody waited.
                     self._queue_of(organization_id).extendleft(reversed(again))
