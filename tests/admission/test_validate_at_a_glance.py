@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.both_ways import Wires, both_ways, common, request
+from harness.both_ways import Wires, both_ways, request, without_left
 from harness.web import make_resources, running_app
 
 from fullhouse.infra.postgres import transaction
@@ -38,10 +38,6 @@ async def warmed(door: Any, wires: Wires, role: Role = Role.SCANNER, **bound: An
 
 def scan(body: Any, fields: dict[str, str]) -> bytes:
     return request(LINE, json.dumps(body).encode(), **fields)
-
-
-def without_left(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in common(headers).items() if name != "ratelimit"}
 
 
 async def test_every_scan_is_answered_and_recorded_alike(door: Any, wires: Wires) -> None:

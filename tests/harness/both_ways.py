@@ -1,5 +1,6 @@
 """Asking one app both ways: at a glance, and through all the layers."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 from fullhouse.web.edge import Edge
 from fullhouse.web.express import Express
-from harness.wire import Answer, connected, limits_of, on_the_wire, read_answer
+from harness.wire import PATIENCE_SECONDS, Answer, connected, limits_of, on_the_wire, read_answer
 
 OF_EACH = {"date", "x-request-id"}
 
@@ -52,6 +53,18 @@ def request(first: str, body: bytes = b"", **fields: str) -> bytes:
         fields = {"content_type": "application/json", "content_length": str(len(body)), **fields}
     lines = [f"{first} HTTP/1.1", "Host: tickets.example", *(f"{n.replace('_', '-')}: {v}" for n, v in fields.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def without_left(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what answers have in common where each also says what is left of a budget."""
+    return {name: value for name, value in common(headers).items() if name != "ratelimit"}
+
+
+async def until_under_way(app: Edge, count: int) -> None:
+    """Return when so many requests are being answered."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while app.traffic.in_flight != count:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
 
 
 def common(headers: Mapping[str, str]) -> dict[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from harness.both_ways import Wires, both_ways, common, request
+from harness.both_ways import Wires, both_ways, request, until_under_way, without_left
 from harness.sale import make_sale
 from harness.stock import MadeSession
 from harness.web import make_resources, running_app
-from harness.wire import PATIENCE_SECONDS, Answer, connected, limits_of, on_the_wire, read_answer
+from harness.wire import Answer, connected, limits_of, on_the_wire, read_answer
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.postgres import Pool
@@ -48,10 +48,6 @@ def read(answer: Answer) -> Any:
     return json.loads(answer[2])
 
 
-def without_left(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in common(headers).items() if name != "ratelimit"}
-
-
 def agree(quick: Answer, slow: Answer, *apart: str) -> bool:
     """Say whether two answers say the same, in the same order, but for some fields."""
     first, second = read(quick), read(slow)
@@ -85,6 +81,16 @@ def pay(placed: dict[str, Any], fields: dict[str, str] | None = None, **body: An
 
 async def ordered(wires: Wires, made: MadeSession) -> dict[str, Any]:
     return read(await wires.ask(order(await hold(wires, made))))
+
+
+async def refused_the_long_way(wires: Wires, asked: bytes) -> int:
+    """Ask what nothing is answered to at a glance, and return with which status it is refused."""
+    before = sum(wires.noting.answered)
+    quick, slow = await wires.both(asked)
+    assert sum(wires.noting.answered) == before
+    assert quick[0] >= 400
+    assert agree(quick, slow, "request_id")
+    return quick[0]
 
 
 async def test_an_order_is_answered_alike(wires: Wires, made: MadeSession) -> None:
@@ -163,12 +169,7 @@ async def test_refusals_are_answered_alike(wires: Wires, made: MadeSession) -> N
 async def test_an_unusual_order_goes_the_long_way(
     wires: Wires, made: MadeSession, fields: dict[str, str], body: dict[str, Any]
 ) -> None:
-    asked = order(await hold(wires, made), fields, **body)
-    before = sum(wires.noting.answered)
-    quick, slow = await wires.both(asked)
-    assert sum(wires.noting.answered) == before
-    assert quick[0] >= 400
-    assert agree(quick, slow, "request_id")
+    await refused_the_long_way(wires, order(await hold(wires, made), fields, **body))
 
 
 @pytest.mark.parametrize(
@@ -184,18 +185,11 @@ async def test_an_unusual_order_goes_the_long_way(
 async def test_an_unusual_payment_goes_the_long_way(
     wires: Wires, made: MadeSession, fields: dict[str, str], body: dict[str, Any]
 ) -> None:
-    asked = pay(await ordered(wires, made), fields, **body)
-    before = sum(wires.noting.answered)
-    quick, slow = await wires.both(asked)
-    assert sum(wires.noting.answered) == before
-    assert quick[0] >= 400
-    assert agree(quick, slow, "request_id")
+    await refused_the_long_way(wires, pay(await ordered(wires, made), fields, **body))
 
 
 async def test_an_id_that_is_none_goes_the_long_way(wires: Wires, made: MadeSession) -> None:
-    quick, slow = await wires.both(pay({**await ordered(wires, made), "id": "7"}))
-    assert quick[0] == 422
-    assert agree(quick, slow, "request_id")
+    assert await refused_the_long_way(wires, pay({**await ordered(wires, made), "id": "7"})) == 422
 
 
 async def test_who_buys_is_counted_once_and_leaves_nothing_under_way(
@@ -257,14 +251,8 @@ async def test_who_goes_away_keeps_the_order(
     monkeypatch.setattr(order_desk, "place_orders", waiting)
     async with on_the_wire(app, limits_of(app)) as (_, port):
         async with connected(port, order(held)):
-            await _until_under_way(app, 1)
+            await until_under_way(app, 1)
         go_on.set()
-        await _until_under_way(app, 0)
+        await until_under_way(app, 0)
     count = await pool.fetchval("SELECT count(*) FROM orders WHERE organization_id = $1", made.organization_id)
     assert count == 1
-
-
-async def _until_under_way(app: Edge, count: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while app.traffic.in_flight != count:  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0.001)

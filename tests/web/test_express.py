@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from harness.both_ways import Wires, both_ways, common, request
+from harness.both_ways import Wires, both_ways, common, request, until_under_way
 from harness.stock import MadeSession, counters, make_session
 from harness.web import running_app
-from harness.wire import PATIENCE_SECONDS, connected, limits_of, on_the_wire, read_answer
+from harness.wire import connected, limits_of, on_the_wire, read_answer
 from valkey.asyncio import Valkey
 
 from fullhouse.infra.postgres import Pool
@@ -164,9 +164,9 @@ async def test_who_goes_away_keeps_the_hold_and_a_server_that_stops_answers_firs
     monkeypatch.setattr(write_flights, "write_flight", waiting)
     async with on_the_wire(app, limits_of(app)) as (server, port):
         async with connected(port, hold(made)):
-            await _until_under_way(app, 1)
+            await until_under_way(app, 1)
         async with connected(port, hold(made)) as (reader, writer):
-            await _until_under_way(app, 2)
+            await until_under_way(app, 2)
             writer.write(hold(made))
             for connection in list(server.server_state.connections):
                 connection.shutdown()
@@ -174,7 +174,7 @@ async def test_who_goes_away_keeps_the_hold_and_a_server_that_stops_answers_firs
             answer = await read_answer(reader)
             assert (answer[0], answer[1]["connection"]) == (201, "close")
             assert await reader.read() == b""
-    await _until_under_way(app, 0)
+    await until_under_way(app, 0)
     assert await counters(pool, made) == (10, 3, 0, 0)
 
 
@@ -214,9 +214,3 @@ async def test_budgets_hold_whichever_way_requests_come(pool: Pool, resources: R
             left.append(int(headers["ratelimit"].split(";")[1].removeprefix("r=")))
         assert left == sorted(left, reverse=True)
     assert await counters(pool, made) == (100, 20, 0, 0)
-
-
-async def _until_under_way(app: Edge, count: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while app.traffic.in_flight != count:  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0.001)

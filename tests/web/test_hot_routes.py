@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import public
 from fullhouse.catalogue.api.offers import AvailabilityAnswer
-from fullhouse.infra.hot import BodyReader, HotOperation, hot_route, must_be_valid, read_raw, send_answer
+from fullhouse.infra.hot import HotOperation, hot_route, send_answer
+from fullhouse.infra.hot_reading import BodyReader, must_be_valid, read_raw
 from fullhouse.infra.http import ApiModel
 from fullhouse.infra.postgres import Pool
 from fullhouse.reservations.answers import PlacedReservation

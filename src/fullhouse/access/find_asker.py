@@ -20,7 +20,7 @@ from fullhouse.access.rules import (
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.infra.audit_log import Asking, asking, shortened
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import find_header
+from fullhouse.infra.hot_reading import find_header
 from fullhouse.organizations.rules import OrganizationNotFound
 
 CREDENTIAL_LENGTH_MAX = 4096

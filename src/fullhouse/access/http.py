@@ -52,7 +52,7 @@ from fullhouse.access.rules import (
 )
 from fullhouse.core.actor import ANONYMOUS, Actor, ActorKind
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import find_header
+from fullhouse.infra.hot_reading import find_header
 from fullhouse.organizations.find_api_key import ApiKeys
 from fullhouse.organizations.members.find_member import Members
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import OpenGrant, find_open_grant, grant_at_a_glance, requires_where
@@ -17,7 +17,8 @@ from fullhouse.admission.rules import Direction, Outcome, Scan
 from fullhouse.admission.scan_batch import ScanAnswer
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import JSON_TYPE, BodyReader, app_state, hot_route, must_be_valid, read_raw, send_answer
+from fullhouse.infra.hot import app_state, hot_route, send_answer
+from fullhouse.infra.hot_reading import BodyReader, must_be_valid, read_raw
 from fullhouse.infra.http import ApiModel, ShortName
 from fullhouse.tickets.code import MalformedCode, read_code
 from fullhouse.tickets.rules import TicketStatus
@@ -100,14 +101,9 @@ _body = BodyReader(ScanBody)
 
 def validate_at_a_glance(asked: Asked) -> bool:
     """Judge what an API key scans: the answer is written as soon as the batch has committed."""
-    if asked.fields.get(b"content-type") != JSON_TYPE[1]:
-        return False
-    try:
-        body = _body.adapter.validate_json(asked.body)
-    except ValidationError:
-        return False
-    grant = grant_at_a_glance(asked, "ticket:scan")
-    if grant is None:
+    body = _body.read_plain(asked.fields, asked.body)
+    grant = None if body is None else grant_at_a_glance(asked, "ticket:scan")
+    if body is None or grant is None:
         return False
     scan = _scan_by(grant, body)
 

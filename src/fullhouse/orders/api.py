@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
@@ -13,19 +13,8 @@ from fullhouse.access.rules import CredentialMissing
 from fullhouse.core.errors import DomainError
 from fullhouse.events.form.rules import ANSWER_LENGTH_MAX, QUESTIONS_MAX
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import (
-    JSON_TYPE,
-    REPLAYED,
-    BodyReader,
-    app_state,
-    header_reader,
-    hot_route,
-    must_be_valid,
-    read_field,
-    read_header,
-    read_raw,
-    send_answer,
-)
+from fullhouse.infra.hot import app_state, hot_route, json_headers, send_answer
+from fullhouse.infra.hot_reading import BodyReader, header_reader, must_be_valid, read_field, read_header, read_raw
 from fullhouse.infra.http import (
     ApiModel,
     Email,
@@ -146,14 +135,8 @@ class PlaceOrder(GivenBody):
 
 def order_at_a_glance(asked: Asked) -> bool:
     """Order what is reserved. What was not reserved before, or shows a code, goes the long way."""
-    if asked.fields.get(b"content-type") != JSON_TYPE[1]:
-        return False
-    try:
-        body = _body.adapter.validate_json(asked.body)
-    except ValidationError:
-        return False
-    token = secret_at_a_glance(asked, "Reservation")
-    if token is None or body.reservation is None or body.code is not None:
+    body, token = _body.read_plain(asked.fields, asked.body), secret_at_a_glance(asked, "Reservation")
+    if body is None or token is None or body.reservation is None or body.code is not None:
         return False
     key = read_field(_key, asked.fields.get(_key.name))
     accepted = read_field(_accept_language, asked.fields.get(_accept_language.name))
@@ -238,7 +221,7 @@ class _Counter:
         """Write the answer with who bought, and with the secret; what is kept of it has neither. With its headers."""
         secret = self.desk.secret_of(ordered.order_id)
         who = {"email": self.contact.email, "name": self.contact.name, "secret": secret}
-        return to_json({**ordered.answer, **who}), (JSON_TYPE, REPLAYED) if ordered.replayed else (JSON_TYPE,)
+        return to_json({**ordered.answer, **who}), json_headers(replayed=ordered.replayed)
 
 
 async def _order_at_once(counter: _Counter, key: str | None) -> Ordered:

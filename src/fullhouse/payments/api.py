@@ -15,21 +15,18 @@ from fullhouse.access.policies.order import opens
 from fullhouse.access.rules import Asker, Grant
 from fullhouse.core.json import Json
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import (
-    JSON_TYPE,
-    REPLAYED,
+from fullhouse.infra.hot import app_state, hot_route, json_headers, send_answer
+from fullhouse.infra.hot_reading import (
     BodyReader,
-    app_state,
     header_reader,
-    hot_route,
     is_json,
+    is_plain_json,
     must_be_valid,
     read_field,
     read_header,
     read_id,
     read_path_id,
     read_raw,
-    send_answer,
 )
 from fullhouse.infra.http import ApiModel, IdempotencyKey, ResourcesDep, problems
 from fullhouse.infra.idempotency import fingerprint
@@ -71,7 +68,7 @@ class StartPayment(ApiModel):
 def pay_at_a_glance(asked: Asked) -> bool:
     """Start to pay with a body that many send."""
     raw = asked.body
-    if asked.fields.get(b"content-type") != JSON_TYPE[1] or len(raw) > REMEMBERED_BYTES_MAX:
+    if not is_plain_json(asked.fields) or len(raw) > REMEMBERED_BYTES_MAX:
         return False
     wanted, secret = _read_again(raw), secret_at_a_glance(asked, "Order")
     if wanted is None or secret is None:
@@ -130,7 +127,7 @@ async def _start(desk: PaymentDesk, order_id: UUID, secret: str, wanted: _Wanted
 
 def _shown(started: PaymentStarted) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
     """Write the answer, with its headers."""
-    return to_json(started.answer), (JSON_TYPE, REPLAYED) if started.replayed else (JSON_TYPE,)
+    return to_json(started.answer), json_headers(replayed=started.replayed)
 
 
 def _wanted(body: StartPayment) -> _Wanted:

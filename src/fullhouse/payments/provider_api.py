@@ -9,7 +9,8 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import public, requires
-from fullhouse.infra.hot import app_state, hot_route, read_path_id, read_raw, send_answer
+from fullhouse.infra.hot import app_state, hot_route, send_answer
+from fullhouse.infra.hot_reading import read_path_id, read_raw
 from fullhouse.infra.http import ApiModel, ResourcesDep, Whole, problems
 from fullhouse.infra.postgres import connection
 from fullhouse.infra.resources import Resources

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Header, Response
 from starlette.types import Receive, Scope, Send
 
 from fullhouse.access.http import public
-from fullhouse.infra.hot import app_state, hot_route, read_path_id
+from fullhouse.infra.hot import app_state, hot_route
+from fullhouse.infra.hot_reading import read_path_id
 from fullhouse.infra.http import problems
 from fullhouse.realtime.stream_changes import stream_changes
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
 
-from fullhouse.infra.hot import find_header, piece_of_answer, pipe_of
+from fullhouse.infra.hot import piece_of_answer, pipe_of
+from fullhouse.infra.hot_reading import find_header
 from fullhouse.realtime.changes import encode_retry
 from fullhouse.realtime.channel import Channel, Place
 from fullhouse.realtime.rules import read_position

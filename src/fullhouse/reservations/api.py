@@ -11,19 +11,16 @@ from starlette.types import Receive, Scope, Send
 from fullhouse.access.http import holder_of, public
 from fullhouse.core.errors import DomainError
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import (
-    JSON_TYPE,
-    REPLAYED,
+from fullhouse.infra.hot import app_state, hot_route, json_headers, send_answer
+from fullhouse.infra.hot_reading import (
     BodyReader,
-    app_state,
     header_reader,
-    hot_route,
     is_json,
+    is_plain_json,
     must_be_valid,
     read_field,
     read_header,
     read_raw,
-    send_answer,
 )
 from fullhouse.infra.http import (
     ApiModel,
@@ -145,7 +142,7 @@ _encoder = ReservationEncoder()
 def place_at_a_glance(asked: Asked) -> bool:
     """Place what many ask for alike: its answer is written by the desk, as soon as it has committed."""
     fields, raw = asked.fields, asked.body
-    if fields.get(b"content-type") != _JSON or len(raw) > REMEMBERED_BYTES_MAX:
+    if not is_plain_json(fields) or len(raw) > REMEMBERED_BYTES_MAX:
         return False
     wanted = _read_again(raw)
     if wanted is None or wanted.code is not None:
@@ -155,7 +152,7 @@ def place_at_a_glance(asked: Asked) -> bool:
 
     def heard(placed: Placed | Exception) -> None:
         if isinstance(placed, Placed):
-            asked.answer(201, _encoder.encode_placed(placed.reservation, placed.token), _headers_of(placed))
+            asked.answer(201, *_shown(placed))
         elif isinstance(placed, RepeatedRefusal):
             asked.refuse(KeptRefusal(Kept(409, refusal(placed.error))))
         elif isinstance(placed, DomainError):
@@ -192,16 +189,12 @@ async def post_reservation(scope: Scope, receive: Receive, send: Send) -> None:
         placed = await box_office.place_reservation(session_id, items, key, fingerprint, code)
     except RepeatedRefusal as repeated:
         raise KeptRefusal(Kept(409, refusal(repeated.error))) from repeated
-    body = _encoder.encode_placed(placed.reservation, placed.token)
-    await send_answer(send, 201, body, _headers_of(placed))
+    await send_answer(send, 201, *_shown(placed))
 
 
-_JSON = JSON_TYPE[1]
-_NEW, _AGAIN = (JSON_TYPE,), (JSON_TYPE, REPLAYED)
-
-
-def _headers_of(placed: Placed) -> tuple[tuple[bytes, bytes], ...]:
-    return _AGAIN if placed.replayed else _NEW
+def _shown(placed: Placed) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+    """Write the answer, with its headers."""
+    return _encoder.encode_placed(placed.reservation, placed.token), json_headers(replayed=placed.replayed)
 
 
 class _Wanted(NamedTuple):

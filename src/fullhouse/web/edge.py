@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.actor import ANONYMOUS
 from fullhouse.core.ids import MakeId
 from fullhouse.infra.audit_log import Asking, asking
-from fullhouse.infra.hot import fields_of
+from fullhouse.infra.hot_reading import fields_of
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import RequestLog, gauge, get_log
 from fullhouse.infra.tracing import describe, request_span

@@ -16,7 +16,8 @@ from starlette.types import Scope, Send
 
 from fullhouse.core.errors import DomainError, Invalid, Kind, Malformed, NotFound
 from fullhouse.core.json import Json
-from fullhouse.infra.hot import is_json, send_answer
+from fullhouse.infra.hot import send_answer
+from fullhouse.infra.hot_reading import is_json
 from fullhouse.infra.http import PROBLEM_TYPE, REPLAYED_HEADER
 from fullhouse.infra.outbox import request_id
 from fullhouse.infra.telemetry import get_log

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fullhouse.core.errors import DomainError, Malformed
-from fullhouse.infra.hot import FIELDS
+from fullhouse.infra.hot_reading import FIELDS
 from fullhouse.web.answering import Answering
 from fullhouse.web.at_once import AtOnce, InHand, TooMany, read_plain
 from fullhouse.web.errors import HeadersTooLarge

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fullhouse.core.actor import Actor, ActorKind
 from fullhouse.core.secrets import derive_key
 from fullhouse.infra.client_address import Headers, Proxies, network_of
-from fullhouse.infra.hot import find_header
+from fullhouse.infra.hot_reading import find_header
 from fullhouse.infra.rate_budgets import Decision
 from fullhouse.infra.rate_limits import Limiter, Limits, NoLimits, used_up
 from fullhouse.infra.resources import Resources

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullhouse.core.errors import DomainError, Malformed, TooLarge, invalid_field
-from fullhouse.infra.hot import find_header
+from fullhouse.infra.hot_reading import find_header
 from fullhouse.web.errors import HeadersTooLarge, RouteUnknown, UrlTooLong, problem_response
 from fullhouse.web.wire import has_whole_body, small_body
 

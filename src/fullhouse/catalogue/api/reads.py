@@ -27,17 +27,8 @@ from fullhouse.catalogue.show_availability import AvailabilityBoard
 from fullhouse.catalogue.shown_availability import Shown
 from fullhouse.events.rules import EventNotFound, SessionNotFound
 from fullhouse.infra.glance import Asked
-from fullhouse.infra.hot import (
-    JSON_TYPE,
-    app_state,
-    header_reader,
-    hot_route,
-    read_field,
-    read_header,
-    read_path_id,
-    send_answer,
-    send_not_modified,
-)
+from fullhouse.infra.hot import JSON_TYPE, app_state, hot_route, send_answer, send_not_modified
+from fullhouse.infra.hot_reading import header_reader, read_field, read_header, read_path_id
 from fullhouse.infra.http import (
     ApiModel,
     Cursor,
