@@ -19,7 +19,7 @@ is read with ``infra.hot_reading``. Whatever is raised becomes the same problem 
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Never, Protocol, TypeVar, get_args
+from typing import Any, Final, Never, Protocol, get_args
 
 from fastapi import APIRouter
 from starlette.types import Message, Receive, Scope, Send
@@ -29,7 +29,6 @@ from fullhouse.infra.http_idempotency import REPLAYED_HEADER
 Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
 Glance = Callable[..., bool]
 """Answers what is plain, as ``infra.glance`` says."""
-Model = TypeVar("Model")
 
 JSON_TYPE = (b"content-type", b"application/json")
 CHUNK: Final = "fullhouse.chunk"
