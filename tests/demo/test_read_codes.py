@@ -10,7 +10,7 @@ import zxingcpp
 from PIL import Image
 
 from fullhouse.operations import read_codes
-from fullhouse.operations.read_codes import read_pdf
+from fullhouse.operations.read_codes import read_pdf, read_picture
 
 TEXTS = ["page 0", "page 1", "page 2"]
 
@@ -43,3 +43,13 @@ def _page(text: str) -> Image.Image:
     page = Image.new("L", (240, 320), 255)
     page.paste(Image.fromarray(code.to_image(scale=4, add_quiet_zones=True)), (20, 20))
     return page
+
+
+def test_small_relatives_of_our_codes_are_passed_over() -> None:
+    page = _page(TEXTS[0])
+    for number, small in enumerate((zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.RMQRCode)):
+        code = zxingcpp.create_barcode("1", small)
+        page.paste(Image.fromarray(code.to_image(scale=2, add_quiet_zones=True)), (20 + 100 * number, 240))
+    drawn = BytesIO()
+    page.save(drawn, "PNG")
+    assert read_picture(drawn.getvalue()) == [TEXTS[0]]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +109,10 @@ class _Door:
         pdf = await self._fetch(f"orders/{sale.order_id}/tickets.pdf", sale)
         codes = await asyncio.to_thread(read_pdf, pdf)
         wanted = {ticket["code"]: ticket for ticket in tickets}
-        self._expect(sorted(codes) == sorted(wanted), f"the PDF of order {sale.order_id} shows other codes")
+        self._expect(
+            sorted(codes) == sorted(wanted),
+            f"the PDF of order {sale.order_id} shows other codes: {_told(codes, wanted)}",
+        )
         for code in codes:
             if code in wanted:
                 await self._scan(code, wanted[code], "already_admitted")
@@ -128,6 +131,14 @@ class _Door:
     def _expect(self, true: bool, fault: str) -> None:
         if not true:
             self._report.faults.append(fault)
+
+
+def _told(codes: Sequence[str], wanted: Collection[str]) -> str:
+    """Say how read codes differ from those wanted, and show none."""
+    others = [len(code) for code in codes if code not in wanted]
+    return (
+        f"{len(codes)} read, {len(wanted)} wanted, {len(set(wanted) - set(codes))} missing, others of {others} letters"
+    )
 
 
 class _Patient(httpx.AsyncHTTPTransport):

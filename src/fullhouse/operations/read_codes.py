@@ -14,6 +14,9 @@ from pypdfium2 import PdfDocument
 PDF_SCALE = 3.0
 """216 dots an inch: a phone's camera held over a printed page does better."""
 
+_OURS = zxingcpp.BarcodeFormat.QRCodeModel2
+"""``QRCode`` stands for the small relatives as well, which so little protects that parts of a page may pass for one."""
+
 _one_at_a_time = Lock()
 """PDFium may not be called by two threads at a time, not even about two documents: the process would crash."""
 
@@ -40,4 +43,4 @@ def _pages(pdf: bytes) -> list[Image.Image]:
 
 
 def _texts(picture: Image.Image) -> list[str]:
-    return [barcode.text for barcode in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)]
+    return [barcode.text for barcode in zxingcpp.read_barcodes(picture, formats=_OURS)]
