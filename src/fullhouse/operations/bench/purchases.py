@@ -1,6 +1,7 @@
 """Whole purchases, from the hold to the payment, and what becomes of them afterwards."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Final, LiteralString
 
 from fullhouse.infra.postgres import Pool, transaction
@@ -12,6 +13,8 @@ from fullhouse.operations.bench.wire import Wire
 BUYERS: Final = 320
 """So many buy at the same time, each the next ticket when they have the last."""
 WARM_UP_TIMES: Final = 3
+FIRST_SECONDS: Final = 1
+"""Not counted: then the first buyers are still on their way to their payment."""
 ISSUED_SECONDS_MAX: Final = 120.0
 MAILED_SECONDS_MAX: Final = 300.0
 LOOK_SECONDS: Final = 0.05
@@ -24,6 +27,10 @@ ISSUED: Final[LiteralString] = """
         SELECT FROM tickets
         WHERE tickets.organization_id = orders.organization_id AND tickets.order_id = orders.order_id
     )
+"""
+ISSUED_BETWEEN: Final[LiteralString] = """
+    SELECT count(DISTINCT order_id) FROM tickets
+    WHERE organization_id = $1 AND session_id = $2 AND issued_at >= $3 AND issued_at < $4
 """
 MAILED: Final[LiteralString] = """
     SELECT count(*) FROM mail_deliveries JOIN orders USING (organization_id, order_id)
@@ -61,7 +68,12 @@ async def until(pool: Pool, on_sale: OnSale, query: LiteralString, wanted: int, 
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _count(pool: Pool, on_sale: OnSale, query: LiteralString) -> int:
+async def issued_rate(pool: Pool, on_sale: OnSale, since: datetime, seconds: float) -> float:
+    """Return for how many orders of a session tickets were issued a second, in so many seconds from a moment on."""
+    return await _count(pool, on_sale, ISSUED_BETWEEN, since, since + timedelta(seconds=seconds)) / seconds
+
+
+async def _count(pool: Pool, on_sale: OnSale, query: LiteralString, *between: datetime) -> int:
     async with transaction(pool, on_sale.organization_id) as conn:
-        found: int = await conn.fetchval(query, on_sale.organization_id, on_sale.session_id)
+        found: int = await conn.fetchval(query, on_sale.organization_id, on_sale.session_id, *between)
     return found

@@ -36,11 +36,23 @@ class Placed:
 
 
 class Visits(NamedTuple):
-    """How many visits ended, in what time, and how many were told to come back before they had anything."""
+    """When each visit ended that came to its end, and how many were told to come back before they had anything.
 
-    done: int
+    In seconds from the beginning, of which ``seconds`` are until the last one ended.
+    """
+
+    ended: Sequence[float]
     seconds: float
     sent_away: int
+
+    @property
+    def done(self) -> int:
+        """How many came to their end."""
+        return len(self.ended)
+
+    def rate(self, since: float, until: float) -> float:
+        """Return how many ended a second between two moments, while others came and went."""
+        return sum(since <= at < until for at in self.ended) / (until - since)
 
 
 class VisitFailed(OperatorError):
@@ -105,10 +117,11 @@ async def visit_again(wires: Sequence[Wire], seconds: float, visit: Callable[[Wi
     Who is told to come back before they have anything stays away as long as told, and their visit does not count.
     """
     began = time.monotonic()
-    done = sent_away = 0
+    ended: list[float] = []
+    sent_away = 0
 
     async def visitor(wire: Wire, first: int) -> None:
-        nonlocal done, sent_away
+        nonlocal sent_away
         number = first
         while time.monotonic() - began < seconds:
             try:
@@ -117,11 +130,11 @@ async def visit_again(wires: Sequence[Wire], seconds: float, visit: Callable[[Wi
                 sent_away += 1
                 await asyncio.sleep(min(told.seconds, max(0.0, began + seconds - time.monotonic())))
             else:
-                done += 1
+                ended.append(time.monotonic() - began)
             number += len(wires)
 
     await asyncio.gather(*(visitor(wire, number) for number, wire in enumerate(wires)))
-    return Visits(done, time.monotonic() - began, sent_away)
+    return Visits(ended, time.monotonic() - began, sent_away)
 
 
 def retry_after(answer: Answer) -> float:

@@ -5,19 +5,23 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from fullhouse.infra.postgres import Pool, transaction
+from fullhouse.infra.system import now
 from fullhouse.operations.bench.bench import Bench, broken_promises, by_status, figure
 from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.load import ACCEPTED, closed_loop
 from fullhouse.operations.bench.purchases import (
     BUYERS,
+    FIRST_SECONDS,
     ISSUED,
     ISSUED_SECONDS_MAX,
     MAILED,
     MAILED_SECONDS_MAX,
     PAID,
+    issued_rate,
     sell,
     until,
     warm_up,
@@ -92,11 +96,12 @@ async def purchase(bench: Bench) -> Section:
     for turn in range(bench.plan.rounds):
         bench.advance("purchases")
         on_sale = await put_on_sale(bench.house.database, bench.organizer)
+        counts_from = now() + timedelta(seconds=FIRST_SECONDS)
         began = time.monotonic()
-        visits = await sell(bench, on_sale, f"purchase-{turn}", bench.plan.seconds)
+        visits = await sell(bench, on_sale, f"purchase-{turn}", FIRST_SECONDS + bench.plan.seconds)
         sent_away.append(visits.sent_away)
         await until(bench.house.database, on_sale, ISSUED, visits.done, ISSUED_SECONDS_MAX)
-        issued.append(visits.done / (time.monotonic() - began))
+        issued.append(await issued_rate(bench.house.database, on_sale, counts_from, bench.plan.seconds))
         bench.advance("mails")
         await until(bench.house.database, on_sale, MAILED, visits.done, MAILED_SECONDS_MAX)
         mailed.append(visits.done / (time.monotonic() - began))

@@ -5,16 +5,16 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, figure
-from fullhouse.operations.bench.crowds import TIMES, Crowd, offer, share
+from fullhouse.operations.bench.crowds import TIMES, Came, Crowd, Turns, offer, share
 from fullhouse.operations.bench.figures import Ratio, Section
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.limits import as_owner
-from fullhouse.operations.bench.load import ACCEPTED, OpenLoop
+from fullhouse.operations.bench.load import ACCEPTED, MakeRequest, OpenLoop
 from fullhouse.operations.bench.portions import served
 from fullhouse.operations.bench.stock import put_on_sale
 from fullhouse.operations.bench.wire import Answer
@@ -38,33 +38,37 @@ async def overload(bench: Bench) -> Section:
     log = Log()
     on_sale = await put_on_sale(bench.house.database, bench.organizer)
     body = hold_body(on_sale, {"quantity": 1})
+    runs = count()
 
-    async def offer_holds(best: float, times: float, circumstances: str = "") -> None:
-        name = f"{times:g} times{circumstances}"
-        asks = same_hold(body, f"overload-{name.replace(' ', '')}")
-        crowd = Crowd(name, asks, log.judge, best, times, "answered with a hold or told to wait, of all")
-        _, *others = await offer(bench, section, crowd)
-        section.figures += [figure(f"{one.name}, p99", " ms", [one.percentile(ACCEPTED, 99.0)]) for one in others]
+    def asks() -> MakeRequest:
+        """Ask for holds with keys of their own."""
+        return same_hold(body, f"overload-{next(runs)}")
 
-    await bench.capacity(same_hold(body, "overload-warm"), log.judge, seconds=bench.plan.warm_up_seconds)
-    best = await bench.capacity(same_hold(body, "overload-best"), log.judge)
-    section.figures.append(figure("what the machine can do", "/s", [best]))
-    for times in TIMES:
-        await offer_holds(best, times)
+    async def best() -> float:
+        return await bench.capacity(asks(), log.judge)
+
+    async def come(name: str, per_second: float) -> Came:
+        return await offer(bench, Crowd(name, asks(), log.judge, per_second))
+
+    async def compare(name: str, multiples: Sequence[float]) -> Sequence[float]:
+        turns = Turns(name, best, come, "answered with a hold or told to wait, of all")
+        return await turns.compare(section, bench.plan.rounds, multiples)
+
+    await bench.capacity(asks(), log.judge, seconds=bench.plan.warm_up_seconds)
+    bests = await compare("{} times", TIMES)
+    section.figures.append(figure("what the machine can do", "/s", bests))
     await _slow_commits(bench, slow=True)
     try:
-        slow = await bench.capacity(same_hold(body, "overload-slow"), log.judge)
-        section.figures.append(figure("what it can do with slow commits", "/s", [slow]))
-        for times in (*TIMES, SLOWED):
-            await offer_holds(slow, times, ", slow commits")
+        slow = await compare("{} times, slow commits", (*TIMES, SLOWED))
+        section.figures.append(figure("what it can do with slow commits", "/s", slow))
     finally:
         await _slow_commits(bench, slow=False)
     memory = sum(bench.house.resident_bytes(API).values()) / 1e6
     section.figures.append(figure("memory of the API afterwards", " MB", [memory]))
     async with bench.connected() as wires:
         await asyncio.sleep(NORMAL_SECONDS)
-        calm = OpenLoop(wires, same_hold(body, "overload-calm"), log.judge)
-        load = await calm.run("5 s afterwards", best * CALM_SHARE, bench.plan.seconds)
+        calm = OpenLoop(wires, asks(), log.judge)
+        load = await calm.run("5 s afterwards", bests[-1] * CALM_SHARE, bench.plan.seconds)
     section.loads.append(load)
     section.ratios.append(Ratio("5 s afterwards: accepted of offered", (share(load),), 1.0))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id) + await broken_promises(
