@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Final
 
 from fullhouse.operations.bench.bench import CREATED, Bench, Log, broken_promises, figure
@@ -36,25 +36,23 @@ async def overload(bench: Bench) -> Section:
         "overload", "More requests than the machine can take; health checks and the door go on beside it."
     )
     log = Log()
-    on_sale = await put_on_sale(bench.house.database, bench.organizer)
-    body = hold_body(on_sale, {"quantity": 1})
-    runs = count()
 
-    def asks() -> MakeRequest:
-        """Ask for holds with keys of their own."""
-        return same_hold(body, f"overload-{next(runs)}")
+    async def asks() -> MakeRequest:
+        """Ask for holds of a session of their own: no stock lasts for all of them."""
+        on_sale = await put_on_sale(bench.house.database, bench.organizer)
+        return same_hold(hold_body(on_sale, {"quantity": 1}), "overload")
 
     async def best() -> float:
-        return await bench.capacity(asks(), log.judge)
+        return await bench.capacity(await asks(), log.judge)
 
     async def come(name: str, per_second: float) -> Came:
-        return await offer(bench, Crowd(name, asks(), log.judge, per_second))
+        return await offer(bench, Crowd(name, await asks(), log.judge, per_second))
 
     async def compare(name: str, multiples: Sequence[float]) -> Sequence[float]:
         turns = Turns(name, best, come, "answered with a hold or told to wait, of all")
         return await turns.compare(section, bench.plan.rounds, multiples)
 
-    await bench.capacity(asks(), log.judge, seconds=bench.plan.warm_up_seconds)
+    await bench.capacity(await asks(), log.judge, seconds=bench.plan.warm_up_seconds)
     bests = await compare("{} times", TIMES)
     section.figures.append(figure("what the machine can do", "/s", bests))
     await _slow_commits(bench, slow=True)
@@ -67,7 +65,7 @@ async def overload(bench: Bench) -> Section:
     section.figures.append(figure("memory of the API afterwards", " MB", [memory]))
     async with bench.connected() as wires:
         await asyncio.sleep(NORMAL_SECONDS)
-        calm = OpenLoop(wires, asks(), log.judge)
+        calm = OpenLoop(wires, await asks(), log.judge)
         load = await calm.run("5 s afterwards", bests[-1] * CALM_SHARE, bench.plan.seconds)
     section.loads.append(load)
     section.ratios.append(Ratio("5 s afterwards: accepted of offered", (share(load),), 1.0))
