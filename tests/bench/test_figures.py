@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullhouse.operations.bench.bench import Plan
-from fullhouse.operations.bench.figures import PERCENTILES, Curve, Figure, Load, Section, percentiles, ratio
+from fullhouse.operations.bench.figures import PERCENTILES, Curve, Figure, Load, Section, p99_of, percentiles, ratio
 from fullhouse.operations.bench.plots import draw
 from fullhouse.operations.bench.report import as_json, as_markdown, as_text
 from fullhouse.operations.bench.run import Report
@@ -99,3 +99,8 @@ def test_a_run_is_drawn(tmp_path: Path) -> None:
 def test_a_figure_without_rounds_is_refused() -> None:
     with pytest.raises(ValueError, match="no median"):
         _ = Figure("none", "/s", ()).median
+
+
+def test_the_late_ones_of_values_in_any_order() -> None:
+    assert p99_of(range(100, -1, -1)) == 99
+    assert p99_of([]) == 0.0

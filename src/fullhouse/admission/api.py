@@ -102,8 +102,10 @@ _body = BodyReader(ScanBody)
 def validate_at_a_glance(asked: Asked) -> bool:
     """Judge what an API key scans: the answer is written as soon as the batch has committed."""
     body = _body.read_plain(asked.fields, asked.body)
-    grant = None if body is None else grant_at_a_glance(asked, "ticket:scan")
-    if body is None or grant is None:
+    if body is None:
+        return False
+    grant = grant_at_a_glance(asked, "ticket:scan")
+    if grant is None:
         return False
     scan = _scan_by(grant, body)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from fullhouse.operations.bench.bench import Bench, by_status, figure
-from fullhouse.operations.bench.figures import Load, Ratio, Section, percentile_of, percentiles
+from fullhouse.operations.bench.figures import Load, Ratio, Section, p99_of
 from fullhouse.operations.bench.house import API
 from fullhouse.operations.bench.load import ACCEPTED, TOLD_TO_WAIT, GoOn, Judge, MakeRequest, OpenLoop
 from fullhouse.operations.bench.wire import request
@@ -116,8 +116,7 @@ async def offer(bench: Bench, crowd: Crowd) -> Came:
         took, after = time.monotonic() - began, _used(bench)
         looking.cancel()
     shares = ", ".join(f"{part} {(after[part] - before[part]) / took:.2f}" for part in after)
-    worst = percentile_of(percentiles(sorted(lateness)), 99.0) if lateness else 0.0
-    note = f"{crowd.name}: processors used: {shares}; the generator itself was late by {worst:.0f} ms (p99)"
+    note = f"{crowd.name}: processors used: {shares}; the generator itself was late by {p99_of(lateness):.0f} ms (p99)"
     return Came(loads, loads[0].rate(ACCEPTED, crowd.first_seconds), note)
 
 

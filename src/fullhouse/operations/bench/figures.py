@@ -1,6 +1,6 @@
 """What a benchmark found, as plain values: figures over several rounds, ratios to reach, and loads over time. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -111,6 +111,12 @@ def percentiles(sorted_values: Sequence[float]) -> tuple[float, ...]:
     """Return ``PERCENTILES`` of values in rising order, by the nearest rank; there is at least one value."""
     last = len(sorted_values) - 1
     return tuple(sorted_values[min(last, round(share / 100 * last))] for share in PERCENTILES)
+
+
+def p99_of(values: Iterable[float]) -> float:
+    """Return the 99th percentile of values in any order; 0 where there are none."""
+    ordered = sorted(values)
+    return percentile_of(percentiles(ordered), 99.0) if ordered else 0.0
 
 
 def percentile_of(found: Sequence[float], wanted: float) -> float:

@@ -3,11 +3,10 @@
 import json
 import time
 from collections import defaultdict
-from itertools import count
 
 from fullhouse.operations.bench.bench import Bench, Log, broken_promises, figure
 from fullhouse.operations.bench.crowds import TIMES, Came, Crowd, Turns, offer
-from fullhouse.operations.bench.figures import Section, percentile_of, percentiles
+from fullhouse.operations.bench.figures import Section, p99_of
 from fullhouse.operations.bench.holds import hold_body, same_hold
 from fullhouse.operations.bench.load import ACCEPTED
 from fullhouse.operations.bench.purchases import FIRST_SECONDS, ISSUED, ISSUED_SECONDS_MAX, sell, until, warm_up
@@ -23,13 +22,12 @@ async def rush(bench: Bench) -> Section:
     )
     log = Log()
     steps: defaultdict[str, list[list[float]]] = defaultdict(list)
-    runs = count()
 
     async def best() -> float:
         bench.advance("as many as can be served")
         on_sale = await put_on_sale(bench.house.database, bench.organizer)
         seconds = FIRST_SECONDS + bench.plan.seconds
-        visits = await sell(bench, on_sale, f"rush-best-{next(runs)}", seconds)
+        visits = await sell(bench, on_sale, "rush-best", seconds)
         await until(bench.house.database, on_sale, ISSUED, visits.done, ISSUED_SECONDS_MAX)
         return visits.rate(FIRST_SECONDS, seconds)
 
@@ -49,7 +47,7 @@ async def rush(bench: Bench) -> Section:
             payments.append((time.monotonic() - ordered) * 1_000)
             return ACCEPTED
 
-        asks = same_hold(hold_body(on_sale, {"quantity": 1}), f"rush-{next(runs)}")
+        asks = same_hold(hold_body(on_sale, {"quantity": 1}), "rush")
         came = await offer(bench, Crowd(name, asks, log.judge, per_second, go_on, FIRST_SECONDS))
         bought = came.loads[0].counts.get(ACCEPTED, 0)
         await until(bench.house.database, on_sale, ISSUED, bought, ISSUED_SECONDS_MAX)
@@ -60,8 +58,7 @@ async def rush(bench: Bench) -> Section:
     bests = await turns.compare(section, bench.plan.rounds, TIMES)
     section.figures.append(figure("purchases that the machine can do", "/s", bests))
     for step, took in steps.items():
-        late = [percentile_of(percentiles(sorted(one)), 99.0) for one in took if one]
-        section.figures.append(figure(f"{step}, p99", " ms", late or [0.0]))
+        section.figures.append(figure(f"{step}, p99", " ms", [p99_of(one) for one in took]))
     section.broken += await log.lost(bench.house.database, bench.organizer.organization_id)
     section.broken += await broken_promises(bench.house)
     return section
