@@ -134,9 +134,9 @@ async def _insert_event(
     await register(conn, "session", made.organization_id, [made.session_id])
 
 
-def box_office(pool: Pool) -> BoxOffice:
-    """Open the desks of one process."""
-    return BoxOffice(pool, system.make_id, SERVER_KEY)
+def box_office(pool: Pool, patience_seconds: float = 0.0) -> BoxOffice:
+    """Open the desks of one process, whose batches wait so long for company."""
+    return BoxOffice(pool, system.make_id, SERVER_KEY, patience=lambda: patience_seconds)
 
 
 def wants(made: MadeSession, quantity: int, type_name: str = "adult") -> tuple[ItemRequest, ...]:

@@ -19,12 +19,13 @@ from fullhouse.reservations.kept_answers import find_answers, keep_new_refusals
 from fullhouse.reservations.place_reservation import BoxOffice, Placed, RepeatedRefusal
 from fullhouse.reservations.refuse_again import refuse_batch
 from fullhouse.reservations.rules import Reservation, SoldOut
+from fullhouse.reservations.session_desk import DECIDED_TOGETHER
 from fullhouse.reservations.wish import Memory, Outcome, Wish, idempotency_scope
 
 
-async def warmed(pool: Pool, made: MadeSession) -> BoxOffice:
+async def warmed(pool: Pool, made: MadeSession, patience_seconds: float = 0.0) -> BoxOffice:
     """Open a desk that does without the lock; it has sold four places."""
-    office = box_office(pool)
+    office = box_office(pool, patience_seconds)
     await office.place_reservation(made.session_id, wants(made, 4))
     return office
 
@@ -131,3 +132,67 @@ async def test_a_refusal_from_memory_hears_of_the_hold_that_its_key_got_meanwhil
     async with transaction(pool, made.organization_id) as conn:
         assert wish.claim is not None
         assert await find_answers(conn, memory, [wish.claim]) == {"held": answer}
+
+
+PATIENCE_SECONDS = 0.2
+"""Long enough that all who ask meanwhile have asked."""
+
+
+def ask(office: BoxOffice, made: MadeSession, count: int) -> list[asyncio.Future[object]]:
+    """Ask for a place so many times, as those do who are answered at a glance: by the desk's own task."""
+    answers: list[asyncio.Future[object]] = []
+    for _ in range(count):
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        assert office.ask(made.session_id, wants(made, 1), None, b"", answer.set_result)
+        answers.append(answer)
+    return answers
+
+
+async def version(pool: Pool, made: MadeSession) -> int:
+    found: int = await pool.fetchval("SELECT version FROM stock WHERE session_id = $1", made.session_id)
+    return found
+
+
+@pytest.mark.parametrize(("patience_seconds", "batches"), [(PATIENCE_SECONDS, 1), (0.0, 2)])
+async def test_who_comes_first_waits_for_company_where_there_is_too_much_to_do(
+    pool: Pool, patience_seconds: float, batches: int
+) -> None:
+    made = await make_session(pool)
+    office = await warmed(pool, made, patience_seconds)
+    before = await version(pool, made)
+    answers = ask(office, made, 1)
+    for _ in range(3):
+        # The desk's task has begun, and without patience the first is on their way to the database.
+        await asyncio.sleep(0)
+        answers += ask(office, made, 1)
+    assert all(isinstance(one, Placed) for one in await asyncio.gather(*answers))
+    assert await version(pool, made) - before == batches
+    assert await counters(pool, made) == (100, 8, 0, 0)
+    await office.close()
+
+
+@pytest.mark.parametrize("count", [3, 40])
+async def test_who_comes_while_a_batch_is_written_waits_for_company(pool: Pool, count: int) -> None:
+    made = await make_session(pool, capacity=300, per_order_max=300)
+    office = await warmed(pool, made, PATIENCE_SECONDS)
+    before = await version(pool, made)
+    async with transaction(pool, made.organization_id) as conn:
+        await conn.execute("SELECT FROM stock WHERE session_id = $1 FOR UPDATE", made.session_id)
+        first = ask(office, made, 1)
+        await somebody_waits(pool)
+        others = ask(office, made, count)
+    assert isinstance(await first[0], Placed)
+    late = ask(office, made, 1)
+    assert all(isinstance(one, Placed) for one in await asyncio.gather(*others, *late))
+    # Of few, all go together with who came after them; enough were decided on meanwhile, and leave at once.
+    assert await version(pool, made) - before == 2 + (count >= DECIDED_TOGETHER)
+    assert await counters(pool, made) == (300, 6 + count, 0, 0)
+    await office.close()
+
+
+async def test_a_desk_is_closed_while_somebody_waits_for_company(pool: Pool) -> None:
+    made = await make_session(pool)
+    office = await warmed(pool, made, PATIENCE_SECONDS)
+    answers = ask(office, made, 2)
+    await office.close()
+    assert all(isinstance(one.result(), Placed) for one in answers)

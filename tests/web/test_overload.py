@@ -11,6 +11,10 @@ from starlette.types import Receive, Scope, Send
 
 from fullhouse.web.edge import security_headers
 from fullhouse.web.overload import (
+    COMPANY_FROM_COUNT,
+    COMPANY_FROM_SECONDS,
+    COMPANY_SECONDS_MAX,
+    COMPANY_SHARE,
     GROW_BY,
     LATE_SECONDS_MAX,
     LIMIT_MAX,
@@ -118,6 +122,22 @@ def test_a_full_gate_does_not_grow_while_people_wait_nearly_too_long() -> None:
     _answer(gate, *[WAIT_SECONDS_MAX * 0.7] * 100)
     gate.note_lateness(0.0)
     assert gate.limit == 100
+
+
+@pytest.mark.parametrize(
+    ("waits", "under_way", "patience"),
+    [
+        (COMPANY_FROM_SECONDS * 0.9, 400, 0.0),
+        (COMPANY_FROM_SECONDS * 1.1, COMPANY_FROM_COUNT - 1, 0.0),
+        (COMPANY_FROM_SECONDS * 1.1, COMPANY_FROM_COUNT, COMPANY_FROM_SECONDS * 1.1 * COMPANY_SHARE),
+        (WAIT_SECONDS_MAX * 4, 400, COMPANY_SECONDS_MAX),
+    ],
+)
+def test_batches_wait_for_company_a_part_of_what_all_wait(waits: float, under_way: int, patience: float) -> None:
+    gate = Gate(800)
+    gate.count(under_way)
+    _answer(gate, *[waits] * 100)
+    assert gate.patience() == pytest.approx(patience)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(-40, 40))))

@@ -1,8 +1,8 @@
 """The desk: decides who gets the stock of a session, in batches.
 
-Whatever arrived while the previous batch was being committed is the next batch: nothing waits for company. One batch
-of a session is in flight in each process, and the next is decided meanwhile; Postgres orders those of several
-processes.
+Whatever arrived while the previous batch was being committed is the next batch: nothing waits for company, but in a
+process that has so much to do that everything else waits as well. One batch of a session is in flight in each process,
+and the next is decided meanwhile; Postgres orders those of several processes.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from fullhouse.infra.tracing import traceparent
 from fullhouse.reservations.refuse_again import anew
 from fullhouse.reservations.rules import DeskFull, ItemRequest
 from fullhouse.reservations.session_desk import SessionDesk
-from fullhouse.reservations.waiting import Hearing, OnHeld, Parts, Waiting, loop_seconds
+from fullhouse.reservations.waiting import Hearing, OnHeld, Parts, Patience, Waiting, loop_seconds, no_patience
 from fullhouse.reservations.wish import Outcome, Wish
 
 __all__ = ["Desks", "OnHeld"]
@@ -35,9 +35,11 @@ IDLE_LOOK_SECONDS = 60.0
 class Desks:
     """The desks of one process."""
 
-    def __init__(self, pool: Pool, make_id: MakeId, on_held: OnHeld | None = None) -> None:
-        """Desks open by themselves when they are asked."""
-        self._parts = Parts(pool, make_id, on_held)
+    def __init__(
+        self, pool: Pool, make_id: MakeId, on_held: OnHeld | None = None, patience: Patience = no_patience
+    ) -> None:
+        """Desks open by themselves when they are asked; ``patience`` is that of a process that has too much to do."""
+        self._parts = Parts(pool, make_id, on_held, patience)
         self._desks: OrderedDict[UUID, SessionDesk] = OrderedDict()
         self._weights: dict[UUID, int] = {}
         self._weight = 0

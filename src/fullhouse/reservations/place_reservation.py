@@ -21,6 +21,7 @@ from fullhouse.reservations.placed import OnPlaced, Placed, RepeatedRefusal, Tel
 from fullhouse.reservations.refuse_again import anew
 from fullhouse.reservations.rules import ItemRequest, Reservation, ReservationNotFound, SessionNotFound
 from fullhouse.reservations.tokens import read_token, reservation_key, reservation_secret
+from fullhouse.reservations.waiting import Patience, no_patience
 from fullhouse.reservations.wish import Memory, Wish, idempotency_scope
 
 __all__ = ["BoxOffice", "Placed", "RepeatedRefusal", "open_code_at"]
@@ -43,13 +44,20 @@ async def open_code_at(conn: Connection, terms: SessionTerms, text: str, *, agai
 class BoxOffice:
     """What one process needs to place reservations: its desks, and whose session is whose."""
 
-    def __init__(self, pool: Pool, make_id: MakeId, server_key: bytes, on_held: OnHeld | None = None) -> None:
-        """Open without desks; ``on_held`` is told of every batch that was held."""
+    def __init__(
+        self,
+        pool: Pool,
+        make_id: MakeId,
+        server_key: bytes,
+        on_held: OnHeld | None = None,
+        patience: Patience = no_patience,
+    ) -> None:
+        """Open without desks; ``on_held`` is told of every batch that was held, ``patience`` is that of its desks."""
         self._pool = pool
         self._make_id = make_id
         self._token_key = reservation_key(server_key)
         self._organizations: dict[UUID, UUID] = {}
-        self.desks = Desks(pool, make_id, on_held)
+        self.desks = Desks(pool, make_id, on_held, patience)
 
     async def place_reservation(
         self,

@@ -15,6 +15,13 @@ from fullhouse.reservations.wish import Memory, Outcome, Wish
 
 OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
 """Told after each commit; must not wait."""
+Patience = Callable[[], float]
+"""Says for how many seconds a batch may wait for company now: 0 where nobody waits long for anything else."""
+
+
+def no_patience() -> float:
+    """Return 0: nobody waits for company."""
+    return 0.0
 
 
 @dataclass(slots=True)
@@ -24,6 +31,7 @@ class Parts:
     pool: Pool
     make_id: MakeId
     on_held: OnHeld | None
+    patience: Patience = no_patience
     writes: int = 0
     """How often this process wrote other things that may have given stock back."""
 

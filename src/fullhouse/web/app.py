@@ -117,7 +117,9 @@ def _set_state(api: FastAPI, resources: Resources, settings: Settings, traffic: 
         streams.announcer.note_held(stock, terms, held)
         events.note_held(stock, terms, held)
 
-    api.state.box_office = BoxOffice(resources.pool, resources.make_id, resources.secret_key, note_held)
+    api.state.box_office = BoxOffice(
+        resources.pool, resources.make_id, resources.secret_key, note_held, traffic.gate.patience
+    )
     api.state.order_desk = OrderDesk(resources.pool, resources.make_id, resources.secret_key)
     api.state.doors = Doors(resources.pool, resources.make_id, resources.secret_key)
     api.state.gauges = Gauges(resources.pool, resources.clock, api.state.box_office.desks)

@@ -33,6 +33,12 @@ WAIT_SECONDS_COUNTED: Final = 1.0
 """Longer waits count as this: one long export says little of what the others wait."""
 REFUSING_SECONDS: Final = 0.00002
 """What it takes the loop to refuse somebody, about: reading, and writing the answer."""
+COMPANY_FROM_SECONDS: Final = 0.1
+"""Where those who are served wait as long as this, who comes waits for company."""
+COMPANY_FROM_COUNT: Final = LIMIT_MIN // 2
+"""With fewer under way nobody does: what was long a while ago says little."""
+COMPANY_SHARE: Final = 0.125
+COMPANY_SECONDS_MAX: Final = 0.025
 _WEIGHT: Final = 1 / 64
 """Of the last answer in what is known of waiting."""
 SHRINK_SHARE: Final = 0.75
@@ -168,6 +174,16 @@ class Gate:
         however many others are answered at once beside them.
         """
         return self._took_squared / self._took if self._took else 0.0
+
+    def patience(self) -> float:
+        """Return for how many seconds a batch may wait for company: a part of what others wait, or 0 if that is little.
+
+        A small batch costs nearly as much as a large one. So where all wait for processors, fewer serve more people.
+        """
+        waits = self.wait_seconds
+        if waits < COMPANY_FROM_SECONDS or self.under_way < COMPANY_FROM_COUNT:
+            return 0.0
+        return min(COMPANY_SECONDS_MAX, waits * COMPANY_SHARE)
 
     def _is_slow(self) -> bool:
         """Say whether to shrink since those who are served wait too long: then not again before it can be felt."""

@@ -78,7 +78,9 @@ class OpenLoop:
                 self._waiting.append((each, self._began + each / rate))
             number = due
             self._send()
-            await asyncio.sleep(TICK_SECONDS)
+            # A slow load sleeps until its next is due: to look each moment would cost the server what it measures.
+            idle = 0.0 if self._waiting else self._began + number / rate - time.monotonic()
+            await asyncio.sleep(max(TICK_SECONDS, idle))
         until = time.monotonic() + self._drain_seconds_max
         while (self._under_way or self._waiting) and time.monotonic() < until:
             self._send()

@@ -39,6 +39,9 @@ class Flights:
             while ahead.has_decided:
                 async with connection(self._parts.pool, self._memory.organization_id) as conn:
                     await self._fly(conn, ahead)
+                if self._awaits_company(ahead):
+                    await asyncio.sleep(self._parts.patience())
+                    ahead.decide()
         except BaseException as error:
             self._memory.stock = None
             ahead.land(None)
@@ -63,10 +66,16 @@ class Flights:
                 # Postgres works for others meanwhile, so those who ask again go together.
                 self._answer_landed()
                 await asyncio.sleep(0)
+            if self._awaits_company(ahead):
+                break
             ahead.decide()
             if self._parts.pool.waiting_count:
                 break
         self._answer_landed()
+
+    def _awaits_company(self, ahead: Ahead) -> bool:
+        """Say whether those who came meanwhile are few, and wait for more; of many, some have been decided on."""
+        return not ahead.has_decided and not ahead.ended and self._parts.patience() > 0
 
     async def _write(self, conn: Connection, flight: Flight) -> Written | None:
         with batch_span("hold", (one.traceparent for one in flight.waiting)):
