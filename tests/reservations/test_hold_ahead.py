@@ -134,8 +134,27 @@ async def test_a_refusal_from_memory_hears_of_the_hold_that_its_key_got_meanwhil
         assert await find_answers(conn, memory, [wish.claim]) == {"held": answer}
 
 
-PATIENCE_SECONDS = 0.2
-"""Long enough that all who ask meanwhile have asked."""
+PATIENCE_SECONDS = 60.0
+
+
+class Company:
+    """Stands in for the time that batches wait for company."""
+
+    def __init__(self) -> None:
+        self.waits, self.comes = asyncio.Event(), asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds:
+            assert seconds <= PATIENCE_SECONDS
+            self.waits.set()
+            await self.comes.wait()
+
+
+@pytest.fixture
+def company(monkeypatch: pytest.MonkeyPatch) -> Company:
+    company = Company()
+    monkeypatch.setattr(write_flights, "sleep", company.sleep)
+    return company
 
 
 def ask(office: BoxOffice, made: MadeSession, count: int) -> list[asyncio.Future[object]]:
@@ -153,46 +172,60 @@ async def version(pool: Pool, made: MadeSession) -> int:
     return found
 
 
-@pytest.mark.parametrize(("patience_seconds", "batches"), [(PATIENCE_SECONDS, 1), (0.0, 2)])
-async def test_who_comes_first_waits_for_company_where_there_is_too_much_to_do(
-    pool: Pool, patience_seconds: float, batches: int
-) -> None:
-    made = await make_session(pool)
-    office = await warmed(pool, made, patience_seconds)
-    before = await version(pool, made)
-    answers = ask(office, made, 1)
-    for _ in range(3):
-        # The desk's task has begun, and without patience the first is on their way to the database.
-        await asyncio.sleep(0)
-        answers += ask(office, made, 1)
-    assert all(isinstance(one, Placed) for one in await asyncio.gather(*answers))
-    assert await version(pool, made) - before == batches
-    assert await counters(pool, made) == (100, 8, 0, 0)
-    await office.close()
-
-
-@pytest.mark.parametrize("count", [3, 40])
-async def test_who_comes_while_a_batch_is_written_waits_for_company(pool: Pool, count: int) -> None:
-    made = await make_session(pool, capacity=300, per_order_max=300)
-    office = await warmed(pool, made, PATIENCE_SECONDS)
-    before = await version(pool, made)
+async def one_then_others(
+    pool: Pool, made: MadeSession, office: BoxOffice, count: int
+) -> tuple[asyncio.Future[object], list[asyncio.Future[object]]]:
+    """Ask for one place, and for others while that is being written; both are let go on."""
     async with transaction(pool, made.organization_id) as conn:
         await conn.execute("SELECT FROM stock WHERE session_id = $1 FOR UPDATE", made.session_id)
-        first = ask(office, made, 1)
+        (first,) = ask(office, made, 1)
         await somebody_waits(pool)
-        others = ask(office, made, count)
-    assert isinstance(await first[0], Placed)
-    late = ask(office, made, 1)
-    assert all(isinstance(one, Placed) for one in await asyncio.gather(*others, *late))
-    # Of few, all go together with who came after them; enough were decided on meanwhile, and leave at once.
-    assert await version(pool, made) - before == 2 + (count >= DECIDED_TOGETHER)
-    assert await counters(pool, made) == (300, 6 + count, 0, 0)
-    await office.close()
+        return first, ask(office, made, count)
 
 
-async def test_a_desk_is_closed_while_somebody_waits_for_company(pool: Pool) -> None:
+async def test_where_everybody_waits_the_few_who_came_meanwhile_wait_for_more(pool: Pool, company: Company) -> None:
     made = await make_session(pool)
     office = await warmed(pool, made, PATIENCE_SECONDS)
-    answers = ask(office, made, 2)
+    before = await version(pool, made)
+    first, others = await one_then_others(pool, made, office, 3)
+    # After a while in which nobody held anything, the first did not wait.
+    assert isinstance(await first, Placed)
+    await company.waits.wait()
+    others += ask(office, made, 1)
+    assert not any(one.done() for one in others)
+    company.comes.set()
+    assert all(isinstance(one, Placed) for one in await asyncio.gather(*others))
+    assert await version(pool, made) - before == 2
+    assert await counters(pool, made) == (100, 9, 0, 0)
     await office.close()
-    assert all(isinstance(one.result(), Placed) for one in answers)
+
+
+async def test_where_everybody_waits_those_who_are_enough_wait_for_nobody(pool: Pool, company: Company) -> None:
+    made = await make_session(pool, capacity=300)
+    office = await warmed(pool, made, PATIENCE_SECONDS)
+    first, others = await one_then_others(pool, made, office, DECIDED_TOGETHER + 1)
+    assert all(isinstance(one, Placed) for one in await asyncio.gather(first, *others))
+    assert not company.comes.is_set()
+    company.comes.set()
+    assert await counters(pool, made) == (300, 38, 0, 0)
+    await office.close()
+
+
+async def test_where_nobody_waits_long_nobody_waits_for_company(pool: Pool, company: Company) -> None:
+    made = await make_session(pool)
+    office = await warmed(pool, made)
+    first, others = await one_then_others(pool, made, office, 3)
+    assert all(isinstance(one, Placed) for one in await asyncio.gather(first, *others))
+    assert not company.waits.is_set()
+    await office.close()
+
+
+async def test_a_desk_that_is_closed_answers_those_who_wait_for_company(pool: Pool, company: Company) -> None:
+    made = await make_session(pool)
+    office = await warmed(pool, made, PATIENCE_SECONDS)
+    _, others = await one_then_others(pool, made, office, 3)
+    await company.waits.wait()
+    closing = asyncio.create_task(office.close())
+    company.comes.set()
+    await closing
+    assert all(isinstance(one.result(), Placed) for one in others)

@@ -11,10 +11,10 @@ from fullhouse.identity.messages import NOBODYS_ID
 from fullhouse.identity.passwords import check_new_password
 from fullhouse.identity.queries import find_link
 from fullhouse.identity.rules import Client, LinkRefused, User
+from fullhouse.identity.second_factor.writes import delete_second_factor
 from fullhouse.identity.sign_in import check_password
 from fullhouse.identity.tries import MAIL, REGISTRATION
 from fullhouse.identity.writes import (
-    delete_second_factor,
     insert_link_token,
     mark_verified,
     replace_password,

@@ -1,15 +1,11 @@
-"""Writing users, their sign-ins, and the keys that sign access tokens."""
+"""Writing users, their sign-ins, here and elsewhere, and the links that they are sent."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from fullhouse.identity.rules import Lifetimes
 from fullhouse.infra.postgres import Connection
-
-_SIGNING_KEYS_LOCK = 0x46484B657973
-"""The advisory lock of whoever changes the signing keys ("FHKeys")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,49 +137,6 @@ async def revoke_family(conn: Connection, family_id: UUID) -> None:
     )
 
 
-async def lock_signing_keys(conn: Connection) -> None:
-    """Keep others from changing the signing keys until the transaction ends."""
-    await conn.execute("SELECT pg_advisory_xact_lock($1)", _SIGNING_KEYS_LOCK)
-
-
-async def insert_signing_key(
-    conn: Connection, key_id: str, public_key: bytes, sealed: bytes, ahead_seconds: int
-) -> datetime:
-    """Enter a key that signs after some seconds. Return when."""
-    signs_from: datetime = await conn.fetchval(
-        """
-        INSERT INTO signing_keys (key_id, public_key, sealed_private_key, signs_from)
-        VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4)) RETURNING signs_from
-        """,
-        key_id,
-        public_key,
-        sealed,
-        ahead_seconds,
-    )
-    return signs_from
-
-
-async def end_signing_keys(conn: Connection, newest_key_id: str, until: datetime) -> None:
-    """Let all keys but the newest verify until an instant; those that have an end keep it."""
-    await conn.execute(
-        "UPDATE signing_keys SET verifies_until = $2 WHERE key_id <> $1 AND verifies_until IS NULL",
-        newest_key_id,
-        until,
-    )
-
-
-async def delete_signing_key(conn: Connection, key_id: str) -> bool:
-    """Delete a key. False where there is none."""
-    tag = await conn.execute("DELETE FROM signing_keys WHERE key_id = $1", key_id)
-    return tag == "DELETE 1"
-
-
-async def delete_old_signing_keys(conn: Connection) -> int:
-    """Delete the keys of which no token can be alive."""
-    tag = await conn.execute("DELETE FROM signing_keys WHERE verifies_until < clock_timestamp()")
-    return int(tag.split()[-1])
-
-
 async def revoke_families(conn: Connection, user_id: UUID, *, except_family: UUID | None) -> None:
     """End all sign-ins of a user but one."""
     await conn.execute(
@@ -265,75 +218,6 @@ async def void_links(conn: Connection, user_id: UUID, purpose: str) -> None:
         user_id,
         purpose,
     )
-
-
-async def replace_unconfirmed_factor(conn: Connection, user_id: UUID, sealed_secret: bytes) -> bool:
-    """Store a second factor that is not confirmed yet. False where one is confirmed already."""
-    tag = await conn.execute(
-        """
-        INSERT INTO second_factors (user_id, sealed_secret) VALUES ($1, $2)
-        ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, last_step = 0,
-            created_at = clock_timestamp()
-        WHERE second_factors.confirmed_at IS NULL
-        """,
-        user_id,
-        sealed_secret,
-    )
-    return tag == "INSERT 0 1"
-
-
-async def confirm_factor(conn: Connection, user_id: UUID, step: int) -> bool:
-    """Switch a second factor on by its first code. False where there is none that waits."""
-    tag = await conn.execute(
-        """
-        UPDATE second_factors SET confirmed_at = clock_timestamp(), last_step = $2
-        WHERE user_id = $1 AND confirmed_at IS NULL
-        """,
-        user_id,
-        step,
-    )
-    return tag == "UPDATE 1"
-
-
-async def use_step(conn: Connection, user_id: UUID, step: int) -> bool:
-    """Take the code of a step. False where that step, or a later one, was taken before."""
-    tag = await conn.execute(
-        """
-        UPDATE second_factors SET last_step = $2
-        WHERE user_id = $1 AND last_step < $2 AND confirmed_at IS NOT NULL
-        """,
-        user_id,
-        step,
-    )
-    return tag == "UPDATE 1"
-
-
-async def use_recovery_code(conn: Connection, user_id: UUID, code_hash: bytes) -> bool:
-    """Use a recovery code up. False for one that is not known or was used."""
-    tag = await conn.execute(
-        """
-        UPDATE recovery_codes SET used_at = clock_timestamp()
-        WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL
-        """,
-        user_id,
-        code_hash,
-    )
-    return tag == "UPDATE 1"
-
-
-async def replace_recovery_codes(conn: Connection, user_id: UUID, hashes: Sequence[bytes]) -> None:
-    """Store new recovery codes; those before open nothing."""
-    await conn.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
-    await conn.execute(
-        "INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($2::bytea[])", user_id, hashes
-    )
-
-
-async def delete_second_factor(conn: Connection, user_id: UUID) -> bool:
-    """Delete a user's second factor with its recovery codes. False where there was none."""
-    await conn.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
-    tag = await conn.execute("DELETE FROM second_factors WHERE user_id = $1", user_id)
-    return tag == "DELETE 1"
 
 
 async def mark_family_second_factor(conn: Connection, family_id: UUID, *, has_second_factor: bool) -> None:

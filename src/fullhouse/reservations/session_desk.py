@@ -114,8 +114,6 @@ class SessionDesk:
 
     async def _serve(self) -> None:
         """Serve those who wait until nobody does."""
-        if len(self.waiting) < DECIDED_TOGETHER and (seconds := self._parts.patience()):
-            await asyncio.sleep(seconds)
         # The queue is checked and the task cleared without an await between, else a wake-up could be lost.
         while True:
             await self._serve_ahead()

@@ -16,7 +16,7 @@ from fullhouse.reservations.wish import Memory, Outcome, Wish
 OnHeld = Callable[[Stock, SessionTerms, Sequence[Reservation]], None]
 """Told after each commit; must not wait."""
 Patience = Callable[[], float]
-"""Says for how many seconds a batch may wait for company now: 0 where nobody waits long for anything else."""
+"""Says how many seconds after another a small batch leaves now: 0 where nobody waits long for anything else."""
 
 
 def no_patience() -> float:

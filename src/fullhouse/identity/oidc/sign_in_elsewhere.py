@@ -21,12 +21,12 @@ from fullhouse.identity.oidc.read_id_token import Identity, read_id_token
 from fullhouse.identity.oidc.talk import ProviderLine
 from fullhouse.identity.queries import find_identity, find_user, load_factor
 from fullhouse.identity.rules import Client, EmailUnverified, ProviderRefused, SignInTokens, checked_email
+from fullhouse.identity.second_factor.writes import delete_second_factor
 from fullhouse.identity.sign_in import go_on
 from fullhouse.identity.tokens.sealing import seal, unseal
 from fullhouse.identity.tries import FROM_NETWORK
 from fullhouse.identity.writes import (
     StoredAttempt,
-    delete_second_factor,
     drop_password,
     insert_attempt,
     insert_identity,

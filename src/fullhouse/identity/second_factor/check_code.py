@@ -9,9 +9,9 @@ from fullhouse.identity.queries import load_factor, load_user
 from fullhouse.identity.rules import SecondFactorOff, SecondFactorRefused
 from fullhouse.identity.second_factor.recovery import hash_code
 from fullhouse.identity.second_factor.totp import DIGITS, find_step
+from fullhouse.identity.second_factor.writes import use_recovery_code, use_step
 from fullhouse.identity.tokens.sealing import unseal
 from fullhouse.identity.tries import SECOND_FACTOR
-from fullhouse.identity.writes import use_recovery_code, use_step
 from fullhouse.infra.postgres import Connection, Pool, transaction
 
 FACTOR_PURPOSE = "second-factor"

@@ -12,16 +12,15 @@ from fullhouse.identity.rules import SecondFactorOff, SecondFactorOn, SecondFact
 from fullhouse.identity.second_factor.check_code import FACTOR_PURPOSE, check_code, find_step_of
 from fullhouse.identity.second_factor.recovery import hash_code, make_codes
 from fullhouse.identity.second_factor.totp import SECRET_BYTES, write_secret, write_uri
-from fullhouse.identity.tokens.sealing import seal
-from fullhouse.identity.tries import SECOND_FACTOR
-from fullhouse.identity.writes import (
+from fullhouse.identity.second_factor.writes import (
     confirm_factor,
     delete_second_factor,
-    mark_family_second_factor,
     replace_recovery_codes,
     replace_unconfirmed_factor,
-    revoke_families,
 )
+from fullhouse.identity.tokens.sealing import seal
+from fullhouse.identity.tries import SECOND_FACTOR
+from fullhouse.identity.writes import mark_family_second_factor, revoke_families
 from fullhouse.infra.postgres import NO_ORGANIZATION, Pool, connection, transaction
 
 ISSUER = "Fullhouse"

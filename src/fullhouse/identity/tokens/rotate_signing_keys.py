@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fullhouse.core.clock import Randomness
 from fullhouse.identity.queries import StoredSigningKey, load_signing_keys
 from fullhouse.identity.rules import ACCESS_SECONDS_MAX
-from fullhouse.identity.tokens.sealing import seal, unseal
-from fullhouse.identity.writes import (
+from fullhouse.identity.tokens.key_writes import (
     delete_old_signing_keys,
     delete_signing_key,
     end_signing_keys,
     insert_signing_key,
     lock_signing_keys,
 )
+from fullhouse.identity.tokens.sealing import seal, unseal
 from fullhouse.infra.postgres import NO_ORGANIZATION, Connection, Pool, transaction
 
 KEY_PURPOSE = "signing-key"

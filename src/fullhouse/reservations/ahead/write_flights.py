@@ -1,6 +1,7 @@
 """Writing batches that were decided without the lock, one after the other, over a connection that is kept meanwhile."""
 
-import asyncio
+import math
+from asyncio import sleep
 from collections.abc import Callable, Sequence
 
 from fullhouse.infra.postgres import Connection, connection
@@ -8,7 +9,7 @@ from fullhouse.infra.tasks import Started
 from fullhouse.infra.tracing import batch_span
 from fullhouse.reservations.ahead.hold_ahead import Ahead, Flight, answers_of, write_flight
 from fullhouse.reservations.ahead.hold_at_version import Written
-from fullhouse.reservations.waiting import Parts, Waiting
+from fullhouse.reservations.waiting import Parts, Waiting, loop_seconds
 from fullhouse.reservations.wish import Memory, Outcome
 
 Answer = Callable[[Sequence[Waiting], Sequence[Outcome]], None]
@@ -17,7 +18,7 @@ Answer = Callable[[Sequence[Waiting], Sequence[Outcome]], None]
 class Flights:
     """The flights of one desk."""
 
-    __slots__ = ("_answer", "_landed", "_memory", "_parts", "last_count")
+    __slots__ = ("_answer", "_landed", "_memory", "_parts", "_took_off_at", "last_count")
 
     def __init__(self, parts: Parts, memory: Memory, answer: Answer) -> None:
         """Begin before the first; ``answer`` is told what became of whom."""
@@ -26,6 +27,7 @@ class Flights:
         self._answer = answer
         # A flight that was written, and whose wishes have not been answered.
         self._landed: tuple[Flight, Written] | None = None
+        self._took_off_at = -math.inf
         self.last_count = 0
         """How many were on board of the last one."""
 
@@ -39,8 +41,8 @@ class Flights:
             while ahead.has_decided:
                 async with connection(self._parts.pool, self._memory.organization_id) as conn:
                     await self._fly(conn, ahead)
-                if self._awaits_company(ahead):
-                    await asyncio.sleep(self._parts.patience())
+                if not ahead.has_decided and not ahead.ended and (seconds := self._company_seconds()):
+                    await sleep(seconds)
                     ahead.decide()
         except BaseException as error:
             self._memory.stock = None
@@ -55,6 +57,7 @@ class Flights:
         memory = self._memory
         while ahead.has_decided:
             flight = ahead.take_off()
+            self._took_off_at = loop_seconds()
             writing = Started(self._write(conn, flight))
             # It is sent before those of the batch before are answered: Postgres works while they ask again.
             self._answer_landed()
@@ -65,17 +68,19 @@ class Flights:
             if memory.behind_since is not None:
                 # Postgres works for others meanwhile, so those who ask again go together.
                 self._answer_landed()
-                await asyncio.sleep(0)
-            if self._awaits_company(ahead):
+                await sleep(0)
+            if not ahead.has_decided and self._company_seconds():
+                # Who came meanwhile are few, and wait for more; of many, some have been decided on.
                 break
             ahead.decide()
             if self._parts.pool.waiting_count:
                 break
         self._answer_landed()
 
-    def _awaits_company(self, ahead: Ahead) -> bool:
-        """Say whether those who came meanwhile are few, and wait for more; of many, some have been decided on."""
-        return not ahead.has_decided and not ahead.ended and self._parts.patience() > 0
+    def _company_seconds(self) -> float:
+        """Return how long the next few wait for company: what is left of patience since the last flight took off."""
+        patience = self._parts.patience()
+        return max(0.0, self._took_off_at + patience - loop_seconds()) if patience else 0.0
 
     async def _write(self, conn: Connection, flight: Flight) -> Written | None:
         with batch_span("hold", (one.traceparent for one in flight.waiting)):
