@@ -176,7 +176,7 @@ class Gate:
         return self._took_squared / self._took if self._took else 0.0
 
     def patience(self) -> float:
-        """Return for how many seconds a batch may wait for company: a part of what others wait, or 0 if that is little.
+        """Return how many seconds after another a small batch leaves: a part of what others wait, 0 if that is little.
 
         A small batch costs nearly as much as a large one. So where all wait for processors, fewer serve more people.
         """
