@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 from harness.wire import Answer, connected, read_answer, serving
@@ -21,6 +22,7 @@ from fullhouse.web.overload import (
     LIMIT_MIN,
     LOOK_SECONDS,
     REFUSING_SECONDS,
+    TRIAL_GROWTH,
     WAIT_SECONDS_MAX,
     Gate,
     Rank,
@@ -116,12 +118,44 @@ def test_one_long_answer_in_a_quiet_process_shrinks_nothing() -> None:
     assert gate.limit == 400
 
 
-def test_a_full_gate_does_not_grow_while_people_wait_nearly_too_long() -> None:
-    gate = Gate(100)
-    gate.count(100)
-    _answer(gate, *[WAIT_SECONDS_MAX * 0.7] * 100)
+def _serve(gate: Gate, looks: int, waits: Callable[[float], float]) -> list[float]:
+    """Let as many in as the gate has room for, who wait as that number says; return the limit after each look."""
+    limits: list[float] = []
+    for _ in range(looks):
+        gate.count(round(gate.limit) - gate.under_way)
+        _answer(gate, *[waits(gate.limit)] * 100)
+        gate.note_lateness(0.0)
+        limits.append(gate.limit)
+    return limits
+
+
+def test_a_full_gate_grows_while_nobody_waits_longer_for_it_as_with_slow_commits() -> None:
+    slow = WAIT_SECONDS_MAX * 0.8
+    limits = _serve(Gate(LIMIT_MIN), 200, lambda _: slow)
+    assert limits[-1] == LIMIT_MAX
+
+
+@given(st.floats(WAIT_SECONDS_MAX * 0.5, WAIT_SECONDS_MAX * 0.99))
+def test_more_are_let_in_only_on_trial_where_each_waits_for_the_others(waits: float) -> None:
+    limits = _serve(Gate(400), 500, lambda limit: waits * limit / 400)
+    waited = sorted(waits * limit / 400 for limit in limits)
+    assert waited[-1] <= WAIT_SECONDS_MAX * TRIAL_GROWTH
+    assert waited[len(waited) // 2] <= WAIT_SECONDS_MAX, "mostly those before the trial"
+
+
+def test_a_trial_in_vain_is_taken_back() -> None:
+    limits = _serve(Gate(400), 100, lambda limit: WAIT_SECONDS_MAX * 0.6 * limit / 400)
+    assert (limits[0], limits[-1]) == (400 * TRIAL_GROWTH, 400)
+
+
+def test_nobody_is_let_in_on_trial_while_people_wait_too_long() -> None:
+    gate = Gate(400)
+    gate.count(400)
+    _answer(gate, *[WAIT_SECONDS_MAX * 1.1] * 100)
     gate.note_lateness(0.0)
-    assert gate.limit == 100
+    gate.count(-100)
+    gate.note_lateness(0.0)
+    assert gate.limit == 300
 
 
 @pytest.mark.parametrize(

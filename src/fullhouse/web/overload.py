@@ -3,7 +3,9 @@
 A process that takes every request serves none in time: all wait in one another's way. So it has only so many under way
 as it can serve without falling behind. How many that is nobody sets: the event loop tells by how late it is, and those
 who were served by how long they waited, as they do where commits are slow and the loop is idle. The limit shrinks by a
-share where that is too long, and grows by a little where it was needed (as TCP finds its rate).
+share where that is too long, and grows by a little where it was needed (as TCP finds its rate). Where they wait
+for each other, more of them would all wait longer; where they wait for a slow disk, more can wait with them. The wait
+alone does not tell, so where it is rather long more are let in on trial, and stay if it got no longer for it.
 
 Who waits longest has most to lose: newcomers are refused first, those who already hold something only at twice the
 limit, and the door, health checks, metrics and notices of payments never; nor are pages, which people would see broken.
@@ -15,7 +17,7 @@ import time
 from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from fullhouse.core.errors import Unavailable
 from fullhouse.infra.telemetry import counter, gauge, get_log
@@ -43,6 +45,14 @@ _WEIGHT: Final = 1 / 64
 """Of the last answer in what is known of waiting."""
 SHRINK_SHARE: Final = 0.75
 GROW_BY: Final = 16
+TRIAL_GROWTH: Final = 1.5
+"""A limit on trial is so much larger."""
+TRIAL_LENGTHENING_MAX: Final = 1.2
+"""It stays if people wait no longer than so much as before: half of what they would if all waited for each other."""
+TRIAL_WAITS: Final = 2
+"""After so many waits it is known."""
+TRIAL_REST_SECONDS: Final = 2.0
+"""After one that was in vain."""
 LOOK_SECONDS: Final = 0.02
 LOG_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = (1, 2, 3)
@@ -89,16 +99,25 @@ def rank_of(path: str) -> Rank:
     return Rank.HOLDER if path.startswith(_HOLDERS) else Rank.NEWCOMER
 
 
+class _Before(NamedTuple):
+    """The limit before a larger one was tried, and how long people waited."""
+
+    limit: float
+    wait_seconds: float
+
+
 class Gate:
     """How many requests a process has under way, and how many it may have."""
 
     __slots__ = (
         "_looks_until_shrinking",
+        "_looks_until_trying",
         "_needed",
         "_refused",
         "_refusing",
         "_took",
         "_took_squared",
+        "_trial",
         "_was_late",
         "limit",
         "under_way",
@@ -116,6 +135,8 @@ class Gate:
         """Since the loop was looked at."""
         self._took = self._took_squared = 0.0
         self._looks_until_shrinking = 0
+        self._looks_until_trying = 0
+        self._trial: _Before | None = None
 
     @property
     def is_tight(self) -> bool:
@@ -155,8 +176,9 @@ class Gate:
         if (is_late and was_late) or self._is_slow():
             # Less than what is under way, or a limit that was never reached would have to shrink for long.
             self.limit = max(LIMIT_MIN, min(self.limit, self.under_way) * SHRINK_SHARE)
-        elif seconds < EASY_SECONDS and self.wait_seconds < WAIT_SECONDS_MAX / 2 and (self._needed or self.is_tight):
-            self.limit = min(LIMIT_MAX, self.limit + GROW_BY)
+            self._trial = None
+        elif seconds < EASY_SECONDS and (self._needed or self.is_tight):
+            self._grow()
         self._needed = False
         LIMIT.set(self.limit)
 
@@ -184,6 +206,23 @@ class Gate:
         if waits < COMPANY_FROM_SECONDS or self.under_way < COMPANY_FROM_COUNT:
             return 0.0
         return min(COMPANY_SECONDS_MAX, waits * COMPANY_SHARE)
+
+    def _grow(self) -> None:
+        """Let more in: a few where people wait little; else many, on trial, and no more if they wait longer for it."""
+        waits = self.wait_seconds
+        if waits < WAIT_SECONDS_MAX / 2:
+            self._trial = None
+            self.limit = min(LIMIT_MAX, self.limit + GROW_BY)
+        elif self._looks_until_trying:
+            self._looks_until_trying -= 1
+        elif self._trial is not None and waits > self._trial.wait_seconds * TRIAL_LENGTHENING_MAX:
+            self.limit = min(self.limit, self._trial.limit)
+            self._trial = None
+            self._looks_until_trying = round(TRIAL_REST_SECONDS / LOOK_SECONDS)
+        elif waits < WAIT_SECONDS_MAX:
+            self._trial = _Before(self.limit, waits)
+            self.limit = min(LIMIT_MAX, self.limit * TRIAL_GROWTH)
+            self._looks_until_trying = round(TRIAL_WAITS * waits / LOOK_SECONDS)
 
     def _is_slow(self) -> bool:
         """Say whether to shrink since those who are served wait too long: then not again before it can be felt."""
